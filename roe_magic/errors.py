@@ -1,0 +1,212 @@
+"""Every exception of roe-magic, in one tree.
+
+::
+
+    RoeError
+    ├── ConfigError              what is set (or not set) cannot work
+    ├── UsageError               a request that cannot be carried out as written
+    ├── MissingExtra             an optional part is not installed (also an ImportError)
+    ├── ServiceError             the local service did not start or has gone
+    ├── TransportError           no complete answer came back
+    │   ├── ConnectFailed            nothing was sent
+    │   ├── DeadlineExceeded         the request's total time is over
+    │   └── SubmitUncertain          a query was sent and may or may not be running
+    ├── ProtocolError            the answer is not what the contract says
+    ├── RoeAPIException          the server answered with an error status
+    │   ├── BadRequestError          400, 422
+    │   ├── AuthenticationError      401
+    │   ├── InsufficientCreditsError 402
+    │   ├── ForbiddenError           403
+    │   ├── NotFoundError            404
+    │   ├── ConflictError            409
+    │   ├── RateLimitError           429
+    │   └── ServerError              5xx
+    └── QueryError               what became of one query
+        ├── QueryFailed              FAILURE
+        ├── QueryRevoked             REVOKED
+        ├── QueryTimeout             still going when the caller's patience ended
+        └── ResultTooLarge           more rows or bytes than the caller allowed
+
+    QueryInterrupted (KeyboardInterrupt)  stop was pressed; the query goes on at the server
+
+The names under ``RoeAPIException`` are those of the official SDK (``roe-ai``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class RoeError(Exception):
+    """The root of the tree.
+
+    Parameters
+    ----------
+    message : str
+        What happened, in one sentence.
+    hint : str, optional
+        What to do next; shown on a line of its own.
+    query_id : str, optional
+        The query it is about, where there is one.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, query_id: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.query_id = query_id
+
+    def __str__(self) -> str:
+        return "\n".join(line for line in (self.message, self.hint) if line)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, {k: v for k, v in vars(self).items() if k != "_render_traceback_"})
+
+
+def _rebuild(kind: type[RoeError], message: str, attributes: dict[str, Any]) -> RoeError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(attributes)
+    return error
+
+
+class ConfigError(RoeError):
+    """What is set, or not set, cannot work."""
+
+
+class UsageError(RoeError):
+    """The request cannot be carried out as it is written."""
+
+
+class MissingExtra(RoeError, ImportError):
+    """An optional part of the package is not installed.
+
+    Parameters
+    ----------
+    extra : str
+        The extra's name, as in ``pip install 'roe-magic[NAME]'``.
+    purpose : str
+        What was wanted of it.
+    """
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs an optional part of roe-magic that is not installed.",
+            hint=f"Install it with: pip install 'roe-magic[{extra}]'",
+        )
+        self.extra = extra
+
+
+class ServiceError(RoeError):
+    """The local service did not start, or has gone."""
+
+
+class TransportError(RoeError):
+    """No complete answer came back from the server."""
+
+
+class ConnectFailed(TransportError):
+    """No connection could be made, so nothing was sent."""
+
+
+class DeadlineExceeded(TransportError):
+    """The total time of one HTTP request is over."""
+
+
+class SubmitUncertain(TransportError):
+    """A query was sent, its answer was lost, and it may or may not be running."""
+
+
+class ProtocolError(RoeError):
+    """The server answered something that the contract does not permit."""
+
+
+class RoeAPIException(RoeError):
+    """The server answered with an error status.
+
+    Parameters
+    ----------
+    message : str
+        The readable message taken from the body.
+    status_code : int, optional
+        The HTTP status.
+    response : object, optional
+        The decoded body, where it was JSON.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int | None = None,
+        response: object = None,
+        *,
+        retry_after: float | None = None,
+        hint: str | None = None,
+        query_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, query_id=query_id)
+        self.status_code = status_code
+        self.response = response
+        self.retry_after = retry_after
+
+
+class BadRequestError(RoeAPIException):
+    """400 or 422: the server refuses the request as it is."""
+
+
+class AuthenticationError(RoeAPIException):
+    """401: the API key is missing, wrong or revoked."""
+
+
+class InsufficientCreditsError(RoeAPIException):
+    """402: the organisation has no credits left."""
+
+
+class ForbiddenError(RoeAPIException):
+    """403: the key is valid but may not do this."""
+
+
+class NotFoundError(RoeAPIException):
+    """404: no such thing, or it belongs to another organisation."""
+
+
+class ConflictError(RoeAPIException):
+    """409: it contradicts what is there."""
+
+
+class RateLimitError(RoeAPIException):
+    """429: too many requests."""
+
+
+class ServerError(RoeAPIException):
+    """5xx: the server failed."""
+
+
+class QueryError(RoeError):
+    """What became of one query; ``query`` is its WorksheetQuery where there is one."""
+
+    query: Any = None
+
+
+class QueryFailed(QueryError):
+    """The query ended in FAILURE."""
+
+
+class QueryRevoked(QueryError):
+    """The query was cancelled at the server."""
+
+
+class QueryTimeout(QueryError):
+    """The caller's time limit ended first; the query goes on at the server."""
+
+
+class ResultTooLarge(QueryError):
+    """The rows would take more memory than the caller allowed."""
+
+
+class QueryInterrupted(KeyboardInterrupt):
+    """Stop was pressed: watching ended, the query goes on at the server."""
+
+    def __init__(self, message: str, *, query_id: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.query_id = query_id

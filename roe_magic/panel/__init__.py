@@ -1,0 +1,1 @@
+"""The status panel: a pure state, a live widget, a static twin."""

@@ -1,0 +1,1 @@
+"""The local service: the same API on embedded ClickHouse."""
