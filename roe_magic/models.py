@@ -28,15 +28,8 @@ ARROW_STREAM = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 # The schema metadata key under which an Arrow stream carries its StatementResult, all but the rows, as JSON.
 ARROW_KEY = b"roe.statement"
-
-
-def _absent() -> Any:
-    """Make an optional field that is left out of the JSON when it is None."""
-    return field(default=None, metadata={"omit": True})
-
-
-def _extra() -> Any:
-    return field(default_factory=dict, compare=False, repr=False)
+# An optional field that is left out of the JSON when it is None.
+OMIT = {"omit": True}
 
 
 class Model:
@@ -53,7 +46,7 @@ class OrganizationSlim(Model):
     id: UUID
     name: str
     created_at: datetime
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +56,9 @@ class UserInfo(Model):
     id: int
     email: str
     display_name: str
-    first_name: str | None = _absent()
-    last_name: str | None = _absent()
-    extra: Mapping[str, Any] = _extra()
+    first_name: str | None = field(default=None, metadata=OMIT)
+    last_name: str | None = field(default=None, metadata=OMIT)
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +70,8 @@ class Worksheet(Model):
     created_at: datetime
     updated_at: datetime
     creator: UserInfo | None = None
-    organization: OrganizationSlim | None = _absent()
-    extra: Mapping[str, Any] = _extra()
+    organization: OrganizationSlim | None = field(default=None, metadata=OMIT)
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +79,8 @@ class WorksheetQuery(Model):
     """One query of a worksheet, as the submit endpoint answers it."""
 
     id: UUID
-    worksheet: Worksheet | None = _absent()
-    organization: OrganizationSlim | None = _absent()
+    worksheet: Worksheet | None = field(default=None, metadata=OMIT)
+    organization: OrganizationSlim | None = field(default=None, metadata=OMIT)
     creator: UserInfo | None = None
     created_at: datetime
     updated_at: datetime
@@ -97,7 +90,7 @@ class WorksheetQuery(Model):
     query_task_status: str | None
     error: str | None
     ai_summary: str | None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +100,8 @@ class WorksheetQueryCreateRequest(Model):
     query: str
     worksheet_id: UUID | None = None
     use_admin: bool = False
-    organization_id: UUID | None = _absent()
-    extra: Mapping[str, Any] = _extra()
+    organization_id: UUID | None = field(default=None, metadata=OMIT)
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +117,7 @@ class Progress(Model):
     # Which statement runs (from 0) and how many there are.
     statement: int = 0
     statements: int = 1
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +130,9 @@ class QueryStatus(Model):
     created_at: datetime | None = None
     finished_at: datetime | None = None
     # Ours, optional on the wire.
-    started_at: datetime | None = _absent()
-    progress: Progress | None = _absent()
-    extra: Mapping[str, Any] = _extra()
+    started_at: datetime | None = field(default=None, metadata=OMIT)
+    progress: Progress | None = field(default=None, metadata=OMIT)
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +148,7 @@ class Summary(Model):
     result_bytes: int = 0
     elapsed_ns: int = 0
     query_id: str | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +164,7 @@ class Statement(Model):
     start_timestamp: float | None = None
     end_timestamp: float | None = None
     query_id: str | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +175,7 @@ class QueryResult(Model):
     status: str | None
     results: list[Statement] | None = None
     error: str | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +184,7 @@ class TableColumn(Model):
 
     name: str
     type: str
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +193,7 @@ class Table(Model):
 
     name: str
     columns: list[TableColumn]
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +202,7 @@ class TableList(Model):
 
     results: list[Table]
     total: int
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +213,7 @@ class TableDescription(Model):
     columns: list[TableColumn]
     row_count: int | None
     updated_at: datetime | None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +224,7 @@ class TablePreview(Model):
     columns: list[TableColumn]
     rows: list[dict[str, Any]]
     row_count: int
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +234,7 @@ class TableUpload(Model):
     table_name: str
     organization_id: UUID
     summary: Any = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +253,7 @@ class User(Model):
     is_first_login: bool = True
     is_email_verified: bool = False
     is_mfa_enabled: bool = True
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def parse(kind: type[T], payload: object) -> T:
@@ -334,7 +327,7 @@ def _read(hint: Any, value: object, where: str) -> Any:
         return _convert(hint, value, where)
     if isinstance(value, list):
         return [_read(model, item, f"{where}[{index}]") for index, item in enumerate(value)]
-    assert isinstance(value, Mapping)  # noqa: S101  # _missing has looked at the same payload
+    assert isinstance(value, Mapping)  # _missing has looked at the same payload
     shape = _shape(model)
     known = {name: _read(shape[name][0], item, f"{where}.{name}") for name, item in value.items() if name in shape}
     return model(**known, extra={name: item for name, item in value.items() if name not in shape})

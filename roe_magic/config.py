@@ -1,0 +1,335 @@
+"""Where the settings come from, and which API key may go to which address.
+
+A *source* is one place that can set something: the cell's flags, ``%config``, the environment, the user's file. A key
+is bound to the base URL of its own source; :func:`resolve` never sends one source's key to another source's address.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from roe_magic.errors import ConfigError, MissingExtra
+
+DEFAULT_BASE_URL = "https://api.roe-ai.com"
+DEFAULT_TIMEOUT = 60.0
+DEFAULT_MAX_RETRIES = 3
+KEYRING_SERVICE = "roe-magic"
+_LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1", re.IGNORECASE)
+_NO_CREDENTIALS = (
+    "No API key is set: set ROE_API_KEY and ROE_ORGANIZATION_ID, or store a profile with `roe-magic login`."
+)
+_TRY_LOCAL = "To try it without an account, run `%roe connect local`: it starts a service on this machine."
+
+
+class Secret:
+    """A string that shows itself nowhere: not in a repr, a log, a pickle or a traceback."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        if not value or not value.isascii() or not value.isprintable() or " " in value:
+            raise ConfigError(
+                "The API key is empty or holds a space, a line break or a character outside ASCII.",
+                hint="Copy the key again, without the quotes or line break around it.",
+            )
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the plain string, for the one place that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A secret is never pickled.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What one place sets; None where it says nothing."""
+
+    name: str
+    base_url: str | None = None
+    api_key: Secret | None = None
+    organization_id: str | None = None
+    timeout: float | None = None
+    max_retries: int | None = None
+
+    @property
+    def address(self) -> str:
+        """The base URL that this source's key is bound to."""
+        return self.base_url or DEFAULT_BASE_URL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything a client needs.
+
+    Attributes
+    ----------
+    base_url : str
+        Without a slash at its end.
+    api_key : Secret
+    organization_id : str or None
+        A UUID in text; None leaves the choice to the key.
+    timeout : float
+        The deadline of one HTTP request in seconds; 0 means none.
+    max_retries : int
+        How often a request that is safe to repeat is sent again.
+    source : str
+        Where the key came from, in words.
+    """
+
+    base_url: str
+    api_key: Secret
+    organization_id: str | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    max_retries: int = DEFAULT_MAX_RETRIES
+    source: str = "the caller"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", check_base_url(self.base_url))
+
+    @property
+    def host(self) -> str:
+        """The server's name as people read it."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server is on this machine."""
+        return _is_loopback(self.base_url)
+
+
+def resolve(*sources: Source) -> Settings:
+    """Make the settings from several sources, the strongest first.
+
+    Raises
+    ------
+    ConfigError
+        No source has a key, or the address that is asked for has none.
+    """
+    owner = _owner(sources)
+    until_owner = sources[: sources.index(owner) + 1]
+    assert owner.api_key is not None
+    timeout = _first(sources, "timeout")
+    max_retries = _first(sources, "max_retries")
+    return Settings(
+        base_url=owner.address,
+        api_key=owner.api_key,
+        organization_id=_first(until_owner, "organization_id"),
+        timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
+        max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
+        source=owner.name,
+    )
+
+
+def _owner(sources: Sequence[Source]) -> Source:
+    """Find the strongest source whose key is bound to the address that is asked for."""
+    wanted: Source | None = None
+    refused: Source | None = None
+    for source in sources:
+        wanted = wanted or (source if source.base_url else None)
+        if source.api_key is None:
+            continue
+        if wanted is None or same_address(source.address, wanted.address):
+            return source
+        refused = refused or source
+    if wanted is None or refused is None:
+        where = f" for {wanted.address}" if wanted and wanted.base_url != DEFAULT_BASE_URL else ""
+        raise ConfigError(_NO_CREDENTIALS.replace("No API key is set", f"No API key is set{where}"), hint=_TRY_LOCAL)
+    raise ConfigError(
+        f"There is no API key for {wanted.address}, which {wanted.name} asks for.",
+        hint=f"The key of {refused.name} belongs to {refused.address} and is not sent elsewhere. "
+        "Store one for this address with `roe-magic login`.",
+    )
+
+
+def _first(sources: Sequence[Source], name: str) -> Any:
+    return next((value for source in sources if (value := getattr(source, name)) is not None), None)
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
+    """Read the variables that the official SDK reads."""
+    return Source(
+        name="the environment",
+        base_url=environ.get("ROE_BASE_URL") or None,
+        api_key=_secret(environ.get("ROE_API_KEY")),
+        organization_id=environ.get("ROE_ORGANIZATION_ID") or None,
+        timeout=read_number(environ.get("ROE_TIMEOUT"), float, "ROE_TIMEOUT"),
+        max_retries=read_number(environ.get("ROE_MAX_RETRIES"), int, "ROE_MAX_RETRIES"),
+    )
+
+
+def config_path() -> Path:
+    """Tell where the user's file is; ``ROE_CONFIG_FILE`` moves it."""
+    if moved := os.environ.get("ROE_CONFIG_FILE"):
+        return Path(moved)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("roe-magic", appauthor=False)) / "config.ini"
+
+
+def profiles(path: Path | None = None) -> dict[str, dict[str, str]]:
+    """Read the user's file: one section per profile, as in an INI file."""
+    parser = configparser.ConfigParser(interpolation=None)
+    location = path or config_path()
+    try:
+        parser.read(location, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"The profiles in {location} cannot be read: {error}.") from None
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def from_profile(name: str, path: Path | None = None) -> Source:
+    """Read one profile of the user's file, with its key from the keyring or the variable that it names.
+
+    Raises
+    ------
+    ConfigError
+        There is no such profile, or it has no key.
+    """
+    known = profiles(path)
+    if name not in known:
+        listed = ", ".join(sorted(known)) or "none yet"
+        raise ConfigError(f"There is no profile {name!r}.", hint=f"Profiles: {listed}. Add one: roe-magic login {name}")
+    source = _profile_source(name, known[name])
+    if source.api_key is None:
+        raise ConfigError(f"The profile {name!r} has no API key.", hint=f"Store one: roe-magic login {name}")
+    return source
+
+
+def from_user_file(path: Path | None = None) -> Source:
+    """Read the profile ``default``; an empty source where there is none."""
+    section = profiles(path).get("default")
+    return _profile_source("default", section) if section else Source(name="the user's file")
+
+
+def _profile_source(name: str, section: Mapping[str, str]) -> Source:
+    base_url = check_base_url(section.get("base_url") or DEFAULT_BASE_URL)
+    variable = section.get("api_key_variable")
+    key = os.environ.get(variable) if variable else stored_key(name, base_url)
+    return Source(
+        name=f"the profile {name!r}",
+        base_url=base_url,
+        api_key=_secret(key),
+        organization_id=section.get("organization_id") or None,
+        timeout=read_number(section.get("timeout"), float, f"timeout of the profile {name!r}"),
+        max_retries=read_number(section.get("max_retries"), int, f"max_retries of the profile {name!r}"),
+    )
+
+
+def save_profile(name: str, base_url: str, organization_id: str | None, key: Secret) -> Path:
+    """Store a profile: the key in the keyring, bound to its address, the rest in the user's file.
+
+    Raises
+    ------
+    MissingExtra
+        The package ``keyring`` is not installed.
+    """
+    keyring = _keyring()
+    if keyring is None:
+        raise MissingExtra("keyring", "Storing a key")
+    base_url = check_base_url(base_url)
+    try:
+        keyring.set_password(KEYRING_SERVICE, _entry(name, base_url), key.reveal())
+    except keyring.errors.KeyringError as error:
+        raise ConfigError(
+            f"This machine's keyring did not take the key: {error}.",
+            hint="Set ROE_API_KEY instead, or name a variable in the profile: api_key_variable = MY_KEY",
+        ) from None
+    path = config_path()
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(path, encoding="utf-8")
+    parser[name] = {"base_url": base_url, **({"organization_id": organization_id} if organization_id else {})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        parser.write(file)
+    return path
+
+
+def stored_key(profile: str, base_url: str) -> str | None:
+    """Look a profile's key up in the keyring; None without a keyring or an entry."""
+    keyring = _keyring()
+    if keyring is None:
+        return None
+    try:
+        key: str | None = keyring.get_password(KEYRING_SERVICE, _entry(profile, base_url))
+    except keyring.errors.KeyringError:
+        return None
+    return key
+
+
+def _keyring() -> Any:
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        return None
+    return keyring
+
+
+def _entry(profile: str, base_url: str) -> str:
+    return f"{profile}@{base_url}"
+
+
+def check_base_url(url: str) -> str:
+    """Bring a base URL into one form, or say why it will not do."""
+    parts = urlsplit(url.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(f"The base URL {url!r} is not an http or https address.", hint=f"Such as {DEFAULT_BASE_URL}")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ConfigError("The base URL may hold neither a user name nor a password, a query or a fragment.")
+    if parts.scheme == "http" and not _is_loopback(url) and os.environ.get("ROE_ALLOW_HTTP") != "1":
+        raise ConfigError(
+            f"{parts.netloc} is asked for over plain http, which would send the API key unencrypted.",
+            hint="Use https://, or set ROE_ALLOW_HTTP=1 if you trust the network between.",
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two base URLs are the same address."""
+    return check_base_url(one).lower() == check_base_url(other).lower()
+
+
+def _is_loopback(url: str) -> bool:
+    return bool(_LOOPBACK.fullmatch(urlsplit(url.strip()).hostname or ""))
+
+
+def read_number(text: str | None, kind: type, name: str) -> Any:
+    """Read a number that may not be negative; None where there is no text."""
+    if text is None or not text.strip():
+        return None
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ConfigError(f"{name} is {text!r}, which is not a number.") from None
+    if not 0 <= number < float("inf"):
+        raise ConfigError(f"{name} is {text!r}; it may not be negative or infinite.")
+    return number
+
+
+def read_env_file(path: Path) -> Source:
+    """Read the file that ``roe-magic serve`` writes: plain ``NAME=value`` lines."""
+    lines = (line.partition("=") for line in path.read_text(encoding="utf-8").splitlines() if "=" in line)
+    source = from_environment({name.strip(): value.strip() for name, _, value in lines})
+    return replace(source, name="the local service")
+
+
+def _secret(text: str | None) -> Secret | None:
+    return Secret(text.strip()) if text and text.strip() else None

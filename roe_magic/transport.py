@@ -1,0 +1,357 @@
+"""HTTP with total deadlines, safe repeats and readable errors; the only file that imports requests.
+
+Foreign exceptions are translated here and nowhere else, without their context: the frames of the HTTP library hold the
+``Authorization`` header, which a verbose traceback would print.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import platform
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from roe_magic import __version__
+from roe_magic.answers import decode_json, error_of
+from roe_magic.config import Secret, Settings
+from roe_magic.errors import ConnectFailed, DeadlineExceeded, ProtocolError, RoeAPIException, RoeError, TransportError
+from roe_magic.polling import Attempt, RateLimit, attempts, retry_after
+
+USER_AGENT = f"roe-magic/{__version__} (python/{platform.python_version()}; requests/{requests.__version__})"
+CONNECT_TIMEOUT = 10.0
+CHUNK = 1 << 16
+# An answer that is not a download is small; more than this is a mistake or an attack (a compressed bomb, say).
+LARGEST_ANSWER = 64 << 20
+_REPEATABLE_GET = {429, 500, 502, 503, 504}
+_REPEATABLE_POST = {429, 503}
+_REDIRECTS = {301, 302, 303, 307, 308}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The head of an answer, with its body still to be read once."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+    close: Callable[[], None]
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters, in lower case."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    def read(self) -> bytes:
+        """Read the whole body, up to 64 MB."""
+        parts, size = [], 0
+        for chunk in self.chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_ANSWER:
+                self.close()
+                raise ProtocolError(f"The server's answer is larger than {LARGEST_ANSWER >> 20} MB; it was not read.")
+        return b"".join(parts)
+
+    def json(self) -> Any:
+        """Read the whole body as JSON."""
+        return decode_json(self.read(), self.content_type)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request, before it is sent."""
+
+    method: str
+    path: str
+    params: Mapping[str, str | None] = field(default_factory=dict)
+    json: Any = None
+    form: Mapping[str, str] | None = None
+    files: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # Seconds on top of the usual deadline, for an answer that the server was asked to delay.
+    extra_time: float = 0.0
+    query_id: str | None = None
+
+
+class Transport:
+    """Sends calls to one server with one key; thread-safe.
+
+    Parameters
+    ----------
+    settings : Settings
+    clock, sleep, dice : callables
+        Injected so that tests never wait.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self.settings = settings
+        self._clock, self._sleep, self._dice = clock, sleep, dice
+        self._limit = RateLimit(clock=clock)
+        self._session = _session(settings)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._session.close()
+
+    def send(self, call: Call) -> Reply:
+        """Send a call, again where that is safe, and give its successful answer.
+
+        A GET is repeated after a failure of the network or of the server. Anything else is repeated only when no byte
+        was sent, or when the server refused it with 429 or 503 and a Retry-After.
+
+        Raises
+        ------
+        TransportError, ProtocolError, RoeAPIException
+        """
+        budget = self.settings.timeout or float("inf")
+        tries = attempts(
+            self.settings.max_retries, budget=budget, clock=self._clock, sleep=self._sleep, dice=self._dice
+        )
+        for attempt in tries:
+            try:
+                return self._try(call)
+            except RoeError as error:
+                error.query_id = error.query_id or call.query_id
+                _note_failure(attempt, call, error)
+        raise AssertionError("attempts() raises when it is used up")
+
+    def _try(self, call: Call) -> Reply:
+        if delay := self._limit.delay():
+            self._sleep(delay)
+        reply = self._exchange(call, self.settings.base_url + call.path)
+        for _ in range(3):
+            if reply.status not in _REDIRECTS:
+                break
+            reply = self._exchange(call, self._redirected(call, reply))
+        if 200 <= reply.status < 300:
+            return reply
+        wait = retry_after(reply.headers.get("Retry-After"))
+        raise error_of(reply.status, reply.read(), reply.content_type, retry_after=wait, query_id=call.query_id)
+
+    def _redirected(self, call: Call, reply: Reply) -> str:
+        """Give the address of a redirect that may be followed: a GET, to the same server."""
+        reply.close()
+        target = urljoin(self.settings.base_url + call.path, reply.headers.get("Location", ""))
+        if call.method != "GET" or urlsplit(target)[:2] != urlsplit(self.settings.base_url)[:2]:
+            raise ProtocolError(
+                f"The server redirects this request to {target!r}; roe-magic does not follow it with your key.",
+                hint="If that address is right, set ROE_BASE_URL to it.",
+                query_id=call.query_id,
+            )
+        return target
+
+    def _exchange(self, call: Call, url: str) -> Reply:
+        deadline = self.settings.timeout + call.extra_time if self.settings.timeout else None
+        try:
+            response = self._session.request(
+                call.method,
+                url,
+                params={name: value for name, value in call.params.items() if value is not None},
+                json=call.json,
+                data=call.form,
+                files=call.files,
+                headers=dict(call.headers),
+                timeout=(min(CONNECT_TIMEOUT, deadline or CONNECT_TIMEOUT), deadline),
+                allow_redirects=False,
+                stream=True,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            problem = _translate(error, self.settings)
+        else:
+            return Reply(response.status_code, response.headers, self._chunks(response), response.close)
+        raise problem
+
+    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
+        """Yield the body as it arrives; the connection's own deadline ends a drip."""
+        try:
+            yield from response.raw.stream(CHUNK, decode_content=True)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
+            problem = _translate(error, self.settings, began=True)
+        else:
+            return
+        finally:
+            # After the last byte the connection is back in the pool already; before it, this closes it.
+            response.raw.close()
+        raise problem
+
+
+def _note_failure(attempt: Attempt, call: Call, error: RoeError) -> None:
+    """Let the attempt be repeated where that is safe, else raise."""
+    if not _may_repeat(call, error):
+        raise error
+    attempt.failed(error, getattr(error, "retry_after", None))
+
+
+def _may_repeat(call: Call, error: RoeError) -> bool:
+    if isinstance(error, ConnectFailed):
+        return not isinstance(error, _CertificateRefused)
+    if isinstance(error, RoeAPIException):
+        if call.method == "GET":
+            return error.status_code in _REPEATABLE_GET
+        return error.status_code in _REPEATABLE_POST and error.retry_after is not None
+    return call.method == "GET" and isinstance(error, TransportError)
+
+
+class _CertificateRefused(ConnectFailed):
+    """The server's certificate is not to be trusted; asking again would not change that."""
+
+
+def _translate(error: Exception, settings: Settings, *, began: bool = False) -> TransportError:
+    """Turn an exception of requests, urllib3 or the system into one of ours."""
+    host, text = settings.host, _innermost(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return _CertificateRefused(
+            f"{host} did not show a certificate that this machine trusts: {text}",
+            hint="Check the address; behind a company proxy, point REQUESTS_CA_BUNDLE at its certificate.",
+        )
+    if not began and _nothing_sent(error):
+        hint = (
+            "Is it running? `%roe connect local` starts one."
+            if settings.is_loopback
+            else "Check the network, the proxy settings and ROE_BASE_URL."
+        )
+        return ConnectFailed(f"{host} cannot be reached: {text}", hint=hint)
+    if (
+        isinstance(error, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError))
+        or "timed out" in text
+    ):
+        return DeadlineExceeded(
+            f"{host} did not answer completely within {settings.timeout:g} s.",
+            hint="Set ROE_TIMEOUT (seconds) higher if the network is slow or the answer large.",
+        )
+    return TransportError(f"The connection to {host} broke: {text}")
+
+
+def _nothing_sent(error: Exception) -> bool:
+    """Whether a failure came before the connection stood."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    early = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    proxied = isinstance(reason, urllib3.exceptions.ProxyError) and isinstance(reason.original_error, early)
+    return isinstance(error, requests.exceptions.ConnectTimeout) or isinstance(reason, early) or proxied
+
+
+def _innermost(error: BaseException) -> str:
+    """Find the sentence that says what happened, below the wrappers of the libraries."""
+    while True:
+        reason = getattr(error, "reason", None)
+        inner = (
+            reason
+            if isinstance(reason, BaseException)
+            else next((item for item in reversed(error.args) if isinstance(item, BaseException)), None)
+        )
+        if inner is None:
+            break
+        error = inner
+    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return text.rpartition(">: ")[2].rpartition("): ")[2]
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Puts the key on each request; an auth object, or ~/.netrc would replace it."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        return request
+
+
+def _session(settings: Settings) -> requests.Session:
+    session = requests.Session()
+    session.auth = _Bearer(settings.api_key)
+    session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
+    session.cookies.set_policy(_NoCookies())
+    # A proxy cannot reach this machine's own services.
+    session.trust_env = not settings.is_loopback
+    session.mount("https://", _Adapter(pool_maxsize=32))
+    session.mount("http://", _Adapter(pool_maxsize=32))
+    return session
+
+
+class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[name-defined,misc]  # re-exported by requests
+    """Keeps no cookies, so that threads share no state."""
+
+    def set_ok(self, cookie: Any, request: Any) -> bool:
+        return False
+
+
+class _DeadlineReader(io.RawIOBase):
+    """The bytes of an answer, refused once its total time is over.
+
+    A read timeout starts anew with every byte that drips in; this one counts from when the request was sent.
+    """
+
+    def __init__(self, raw: Any, sock: Any) -> None:
+        self._raw, self._sock = raw, sock
+        timeout = sock.gettimeout()
+        self._ends = None if timeout is None else time.monotonic() + timeout
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._ends is not None:
+            remaining = self._ends - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError("timed out")
+            self._sock.settimeout(remaining)
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineResponse(http.client.HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock))
+
+
+class _HTTPConnection(HTTPConnection):
+    response_class = _DeadlineResponse
+
+
+class _HTTPSConnection(HTTPSConnection):
+    response_class = _DeadlineResponse
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _Adapter(HTTPAdapter):
+    """An adapter whose connections keep total deadlines, straight or through a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager
