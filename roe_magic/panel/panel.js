@@ -1,0 +1,294 @@
+/**
+ * The live panel of one query. All words and numbers come ready-made from Python (state.py); this file only lays them
+ * out, lets the clocks tick between two messages, and sends the button's press. Data goes into the page as text, never
+ * as markup.
+ */
+
+const TICK = 100; // ms
+const PATIENCE = 3000; // ms until an unanswered press is explained
+
+function node(tag, name, attributes = {}) {
+  const element = document.createElement(tag);
+  if (name) element.className = `roe-${name}`;
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+/** Write only what differs: a selection in the text, and a screen reader's place, survive an update. */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function setOrHide(element, text) {
+  setText(element, text ?? "");
+  element.hidden = !text;
+}
+
+function clock(seconds) {
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+/* ---- the skeleton, built once ---- */
+
+function skeleton() {
+  const root = node("section", "", { role: "group", "aria-label": "Roe query", "data-lm-suppress-shortcuts": "true" });
+  root.className = "roe";
+  const parts = { root, ...headline(), ...body(), ...asides() };
+  parts.fold = node("details", "fold");
+  parts.fold.open = true;
+  parts.fold.append(parts.head, parts.body);
+  root.append(parts.fold, parts.stop, parts.notice, parts.error, parts.bar, parts.spoken);
+  return parts;
+}
+
+function headline() {
+  const parts = {
+    head: node("summary", "head"),
+    pill: node("span", "pill"),
+    phase: node("span", "phase"),
+    elapsed: node("span", "elapsed"),
+    story: node("span", "story"),
+    stop: node("button", "stop", { type: "button" }),
+  };
+  parts.head.append(parts.pill, parts.phase, parts.elapsed, parts.story);
+  return parts;
+}
+
+function body() {
+  const parts = {
+    body: node("div", "body"),
+    figures: node("div", "figures"),
+    times: node("div", "times"),
+    track: node("div", "track", { "aria-hidden": "true" }),
+    facts: node("dl", "facts"),
+    sql: node("details", "sql"),
+    code: node("pre", "", { tabindex: "0", "aria-label": "SQL" }),
+    copy: node("button", "copy", { type: "button", "aria-label": "Copy the query id" }),
+  };
+  const summary = node("summary");
+  summary.textContent = "SQL";
+  parts.copy.textContent = "Copy";
+  parts.sql.append(summary, parts.code);
+  parts.body.append(parts.figures, parts.times, parts.facts, parts.sql);
+  return parts;
+}
+
+function asides() {
+  const parts = {
+    notice: node("div", "notice"),
+    error: node("div", "error"),
+    name: node("div", "name"),
+    message: node("div", "message", { tabindex: "0", "aria-label": "Error message", role: "group" }),
+    hint: node("div", "hint"),
+    bar: node("div", "bar", { role: "progressbar", "aria-label": "Query progress", "aria-valuemin": "0", "aria-valuemax": "100" }),
+    fill: node("div", "fill"),
+    spoken: node("div", "spoken", { role: "status", "aria-live": "polite" }),
+  };
+  parts.error.append(parts.name, parts.message, parts.hint);
+  parts.bar.append(parts.fill);
+  return parts;
+}
+
+/* ---- one moment of the query, painted into it ---- */
+
+function paint(parts, view, was) {
+  paintHead(parts, view, was);
+  paintTimes(parts, view);
+  paintFacts(parts, view);
+  paintBar(parts, view.bar);
+  paintAsides(parts, view);
+  setOrHide(parts.figures, view.figures.join(" · "));
+  parts.figures.hidden = !view.live;
+  setText(parts.spoken, view.notice && !was?.notice ? `${view.spoken}. ${view.notice}` : view.spoken);
+}
+
+function paintHead(parts, view, was) {
+  parts.root.dataset.tone = view.tone;
+  parts.root.dataset.status = view.label;
+  parts.root.dataset.readRows = view.read_rows ?? "";
+  setText(parts.pill, view.label);
+  setOrHide(parts.phase, view.phase);
+  parts.elapsed.hidden = !view.live;
+  setOrHide(parts.story, view.live ? "" : view.story.join(" · "));
+  if (was?.live && !view.live) parts.fold.open = false; // a finished query is one line
+}
+
+function paintTimes(parts, view) {
+  const spans = view.timeline.map(([name, seconds]) => {
+    const span = node("span", "span", { "data-name": name });
+    span.style.flexGrow = seconds;
+    return span;
+  });
+  parts.track.replaceChildren(...spans);
+  const words = view.timeline.map(([name, , text]) => {
+    const time = node("span", "time", { "data-name": name });
+    time.textContent = `${name} ${text}`;
+    return time;
+  });
+  const source = node("span", "clock");
+  source.textContent = view.observed ? "as seen from here" : "";
+  parts.times.replaceChildren(parts.track, ...words, source);
+  parts.times.hidden = !words.length;
+}
+
+function paintFacts(parts, view) {
+  const shown = JSON.stringify(view.facts);
+  if (parts.facts.dataset.shown === shown) return; // keep the focus on the copy button
+  parts.facts.dataset.shown = shown;
+  parts.facts.replaceChildren(...view.facts.map(([key, name, value]) => fact(parts, key, name, value)));
+}
+
+function fact(parts, key, name, value) {
+  const [group, term, detail] = [node("div", "fact", { "data-key": key }), node("dt"), node("dd")];
+  term.textContent = name;
+  detail.textContent = value;
+  group.append(term, detail);
+  if (key === "query_id") {
+    const holder = node("dd");
+    holder.style.userSelect = "none";
+    holder.append(parts.copy);
+    group.append(holder);
+  }
+  return group;
+}
+
+function paintBar({ bar, fill }, state) {
+  bar.hidden = !state;
+  if (!state) return;
+  const [fraction, words] = state;
+  bar.toggleAttribute("data-unknown", fraction === null);
+  fill.style.width = fraction === null ? "" : `${fraction * 100}%`;
+  bar.setAttribute("aria-valuetext", words);
+  if (fraction === null) bar.removeAttribute("aria-valuenow");
+  else bar.setAttribute("aria-valuenow", String(Math.floor(fraction * 100)));
+}
+
+function paintAsides(parts, view) {
+  setOrHide(parts.notice, [view.notice, view.error ? null : view.hint].filter(Boolean).join("\n"));
+  parts.error.hidden = !view.error;
+  setOrHide(parts.name, view.exception);
+  setOrHide(parts.message, view.error);
+  setOrHide(parts.hint, view.hint);
+}
+
+/* ---- the button ---- */
+
+function stopButton(parts, model) {
+  let pressed = null; // [action, when]
+
+  parts.stop.addEventListener("click", () => {
+    const stop = model.get("view").stop;
+    if (!stop || pressed?.[0] === stop[0]) return;
+    pressed = [stop[0], performance.now()];
+    model.send({ stop: stop[0] });
+    update(model.get("view"));
+  });
+
+  function update(view) {
+    const [action, label, busy] = view.stop ?? [];
+    const waiting = Boolean(action) && (view.stopping || pressed?.[0] === action);
+    parts.root.toggleAttribute("data-stop", Boolean(action));
+    setOrHide(parts.stop, waiting ? busy : label);
+    // Not `disabled`: that would throw the keyboard's focus out of the panel.
+    parts.stop.setAttribute("aria-disabled", String(waiting));
+  }
+
+  /** Where the kernel cannot hear the button while a cell runs, say so. */
+  function explain(view) {
+    const unheard = pressed && view.stop?.[0] === pressed[0] && !view.stopping;
+    if (unheard && performance.now() - pressed[1] > PATIENCE && !view.notice) {
+      setOrHide(parts.notice, "The kernel has not answered yet. The notebook's own stop button always works.");
+    }
+  }
+
+  return { update, explain };
+}
+
+async function copyId(parts, model) {
+  const copied = await copyText(model.get("view").query_id ?? "", parts.facts.querySelector("[data-key=query_id] dd"));
+  setText(parts.copy, copied ? "Copied" : "Press Ctrl+C");
+  setText(parts.spoken, copied ? "Query id copied" : "Query id selected");
+  setTimeout(() => setText(parts.copy, "Copy"), 1500);
+}
+
+/** The clipboard is only there for pages from https or this machine: elsewhere select the text. */
+async function copyText(text, element) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    if (element) getSelection()?.selectAllChildren(element);
+    return false;
+  }
+}
+
+/* ---- time between two messages ---- */
+
+/** Clocks run by the browser's own monotonic clock from the last message on, and never go back. */
+function ticker(parts) {
+  let started = Infinity;
+  let painted = 0;
+
+  function sync(view) {
+    painted = performance.now();
+    started = Math.min(started, painted - view.elapsed * 1000);
+  }
+
+  function tick(view) {
+    if (!view.live) return;
+    const now = performance.now();
+    setText(parts.elapsed, clock((now - started) / 1000));
+    view.timeline.forEach((entry, index) => grow(parts, entry, index, (now - painted) / 1000));
+  }
+
+  return { sync, tick };
+}
+
+function grow(parts, [name, seconds, , growing], index, since) {
+  if (!growing) return;
+  setText(parts.times.querySelectorAll(".roe-time")[index], `${name} ${clock(seconds + since)}`);
+  parts.track.children[index].style.flexGrow = seconds + since;
+}
+
+function render({ model, el }) {
+  const parts = skeleton();
+  const button = stopButton(parts, model);
+  const time = ticker(parts);
+  let was = null;
+
+  function tick() {
+    time.tick(model.get("view"));
+    button.explain(model.get("view"));
+  }
+  function onView() {
+    const view = model.get("view");
+    paint(parts, view, was);
+    button.update(view);
+    time.sync(view);
+    tick();
+    was = view;
+  }
+  function onSql() {
+    setText(parts.code, model.get("sql"));
+  }
+
+  parts.copy.addEventListener("click", () => copyId(parts, model));
+  model.on("change:view", onView);
+  model.on("change:sql", onSql);
+  onSql();
+  onView();
+  parts.fold.open = model.get("view").live;
+  const interval = setInterval(tick, TICK);
+  el.append(parts.root);
+  return () => {
+    clearInterval(interval);
+    model.off("change:view", onView);
+    model.off("change:sql", onSql);
+  };
+}
+
+export default { render };

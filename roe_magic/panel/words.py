@@ -1,0 +1,75 @@
+"""Numbers and strings as a person reads them."""
+
+from __future__ import annotations
+
+import re
+
+# Control, zero-width and text-direction characters: invisible, and able to make a line read as what it is not.
+# Tab and newline are left alone here; the two joiners that real scripts need (U+200C, U+200D) too.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def clean(text: object, *, limit: int = 200, lines: bool = False) -> str:
+    """Make a string of the server safe to look at: hidden characters are named, and it ends somewhere.
+
+    Parameters
+    ----------
+    text : object
+        Anything; it is read as a string.
+    limit : int
+        Characters kept; what is cut is said.
+    lines : bool
+        Keep tabs and line ends; otherwise all white space becomes single spaces.
+    """
+    whole = str(text).replace("\r\n", "\n")
+    kept = whole[:limit]
+    kept = kept if lines else " ".join(kept.split())
+    shown = _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", kept)
+    if len(whole) <= limit:
+        return shown
+    return f"{shown} … ({count(len(whole) - limit)} more characters)" if lines else f"{shown}…"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: ``38 ms``, ``4.2 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    seconds = max(seconds, 0.0)
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def count(number: float) -> str:
+    """Write a whole number: in full below a million (``336,776``), then to three digits (``1.23 M``)."""
+    if number < 1_000_000:
+        return f"{number:,.0f}"
+    return _scaled(number / 1_000_000, ("M", "bn", "tn"))
+
+
+def size(number: float) -> str:
+    """Write a number of bytes in decimal units: ``850 B``, ``34 MB``."""
+    return f"{number:.0f} B" if number < 1000 else _scaled(number / 1000, ("kB", "MB", "GB", "TB", "PB"))
+
+
+def plural(number: int, noun: str) -> str:
+    """Write a count of things: ``1 row``, ``2 rows``."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def _scaled(value: float, units: tuple[str, ...]) -> str:
+    for unit in units[:-1]:
+        if value < 999.5:
+            return f"{_three(value)} {unit}"
+        value /= 1000
+    return f"{_three(value)} {units[-1]}"
+
+
+def _three(value: float) -> str:
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits else text
