@@ -56,8 +56,8 @@ class RoeClient:
 
     Notes
     -----
-    Every method raises an exception of :mod:`roe_magic.errors`: RoeAPIException for an error status, TransportError when
-    no complete answer came, ProtocolError when it is not what the contract says.
+    Every method raises an exception of :mod:`roe_magic.errors`: RoeAPIException for an error status, TransportError
+    when no complete answer came, ProtocolError when it is not what the contract says.
     """
 
     def __init__(self, settings: Settings, *, transport: Transport | None = None) -> None:
@@ -138,7 +138,7 @@ class RoeClient:
         headers = {"Prefer": f"wait={wait}", "Accept": f"{models.NDJSON}, application/json;q=0.9"} if wait else {}
         extra_time = wait + GRACE - (self.settings.timeout or GRACE) if wait else 0.0
         path = f"/v1/database/query/{_segment(query_id)}/status/"
-        reply = self._get(path, headers=headers, extra_time=extra_time, query_id=str(query_id))
+        reply = self._get(path, headers=headers, extra_time=extra_time, stream=True, query_id=str(query_id))
         waited = "wait" in reply.headers.get("Preference-Applied", "")
         if reply.content_type != models.NDJSON:
             yield Seen(_status(reply.json(), query_id), waited)
@@ -169,7 +169,7 @@ class RoeClient:
         """
         accept = f"{models.ARROW_STREAM}, application/json;q=0.9" if arrow else "application/json"
         path = f"/v1/database/query/{_segment(query_id)}/result/"
-        return self._get(path, headers={"Accept": accept}, query_id=str(query_id))
+        return self._get(path, headers={"Accept": accept}, stream=True, query_id=str(query_id))
 
     def cancel(self, query_id: UUID | str) -> models.QueryStatus | None:
         """Ask the server to stop a query.
@@ -252,6 +252,7 @@ class RoeClient:
         *,
         headers: Mapping[str, str] | None = None,
         extra_time: float = 0.0,
+        stream: bool = False,
         query_id: str | None = None,
         **params: str,
     ) -> Reply:
@@ -261,6 +262,7 @@ class RoeClient:
             params={**self._organization(), **params},
             headers=headers or {},
             extra_time=extra_time,
+            stream=stream,
             query_id=query_id,
         )
         return self._transport.send(call)

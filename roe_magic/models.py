@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 # Celery's task states, which the API speaks. Any other word is not terminal.
 PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED = "PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"
+STATES = (PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED)
 TERMINAL = frozenset({SUCCESS, FAILURE, REVOKED})
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"

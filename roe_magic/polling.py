@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 # Shares of the elapsed time, in seconds: a poll at 10 % notices the end soon and asks seldom (docs/polling.md).
 FRACTION, SHORTEST, LONGEST, LONGEST_WHEN_BUSY, BUSY = 0.10, 0.05, 2.0, 5.0, 20
@@ -63,7 +64,7 @@ def attempts(
     *,
     budget: float,
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], Any] = time.sleep,
     dice: Callable[[], float] = _random.random,
 ) -> Iterator[Attempt]:
     """Yield attempts until one is not marked as failed, the retries are used up, or ``budget`` seconds have passed.

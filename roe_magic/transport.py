@@ -12,7 +12,7 @@ import platform
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -81,6 +81,8 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     # Seconds on top of the usual deadline, for an answer that the server was asked to delay.
     extra_time: float = 0.0
+    # Whether the caller reads the body piece by piece; else it is read, and repeated, as a whole.
+    stream: bool = False
     query_id: str | None = None
 
 
@@ -142,7 +144,7 @@ class Transport:
                 break
             reply = self._exchange(call, self._redirected(call, reply))
         if 200 <= reply.status < 300:
-            return reply
+            return reply if call.stream else replace(reply, chunks=iter([reply.read()]))
         wait = retry_after(reply.headers.get("Retry-After"))
         raise error_of(reply.status, reply.read(), reply.content_type, retry_after=wait, query_id=call.query_id)
 

@@ -1,0 +1,477 @@
+"""WorksheetQuery: a query and what came of it, as a read-only mapping that pandas understands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from roe_magic import models
+from roe_magic.errors import MissingExtra, UsageError
+from roe_magic.models import SUCCESS, TERMINAL, parse, to_wire
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+DISPLAY_LIMIT = 10
+_STATES = list(models.STATES)
+_NESTED = ("worksheet", "organization", "creator")
+_NESTED_KEYS = {"worksheet": ("id", "name"), "organization": ("id", "name"), "creator": ("id", "email", "display_name")}
+_TIMES = ("created_at", "updated_at", "finished_at")
+_SPANS = ("duration", "queued", "running")
+_TEXTS = ("query", "query_task_id", "query_task_status", "error", "ai_summary")
+
+
+class StatementResult:
+    """What one statement of a query gave.
+
+    It can be handed as it is to pyarrow, polars, duckdb and plotting libraries (Arrow PyCapsule and dataframe protocols).
+
+    Attributes
+    ----------
+    query : str
+        The statement's SQL.
+    row_count : int
+    column_names, column_types : list of str
+        The types are ClickHouse's names.
+    summary : models.Summary or None
+        ClickHouse's figures: rows and bytes read, written and sent, elapsed_ns.
+    """
+
+    def __init__(self, statement: models.Statement, origin: Mapping[str, Any]) -> None:
+        self._statement, self._origin = statement, dict(origin)
+        self.query = statement.query
+        self.column_names = list(statement.column_names)
+        self.column_types = list(statement.column_types)
+        self.summary = statement.summary
+        rows = statement.result_rows
+        self.row_count: int = rows.num_rows if rows is not None else statement.row_count or 0
+
+    def __len__(self) -> int:
+        return self.row_count
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{n} {t}" for n, t in zip(self.column_names, self.column_types, strict=False))
+        return f"<StatementResult {self.row_count:,} rows; {columns or 'no columns'}>"
+
+    def arrow(self) -> pa.Table:
+        """Give the rows as a pyarrow Table; docs/types.md tells the type of each column."""
+        if self._statement.result_rows is None:
+            raise UsageError(
+                "Only the description of these rows was kept, not the rows.",
+                hint=f"Fetch them with: %roe result {self._origin['id']}",
+            )
+        table: pa.Table = self._statement.result_rows
+        return table
+
+    def df(self, *, dtype_backend: str = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
+        """Give the rows as a pandas DataFrame.
+
+        Parameters
+        ----------
+        dtype_backend : {"numpy_nullable", "pyarrow"}
+            As in pandas' own readers.
+        tz : str, optional
+            A time zone to show all times in; left out, each keeps its own.
+
+        Returns
+        -------
+        DataFrame
+            Its ``attrs["roe"]`` tells where it came from, in JSON values.
+        """
+        from roe_magic import frames
+
+        frame = frames.to_pandas(self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz)
+        frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
+        return frame
+
+    def polars(self) -> pl.DataFrame:
+        """Give the rows as a polars DataFrame (extra ``polars``)."""
+        from roe_magic import frames
+
+        try:
+            import polars as pl  # noqa: F401  # asked for here, so that its absence has a clear message
+        except ImportError:
+            raise MissingExtra("polars", "A polars DataFrame") from None
+        return frames.to_polars(self.arrow(), self.column_types)
+
+    DataFrame = df
+    PolarsDataFrame = polars
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        capsule: object = self.arrow().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]  # pyarrow
+        return capsule
+
+    def __dataframe__(self, **options: Any) -> Any:
+        return self.arrow().__dataframe__(**options)
+
+    def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
+        """Give the wire form of this statement, with its rows if asked."""
+        from roe_magic import frames
+
+        items = frames.to_rows(self.arrow(), self.column_types) if rows else None
+        return to_wire(replace(self._statement, result_rows=items, row_count=self.row_count))
+
+    def _repr_html_(self) -> str:
+        from roe_magic import render
+
+        return render.statement_html(self, DISPLAY_LIMIT)
+
+
+class WorksheetQuery(Mapping[str, Any]):
+    """A query of Roe and what came of it; read-only.
+
+    As a mapping it has flat keys (``status``, ``duration``, ``worksheet.name``), so that ``pd.Series(q)`` and
+    ``pd.DataFrame([q1, q2])`` work. Every field of the contract is an attribute too, with its type; fields that the
+    contract does not know are kept as further keys.
+
+    Parameters
+    ----------
+    submitted : models.WorksheetQuery
+        What the submit endpoint answered.
+    status : models.QueryStatus, optional
+        The last status that was seen.
+    statements : list of models.Statement or callable, optional
+        The results with ``result_rows`` as Arrow tables, or a function that downloads them on first use.
+    observed : timedelta, optional
+        How long the caller saw it take, by its own clock; used only where the server tells no times.
+    """
+
+    def __init__(
+        self,
+        submitted: models.WorksheetQuery,
+        status: models.QueryStatus | None = None,
+        statements: list[models.Statement] | Callable[[], list[models.Statement]] | None = None,
+        *,
+        observed: timedelta | None = None,
+        displaylimit: int | None = DISPLAY_LIMIT,
+    ) -> None:
+        self._submitted, self._status, self._statements = submitted, status, statements
+        self._observed = observed
+        self.displaylimit = displaylimit
+
+    # What the contract tells
+
+    @property
+    def id(self) -> UUID:
+        """The query's id."""
+        return self._submitted.id
+
+    @property
+    def query(self) -> str:
+        """The SQL as the server knows it."""
+        return self._submitted.query
+
+    @property
+    def worksheet(self) -> models.Worksheet | None:
+        """The worksheet it belongs to."""
+        return self._submitted.worksheet
+
+    @property
+    def organization(self) -> models.OrganizationSlim | None:
+        """The organisation it belongs to."""
+        return self._submitted.organization
+
+    @property
+    def creator(self) -> models.UserInfo | None:
+        """Who submitted it."""
+        return self._submitted.creator
+
+    @property
+    def created_at(self) -> datetime:
+        """When the server took it."""
+        return self._submitted.created_at
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the server last changed it, as far as was seen."""
+        return max(filter(None, (self._submitted.updated_at, self.finished_at)))
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended."""
+        return (self._status and self._status.finished_at) or self._submitted.finished_at
+
+    @property
+    def query_task_id(self) -> str | None:
+        """The id of the task that runs it."""
+        return self._submitted.query_task_id
+
+    @property
+    def query_task_status(self) -> str | None:
+        """The task's state, as last seen."""
+        return self._status.status if self._status is not None else self._submitted.query_task_status
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed."""
+        return (self._status and self._status.error) or self._submitted.error
+
+    @property
+    def ai_summary(self) -> str | None:
+        """Roe's own summary of the query."""
+        return self._submitted.ai_summary
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Fields of the server's answers that the contract does not know."""
+        return {**self._submitted.extra, **(self._status.extra if self._status else {})}
+
+    # What follows from it
+
+    @property
+    def status(self) -> str | None:
+        """The state: PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, or whatever word the server uses."""
+        return self.query_task_status
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended in SUCCESS."""
+        return self.status == SUCCESS
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.status in TERMINAL
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When it began to run, where the server tells: in its status, or in its first result."""
+        if self._status is not None and self._status.started_at is not None:
+            return self._status.started_at
+        first = self._loaded[0].start_timestamp if self._loaded else None
+        return None if first is None else datetime.fromtimestamp(first, timezone.utc)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From submit to end, by the server's clock; by the caller's where ``observed`` names it."""
+        if self.finished_at is not None:
+            return self.finished_at - self.created_at
+        return self._observed if self.finished else None
+
+    @property
+    def queued(self) -> timedelta | None:
+        """From submit to start, by the server's clock."""
+        return None if self.started_at is None else max(self.started_at - self.created_at, timedelta(0))
+
+    @property
+    def running(self) -> timedelta | None:
+        """From start to end, by the server's clock."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(self.finished_at - self.started_at, timedelta(0))
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """The names of the figures that only the caller's clock tells."""
+        return ("duration",) if self.finished_at is None and self.duration is not None else ()
+
+    # The rows
+
+    @cached_property
+    def results(self) -> list[StatementResult]:
+        """One StatementResult per statement; downloaded on first use where that has not happened yet."""
+        if self._statements is None:
+            raise UsageError(f"Query {self.id} has no rows here.", hint=f"Fetch them with: %roe result {self.id}")
+        if callable(self._statements):
+            self._statements = self._statements()
+        return [StatementResult(item, self._origin(item)) for item in self._statements]
+
+    def df(self, index: int = -1, *, dtype_backend: str = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
+        """Give the rows of one statement as a pandas DataFrame; the last one unless told otherwise.
+
+        Parameters
+        ----------
+        index : int
+            Which statement, from 0.
+        dtype_backend, tz
+            As in :meth:`StatementResult.df`.
+        """
+        return self._result(index).df(dtype_backend=dtype_backend, tz=tz)
+
+    def arrow(self, index: int = -1) -> pa.Table:
+        """Give the rows of one statement as a pyarrow Table."""
+        return self._result(index).arrow()
+
+    def polars(self, index: int = -1) -> pl.DataFrame:
+        """Give the rows of one statement as a polars DataFrame (extra ``polars``)."""
+        return self._result(index).polars()
+
+    DataFrame = df
+    PolarsDataFrame = polars
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._result(-1).__arrow_c_stream__(requested_schema)
+
+    def __dataframe__(self, **options: Any) -> Any:
+        return self._result(-1).__dataframe__(**options)
+
+    def _result(self, index: int) -> StatementResult:
+        try:
+            return self.results[index]
+        except IndexError:
+            count = len(self.results)
+            raise UsageError(f"There is no result {index}: the query gave {count} of them.") from None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows are here, so that looking at them asks no server."""
+        return isinstance(self._statements, list)
+
+    @property
+    def _loaded(self) -> list[models.Statement]:
+        return self._statements if isinstance(self._statements, list) else []
+
+    def _origin(self, statement: models.Statement) -> dict[str, Any]:
+        """Tell where rows came from, in JSON values only: a UUID in ``attrs`` would break ``to_parquet``."""
+        sql = statement.query or self.query
+        return {
+            "id": str(self.id),
+            "sql_sha256": hashlib.sha256(sql.encode("utf-8", errors="surrogatepass")).hexdigest(),
+            "created_at": self.created_at.isoformat(),
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+        }
+
+    # As metadata
+
+    @cached_property
+    def _flat(self) -> dict[str, Any]:
+        flat = {name: getattr(self, name) for name in ("id", "status", *_TIMES, *_SPANS, *_TEXTS)}
+        for name in _NESTED:
+            inner = getattr(self, name)
+            flat |= {f"{name}.{key}": getattr(inner, key, None) for key in _NESTED_KEYS[name]}
+        flat["observed"] = ", ".join(self.observed)
+        return {**flat, **{key: value for key, value in self.extra.items() if key not in flat}}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._flat[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._flat)
+
+    def __len__(self) -> int:
+        return len(self._flat)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WorksheetQuery) and self._flat == other._flat
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def to_series(self) -> pd.Series[Any]:
+        """Give the metadata as a pandas Series named by the id."""
+        import pandas as pd
+
+        return pd.Series(self._flat, name=str(self.id), dtype=object)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the metadata as a DataFrame of one row; see :meth:`frame` for its dtypes."""
+        return self.frame([self])
+
+    @staticmethod
+    def frame(queries: Iterable[WorksheetQuery]) -> pd.DataFrame:
+        """Give the metadata of several queries as a DataFrame, one row each.
+
+        Returns
+        -------
+        DataFrame
+            Times are ``datetime64[us, UTC]`` and spans ``timedelta64[us]`` even when all are missing, ``status`` is a
+            category in the order of a query's life, the rest text or what the server sent.
+        """
+        import pandas as pd
+
+        items = list(queries)
+        columns = dict.fromkeys(key for item in items for key in item) or dict.fromkeys(
+            ("id", "status", *_TIMES, *_SPANS, *_TEXTS, "observed")
+        )
+        frame = pd.DataFrame({key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns})
+        for name in _TIMES:
+            frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
+        for name in _SPANS:
+            frame[name] = pd.to_timedelta(frame[name]).astype("timedelta64[us]")
+        words = [*_STATES, *sorted({str(w) for w in frame["status"].dropna()} - set(_STATES))]
+        for name in ("status", "query_task_status"):
+            frame[name] = pd.Categorical(frame[name], categories=words)
+        for name in ("query", "error", "ai_summary", "query_task_id", "observed"):
+            frame[name] = frame[name].astype("string")
+        return frame
+
+    def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
+        """Give everything as JSON values; :meth:`from_dict` reads it again.
+
+        Parameters
+        ----------
+        rows : bool
+            Include the rows, not only what describes them.
+        """
+        loaded = self.results if rows or self._loaded else []
+        return {
+            "worksheet_query": to_wire(self._submitted),
+            "status": to_wire(self._status) if self._status else None,
+            "results": [item.to_dict(rows=rows) for item in loaded],
+            "observed_seconds": self._observed.total_seconds() if self._observed is not None else None,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> WorksheetQuery:
+        """Read what :meth:`to_dict` gave."""
+        status, seconds = data.get("status"), data.get("observed_seconds")
+        statements = [parse(models.Statement, item) for item in data.get("results") or []]
+        return cls(
+            parse(models.WorksheetQuery, data["worksheet_query"]),
+            parse(models.QueryStatus, status) if status else None,
+            [_with_table(item) for item in statements],
+            observed=None if seconds is None else timedelta(seconds=seconds),
+        )
+
+    def to_json(self, *, rows: bool = False) -> str:
+        """Give :meth:`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(rows=rows))
+
+    @classmethod
+    def from_json(cls, text: str) -> WorksheetQuery:
+        """Read what :meth:`to_json` gave."""
+        return cls.from_dict(json.loads(text))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return WorksheetQuery.from_dict, (self.to_dict(rows=bool(self._loaded)),)
+
+    def __repr__(self) -> str:
+        from roe_magic import render
+
+        return render.query_line(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from roe_magic import render
+
+        return {"text/plain": render.query_text(self), "text/html": render.query_html(self)}
+
+
+_EMPTY = (
+    "id",
+    "status",
+    *_TIMES,
+    *_SPANS,
+    "query",
+    "query_task_id",
+    "query_task_status",
+    "error",
+    "ai_summary",
+    "observed",
+)
+
+
+def _with_table(statement: models.Statement) -> models.Statement:
+    from roe_magic import frames
+
+    if statement.result_rows is None and statement.row_count:
+        return statement
+    table = frames.from_rows(statement.column_names, statement.column_types, statement.result_rows or [])
+    return replace(statement, result_rows=table)

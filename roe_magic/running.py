@@ -1,0 +1,432 @@
+"""RunningQuery: one query from submit to rows, watched by a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from roe_magic import models
+from roe_magic.client import RoeClient
+from roe_magic.errors import (
+    NotFoundError,
+    ProtocolError,
+    QueryError,
+    QueryFailed,
+    QueryInterrupted,
+    QueryRevoked,
+    QueryTimeout,
+    RateLimitError,
+    ResultTooLarge,
+    RoeError,
+    ServerError,
+    TransportError,
+)
+from roe_magic.models import FAILURE, PENDING, SUCCESS, TERMINAL
+from roe_magic.polling import Patience, attempts, backoff, next_poll
+from roe_magic.query import WorksheetQuery
+
+# Right after a submit the server's replicas may not know the query yet.
+NOT_FOUND_GRACE = 5.0
+# SUCCESS may be told a moment before the rows are there.
+RESULT_GRACE = 15.0
+STALL_AFTER = 60.0
+_PASSING = (TransportError, ServerError, RateLimitError)
+_live = 0
+_live_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is known of a query at one moment.
+
+    Attributes
+    ----------
+    sql : str
+    elapsed : float
+        Seconds since the submit, by this machine's monotonic clock.
+    submitted, status : models, optional
+        The server's last words.
+    downloaded : int, optional
+        Bytes of the rows read so far; None before the download.
+    statements : list of models.Statement, optional
+        The results, once they are here.
+    notice : str, optional
+        What is unusual: no answers, no progress.
+    error : RoeError, optional
+        Why watching ended without rows.
+    over : bool
+        Nothing more will be told.
+    """
+
+    sql: str
+    elapsed: float = 0.0
+    submitted: models.WorksheetQuery | None = None
+    status: models.QueryStatus | None = None
+    downloaded: int | None = None
+    statements: list[models.Statement] | None = None
+    notice: str | None = None
+    error: RoeError | None = None
+    over: bool = False
+
+    @property
+    def query_id(self) -> UUID | None:
+        """The query's id, once the server has told it."""
+        if self.submitted is not None:
+            return self.submitted.id
+        return self.status.worksheet_query_id if self.status is not None else None
+
+    @property
+    def state(self) -> str | None:
+        """The server's last word on the state."""
+        return self.status.status if self.status is not None else None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the query has ended at the server."""
+        return self.state in TERMINAL
+
+
+class RunningQuery:
+    """Submits a query, watches it and fetches its rows, in a thread of its own.
+
+    Parameters
+    ----------
+    client : RoeClient
+    sql : str
+    worksheet_id : UUID, optional
+    use_admin : bool
+    fetch : bool
+        Download the rows at the end.
+    max_bytes : int, optional
+        Refuse an answer of more bytes than this.
+    on_change : callable, optional
+        Called with each new Story, from the watching thread.
+    clock, pause : callables
+        Injected by tests; ``pause(seconds)`` may return early.
+
+    Examples
+    --------
+    >>> running = RunningQuery(client, "SELECT 1").start()  # doctest: +SKIP
+    >>> running.wait().df()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        client: RoeClient,
+        sql: str,
+        *,
+        worksheet_id: UUID | str | None = None,
+        use_admin: bool = False,
+        fetch: bool = True,
+        max_bytes: int | None = None,
+        on_change: Callable[[Story], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Any] | None = None,
+    ) -> None:
+        self.client = client
+        self._request = {"worksheet_id": worksheet_id, "use_admin": use_admin}
+        self._fetch, self._max_bytes, self._on_change = fetch, max_bytes, on_change
+        self._clock, self._begun = clock, clock()
+        self._detached, self._done = threading.Event(), threading.Event()
+        self._pause: Callable[[float], Any] = pause or self._detached.wait
+        self.story = Story(sql)
+
+    def start(self) -> RunningQuery:
+        """Begin, in a daemon thread; returns at once."""
+        threading.Thread(target=self.run, name="roe-query", daemon=True).start()
+        return self
+
+    def run(self) -> None:
+        """Do it all in the calling thread; what happened is in ``story``."""
+        try:
+            with _counted():
+                self._submit()
+                self._watch()
+                self._conclude()
+        except RoeError as error:
+            error.query_id = error.query_id or (str(self.story.query_id) if self.story.query_id else None)
+            self._tell(error=error, notice=None)
+        finally:
+            self._tell(over=True, elapsed=self.elapsed)
+            self._done.set()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the submit, by the monotonic clock."""
+        return self._clock() - self._begun
+
+    @property
+    def query(self) -> WorksheetQuery | None:
+        """The WorksheetQuery as far as it is known; None before the server has answered."""
+        story = self.story
+        if story.submitted is None:
+            return None
+        rows = story.statements if story.statements is not None else self._download
+        return WorksheetQuery(
+            story.submitted, story.status, rows if story.terminal else None, observed=timedelta(seconds=story.elapsed)
+        )
+
+    def wait(self, timeout: float | None = None) -> WorksheetQuery:
+        """Wait for the end.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; left out, there is no limit.
+
+        Raises
+        ------
+        QueryFailed, QueryRevoked
+            The query ended so; their ``query`` holds what is known, the earlier statements' rows included.
+        QueryTimeout
+            The time is over; the query goes on at the server.
+        QueryInterrupted
+            The user pressed stop; the query goes on at the server.
+        RoeError
+            It could not be submitted, watched or fetched.
+        """
+        try:
+            in_time = self._done.wait(timeout)
+        except KeyboardInterrupt:
+            self.detach()
+            raise QueryInterrupted(self._goes_on("Stopped watching."), query_id=self._id_text()) from None
+        if not in_time:
+            self.detach()
+            raise QueryTimeout(self._goes_on(f"Not finished after {timeout:g} s."), query_id=self._id_text())
+        return self._outcome()
+
+    def detach(self) -> None:
+        """Stop watching; the query goes on at the server."""
+        self._detached.set()
+
+    def cancel(self) -> bool:
+        """Ask the server to stop the query.
+
+        Returns
+        -------
+        bool
+            False when the server does not offer it; then watching goes on.
+        """
+        if self.story.query_id is None:
+            return False
+        status = self.client.cancel(self.story.query_id)
+        if status is None:
+            self._tell(notice="This server does not offer to cancel a query; it goes on.")
+            return False
+        self._tell(status=status)
+        return True
+
+    def _outcome(self) -> WorksheetQuery:
+        if self.story.error is not None:
+            raise self.story.error
+        query = self.query
+        assert query is not None  # run() ends with a query or an error
+        if query.status == SUCCESS:
+            return query
+        raise _ended_badly(query)
+
+    def _submit(self) -> None:
+        submitted = self.client.submit(self.story.sql, **self._request)  # type: ignore[arg-type]  # its own keywords
+        self._tell(submitted=submitted, status=_first_status(submitted))
+
+    def _watch(self) -> None:
+        """Ask until the query has ended, through failures as long as patience lasts."""
+        patience = Patience(clock=self._clock)
+        number = 0
+        while not self.story.terminal and not self._detached.is_set():
+            try:
+                waited = self._look(patience)
+            except NotFoundError:
+                if self.elapsed > NOT_FOUND_GRACE:
+                    raise
+                waited = False
+            except _PASSING as error:
+                self._bear(error, patience, number)
+                number += 1
+                continue
+            number = 0
+            if not (waited or self.story.terminal):
+                self._pause(next_poll(self.elapsed, live=_live))
+
+    def _look(self, patience: Patience) -> bool:
+        """Ask once; gives whether the server held its answer back as asked."""
+        query_id, seen = (
+            self.story.query_id,
+            Seen(models.QueryStatus(worksheet_query_id=UUID(int=0), status=None), False),
+        )
+        assert query_id is not None  # it was submitted
+        for seen in self.client.follow(query_id):
+            patience.good()
+            self._tell(status=seen.status, notice=self._stalled(seen.status))
+            if self._detached.is_set():
+                break
+        return seen.waited
+
+    def _bear(self, error: RoeError, patience: Patience, number: int) -> None:
+        """Put up with a passing failure, visibly, until patience ends."""
+        since = patience.bad()
+        if patience.is_over():
+            error.hint = f"The query may still be running. Look again with: %roe status {self.story.query_id}"
+            raise error
+        self._tell(notice=f"No answer for {since:.0f} s, still trying ({error.message})")
+        wait = getattr(error, "retry_after", None)
+        self._pause(backoff(number) if wait is None else wait)
+
+    def _stalled(self, status: models.QueryStatus) -> str | None:
+        if status.status == PENDING and self.elapsed > STALL_AFTER:
+            return f"Still PENDING after {self.elapsed:.0f} s: no worker has taken it, or the server does not know it."
+        if status.status not in {PENDING, *models.STATES}:
+            return f"The server calls the state {status.status!r}, which is not known here; still watching."
+        return None
+
+    def _conclude(self) -> None:
+        """Fetch what there is to fetch, once the query has ended."""
+        if self._detached.is_set() or not self._fetch:
+            return
+        if self.story.state == SUCCESS:
+            self._tell(statements=self._download())
+        elif self.story.state == FAILURE:
+            # Statements before the failing one may have given rows; the failure is told either way.
+            try:
+                self._tell(statements=self._read())
+            except RoeError:
+                self._tell(statements=[])
+
+    def _download(self) -> list[models.Statement]:
+        """Read the rows, again where the download broke or the rows are not ready yet."""
+        for attempt in attempts(1000, budget=RESULT_GRACE, clock=self._clock, sleep=self._pause):
+            try:
+                return self._read()
+            except (TransportError, NotFoundError, _NotReady) as error:
+                if self._detached.is_set():
+                    raise
+                attempt.failed(error)
+        raise AssertionError("attempts() raises when it is used up")
+
+    def _read(self) -> list[models.Statement]:
+        from roe_magic import frames
+
+        query_id = self.story.query_id
+        assert query_id is not None  # it was submitted
+        reply = self.client.result(query_id)
+        chunks = self._measured(reply.chunks)
+        if reply.content_type == models.ARROW_STREAM:
+            return frames.read_arrow(chunks)
+        return _statements(frames.read_json(chunks), query_id)
+
+    def _measured(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass the bytes on, telling how many there were, up to the limit."""
+        total, told = 0, 0.0
+        for chunk in chunks:
+            total += len(chunk)
+            if self._max_bytes is not None and total > self._max_bytes:
+                raise ResultTooLarge(
+                    f"The rows take more than {self._max_bytes / 1e6:,.0f} MB, which is the limit here.",
+                    hint="Add a LIMIT, aggregate in SQL, or raise the limit: %config RoeMagic.max_result_bytes = ...",
+                )
+            if self._clock() - told > 0.1:
+                told = self._clock()
+                self._tell(downloaded=total)
+            yield chunk
+
+    def _tell(self, **changes: Any) -> None:
+        story = replace(self.story, elapsed=self.story.elapsed if self.story.over else self.elapsed, **changes)
+        self.story = story
+        self._on_change(story)
+
+    def _goes_on(self, what: str) -> str:
+        if self.story.query_id is None:
+            return f"{what} The query was being sent and may run at the server; look for it with `%roe worksheets`."
+        return f"{what} The query goes on at the server; come back to it with: %roe result {self.story.query_id}"
+
+    def _id_text(self) -> str | None:
+        return None if self.story.query_id is None else str(self.story.query_id)
+
+
+class _NotReady(ProtocolError):
+    """The query has succeeded, its rows are not there yet."""
+
+
+class AttachedQuery(RunningQuery):
+    """A query that was submitted before, here or elsewhere; never submits."""
+
+    def __init__(self, client: RoeClient, query_id: UUID, **options: Any) -> None:
+        super().__init__(client, "", **options)
+        self._id = query_id
+
+    def _submit(self) -> None:
+        status = self.client.status(self._id)
+        self._tell(submitted=_known_by_status(status), status=status)
+
+    def _conclude(self) -> None:
+        super()._conclude()
+        if self.story.submitted is not None and self.story.statements:
+            # A status does not tell the SQL, its results do.
+            sql = ";\n".join(item.query or "" for item in self.story.statements)
+            self._tell(sql=sql, submitted=replace(self.story.submitted, query=sql))
+
+
+def _statements(result: models.QueryResult, query_id: UUID) -> list[models.Statement]:
+    if result.worksheet_query_id != query_id:
+        raise ProtocolError(f"The server was asked about query {query_id} and answered {result.worksheet_query_id}.")
+    if result.results is None or (result.status not in TERMINAL and not result.results):
+        raise _NotReady(f"The server says that query {query_id} is over, but it gives no results.")
+    return result.results
+
+
+def _first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:
+    return models.QueryStatus(
+        worksheet_query_id=submitted.id,
+        status=submitted.query_task_status,
+        error=submitted.error,
+        created_at=submitted.created_at,
+        finished_at=submitted.finished_at,
+    )
+
+
+def _known_by_status(status: models.QueryStatus) -> models.WorksheetQuery:
+    """Make what a submit would have answered, as far as a status tells it."""
+    created = status.created_at
+    if created is None:
+        raise ProtocolError("The server's status does not tell when the query was created.")
+    return models.WorksheetQuery(
+        id=status.worksheet_query_id,
+        created_at=created,
+        updated_at=status.finished_at or created,
+        finished_at=status.finished_at,
+        query="",
+        query_task_id=None,
+        query_task_status=status.status,
+        error=status.error,
+        ai_summary=None,
+    )
+
+
+def _ended_badly(query: WorksheetQuery) -> QueryError:
+    if query.status == FAILURE:
+        error: QueryError = QueryFailed(query.error or "The query failed; the server does not say why.")
+    else:
+        error = QueryRevoked(query.error or "The query was cancelled.")
+    error.query_id, error.query = str(query.id), query
+    return error
+
+
+class _counted:  # noqa: N801  # reads as a verb where it is used
+    """Counts the queries that this process watches: many of them are asked after less often."""
+
+    def __enter__(self) -> None:
+        _add_live(1)
+
+    def __exit__(self, *_: object) -> None:
+        _add_live(-1)
+
+
+def _add_live(change: int) -> None:
+    global _live  # noqa: PLW0603  # one count for the process
+    with _live_lock:
+        _live += change
