@@ -32,7 +32,8 @@ _TEXTS = ("query", "query_task_id", "query_task_status", "error", "ai_summary")
 class StatementResult:
     """What one statement of a query gave.
 
-    It can be handed as it is to pyarrow, polars, duckdb and plotting libraries (Arrow PyCapsule and dataframe protocols).
+    It can be handed as it is to pyarrow, polars, duckdb and plotting libraries, by the Arrow PyCapsule and dataframe
+    protocols.
 
     Attributes
     ----------
@@ -88,7 +89,7 @@ class StatementResult:
         """
         from roe_magic import frames
 
-        frame = frames.to_pandas(self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz)
+        frame: pd.DataFrame = frames.to_pandas(self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz)
         frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
         return frame
 
@@ -100,7 +101,8 @@ class StatementResult:
             import polars as pl  # noqa: F401  # asked for here, so that its absence has a clear message
         except ImportError:
             raise MissingExtra("polars", "A polars DataFrame") from None
-        return frames.to_polars(self.arrow(), self.column_types)
+        frame: pl.DataFrame = frames.to_polars(self.arrow(), self.column_types)
+        return frame
 
     DataFrame = df
     PolarsDataFrame = polars
@@ -369,7 +371,8 @@ class WorksheetQuery(Mapping[str, Any]):
         """Give the metadata as a pandas Series named by the id."""
         import pandas as pd
 
-        return pd.Series(self._flat, name=str(self.id), dtype=object)
+        series: pd.Series[Any] = pd.Series(self._flat, name=str(self.id), dtype=object)
+        return series
 
     def to_frame(self) -> pd.DataFrame:
         """Give the metadata as a DataFrame of one row; see :meth:`frame` for its dtypes."""
@@ -391,7 +394,9 @@ class WorksheetQuery(Mapping[str, Any]):
         columns = dict.fromkeys(key for item in items for key in item) or dict.fromkeys(
             ("id", "status", *_TIMES, *_SPANS, *_TEXTS, "observed")
         )
-        frame = pd.DataFrame({key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns})
+        frame: pd.DataFrame = pd.DataFrame(
+            {key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns}
+        )
         for name in _TIMES:
             frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
         for name in _SPANS:

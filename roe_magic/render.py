@@ -1,7 +1,7 @@
 """Rows as HTML and as plain text: the repr of a WorksheetQuery and of its statements.
 
-The panel tells a query's story; a repr shows the rows and does not tell it again. Everything from the server is escaped,
-and styles stand in the elements, where they survive in an untrusted notebook.
+The panel tells a query's story; a repr shows the rows and does not tell it again. Everything from the server is
+escaped, and styles stand in the elements, where they survive in an untrusted notebook.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def statement_html(result: StatementResult, limit: int | None) -> str:
     head = "".join(map(_head_cell, result.column_names[:MOST_COLUMNS], result.column_types, numeric))
     body = "".join(f"<tr>{''.join(map(_cell, row, numeric))}</tr>" for row in rows)
     return (
-        f'<table style="border-collapse:collapse;margin:4px 0"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        '<table style="border-collapse:collapse;margin:4px 0">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f'<div style="{_FAINT}">{html.escape(_size(result, len(rows)))}</div>'
     )
 

@@ -255,17 +255,15 @@ class RunningQuery:
 
     def _look(self, patience: Patience) -> bool:
         """Ask once; gives whether the server held its answer back as asked."""
-        query_id, seen = (
-            self.story.query_id,
-            Seen(models.QueryStatus(worksheet_query_id=UUID(int=0), status=None), False),
-        )
-        assert query_id is not None  # it was submitted
-        for seen in self.client.follow(query_id):
+        assert self.story.query_id is not None  # it was submitted
+        waited = False
+        for seen in self.client.follow(self.story.query_id):
             patience.good()
+            waited = seen.waited
             self._tell(status=seen.status, notice=self._stalled(seen.status))
             if self._detached.is_set():
                 break
-        return seen.waited
+        return waited
 
     def _bear(self, error: RoeError, patience: Patience, number: int) -> None:
         """Put up with a passing failure, visibly, until patience ends."""
@@ -316,7 +314,8 @@ class RunningQuery:
         reply = self.client.result(query_id)
         chunks = self._measured(reply.chunks)
         if reply.content_type == models.ARROW_STREAM:
-            return frames.read_arrow(chunks)
+            statements: list[models.Statement] = frames.read_arrow(chunks)
+            return statements
         return _statements(frames.read_json(chunks), query_id)
 
     def _measured(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
