@@ -1,0 +1,201 @@
+"""The embedded ClickHouse of this process: connections, statements, the lexer and the syntax tree.
+
+The only module that imports chDB; it runs in the worker process alone. A connection is used once: after an error it
+still holds output that would be put before its next result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from roe_magic.service.guard import Token
+
+# Whatever a caller writes, it is SQL (chDB would take a bare expression for a SELECT), and of any length that the
+# service accepts. Functions that look into the engine's own memory stay off.
+ALWAYS = {"implicit_select": "0", "max_query_size": "67108864", "allow_introspection_functions": "0"}
+
+OnProgress = Callable[[Mapping[str, int]], None]
+
+
+class EngineError(Exception):
+    """ClickHouse refused or failed a statement.
+
+    Parameters
+    ----------
+    message : str
+        ClickHouse's own text, as :func:`readable` leaves it.
+    code : int
+        Its error code, 0 where it gave none.
+    """
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+@dataclass
+class Figures:
+    """What the engine counted over one statement."""
+
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    result_rows: int = 0
+    elapsed_ns: int = 0
+
+    def add(self, part: Any) -> None:
+        """Count one query_result of chDB; a stream's parts each report only what is new."""
+        self.read_rows += part.storage_rows_read()
+        self.read_bytes += part.storage_bytes_read()
+        self.written_rows += part.rows_written()
+        self.written_bytes += part.bytes_written()
+        self.result_rows += part.rows_read()
+
+
+class Embedded:
+    """One open data folder.
+
+    Parameters
+    ----------
+    path : str
+        The data folder. No second process may have it open.
+    """
+
+    def __init__(self, path: str) -> None:
+        from chdb import _chdb  # noqa: PLC0415  # it takes a second and 290 MB, and the sandbox must stand before it
+
+        self._chdb = _chdb
+        self._path = path
+        self._keeper = _chdb.connect(path)
+
+    @contextlib.contextmanager
+    def connection(self, settings: Mapping[str, str]) -> Iterator[Any]:
+        """Open a connection for one statement; its errors come out as EngineError."""
+        options = "&".join(f"{name}={value}" for name, value in {**ALWAYS, **settings}.items())
+        connection = None
+        try:
+            connection = self._chdb.connect(f"{self._path}?{options}")
+            yield connection
+        except RuntimeError as error:
+            raise self._readable(str(error)) from None
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def query(
+        self,
+        sql: str,
+        settings: Mapping[str, str],
+        *,
+        form: str = "JSONCompactEachRowWithNamesAndTypes",
+        params: Mapping[str, str] | None = None,
+        figures: Figures | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> bytes:
+        """Run a statement to its end and give its whole output."""
+        with self.connection(settings) as connection:
+            connection.set_progress_callback(on_progress)
+            began = time.monotonic_ns()
+            answer = connection.query(sql, form, params={k: _escaped(v) for k, v in (params or {}).items()})
+            if answer.has_error():
+                raise self._readable(answer.error_message())
+            if figures is not None:
+                figures.add(answer)
+                figures.elapsed_ns = time.monotonic_ns() - began
+            return bytes(answer.bytes())
+
+    def stream(
+        self, sql: str, settings: Mapping[str, str], *, form: str, figures: Figures, on_progress: OnProgress | None
+    ) -> Iterator[bytes]:
+        """Run a SELECT and give its output in parts of about 65,000 rows.
+
+        In a format with a header every part of an Arrow stream is a whole stream, while text has one header.
+        """
+        with self.connection(settings) as connection:
+            connection.set_progress_callback(on_progress)
+            began = time.monotonic_ns()
+            answer = connection.send_query(sql, form)
+            if answer.has_error():
+                raise self._readable(answer.error_message())
+            more = True
+            while more:
+                part = connection.streaming_fetch_result(answer)
+                figures.add(part)
+                figures.elapsed_ns = time.monotonic_ns() - began
+                more = part.rows_read() > 0
+                yield bytes(part.bytes())
+
+    def rows(self, sql: str, params: Mapping[str, str] | None = None, **settings: str) -> list[list[Any]]:
+        """Run one of the service's own queries and give its rows."""
+        text = self.query(sql, settings, form="JSONCompactEachRow", params=params)
+        return [json.loads(line) for line in text.splitlines()]
+
+    def tokens(self, sql: str) -> list[tuple[int, int, str]]:
+        """Cut SQL into (begin, end, kind), in bytes."""
+        ((found,),) = self.rows("SELECT tokenizeQuery({sql:String})", {"sql": sql})
+        return [(item["begin"], item["end"], item["type"]) for item in found]
+
+    def tree(self, sql: str) -> dict[str, Any] | None:
+        """Parse one statement; None for the kinds that the engine cannot show.
+
+        Raises
+        ------
+        EngineError
+            The statement has a syntax error.
+        """
+        try:
+            ((text,),) = self.rows("SELECT parseQueryToJSON({sql:String})", {"sql": sql})
+        except EngineError as error:
+            if "parseQueryToJSON" in error.message and error.code == 36:
+                return None
+            raise EngineError(_without_scope(error.message), error.code) from None
+        tree: dict[str, Any] = json.loads(text)
+        return tree
+
+    def classify(self, sql: str, database: str) -> tuple[str, bool]:
+        """Ask the engine what a statement would do: (READ_ONLY, MUTATING, ..., and if only to that database)."""
+        with self.connection({}) as connection:
+            # The connection string's database is not looked at here.
+            connection.query(f"USE `{database}`", "Null")
+            found = connection.classify_query(sql, database)
+            return str(found["query_class"]).rpartition(".")[2], bool(found["writes_only_target_database"])
+
+    def close(self) -> None:
+        """Let go of the data folder."""
+        self._keeper.close()
+
+    def _readable(self, message: str) -> EngineError:
+        return readable(message.replace(self._path, ""))
+
+
+def readable(message: str) -> EngineError:
+    """Take the noise off a ClickHouse message, keeping its code and its name."""
+    code = re.search(r"Code: (\d+)", message)
+    name = re.findall(r"\(([A-Z][A-Z0-9_]+)\)", message)
+    text = re.sub(r"(Code: \d+\. )|(DB::Exception: )|( ?\(version [^)]*\))", "", message)
+    text = re.sub(r"[\s.]*\(([A-Z][A-Z0-9_]+)\)", "", text).strip().rstrip(". ")
+    # A list of all that might stand there helps nobody.
+    text = re.sub(r"\. Expected one of: .{120,}", "", text, flags=re.DOTALL)
+    suffix = f" ({name[-1]})" if name else ""
+    prefix = f"Code: {code[1]}. " if code else ""
+    return EngineError(f"{prefix}{text}.{suffix}", int(code[1]) if code else 0)
+
+
+def _without_scope(message: str) -> str:
+    """Drop what tells of our parseQueryToJSON call, not of the statement."""
+    text, _, tail = message.partition(": In scope SELECT parseQueryToJSON(")
+    name = re.search(r" \([A-Z0-9_]+\)$", tail)
+    return f"{text}.{name[0]}" if name else message
+
+
+def _escaped(value: str) -> str:
+    """Write a query parameter's value as the engine reads it: as a cell of TabSeparated."""
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")

@@ -1,0 +1,361 @@
+"""What a statement may do: a judgement on its syntax tree, before the engine runs it.
+
+The embedded engine has no users and no grants, and its ``readonly`` alone still lets a query read local files and open
+connections. So every statement is looked at first. What is not known to be harmless is refused: kinds of statement,
+table functions, table engines and settings are lists of what is permitted. Functions are too many for that; there the
+list is of those that reach outside.
+
+Nothing here talks to the engine: :func:`judge` sees tokens and the tree that ``parseQueryToJSON`` gives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from roe_magic.service import permitted
+
+WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key"
+
+Node = Mapping[str, Any]
+
+
+class Refused(Exception):
+    """The statement is not permitted; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of the engine's lexer that is neither white space nor a comment."""
+
+    kind: str
+    text: str
+
+    @property
+    def word(self) -> str:
+        """The token in capitals when it is a bare word, else an empty string."""
+        return self.text.upper() if self.kind == "BareWord" else ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a permitted statement is.
+
+    ``action`` is ``read``, ``write``, ``set`` or ``use``. ``settings`` are those of its SET or SETTINGS clause.
+    """
+
+    action: str
+    is_select: bool = False
+    has_scalar_subquery: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admin: bool) -> Verdict:
+    """Decide whether a statement may run.
+
+    Parameters
+    ----------
+    tokens : sequence of Token
+        The statement's tokens.
+    tree : mapping or None
+        Its syntax tree; None for the few kinds that the engine cannot show as JSON. An INSERT with VALUES comes as the
+        tree of :func:`insert_as_select`.
+    database : str
+        The only database it may touch.
+    use_admin : bool
+        Whether it may write there.
+
+    Raises
+    ------
+    Refused
+        It may not run.
+    """
+    if tree is None:
+        return _judge_tokens(tokens, database)
+    kind = tree.get("type", "")
+    if kind in permitted.WRITES:
+        _require(use_admin, WRITE_REFUSED)
+        _check_write(tree)
+    elif kind == "ShowTablesQuery":
+        _require(not (permitted.SHOWS_OTHERS & set(tree)), "this SHOW reveals other callers; try SHOW TABLES")
+    elif kind not in permitted.READS:
+        raise Refused(f"{_opening(tokens)} is not offered here")
+    settings = lifted_settings(tree)
+    _check_tree(tree, database, top=tree)
+    if kind == "SetQuery":
+        return Verdict("set", settings=settings)
+    if kind == "UseQuery":
+        return Verdict("use")
+    select = kind == "SelectWithUnionQuery" or kind == "SelectIntersectExceptQuery"
+    return Verdict(
+        "write" if kind in permitted.WRITES else "read",
+        is_select=select,
+        has_scalar_subquery=select and _has_scalar_subquery(tree),
+        settings=settings,
+    )
+
+
+def lifted_settings(tree: Node) -> dict[str, str]:
+    """Read the settings of a SET, or of the SETTINGS clause at a statement's end.
+
+    Raises
+    ------
+    Refused
+        A setting is not one that a query may choose here.
+    """
+    clause = tree if tree.get("type") == "SetQuery" else _last_settings(tree)
+    if clause is None:
+        return {}
+    _require(set(clause) <= {"type", "is_standalone", "changes"}, "SET takes plain settings only here")
+    return dict(_setting(change) for change in clause.get("changes", []))
+
+
+def cut_settings(tokens: Sequence[Token]) -> int | None:
+    """Find the token where the statement's own, last SETTINGS clause begins; None when it has none."""
+    depth = 0
+    for index in range(len(tokens) - 1, -1, -1):
+        if tokens[index].kind == "ClosingRoundBracket":
+            depth += 1
+        elif tokens[index].kind == "OpeningRoundBracket":
+            depth -= 1
+        elif depth == 0 and tokens[index].word == "SETTINGS":
+            return index
+    return None
+
+
+def values_at(tokens: Sequence[Token]) -> int | None:
+    """Find the VALUES of an INSERT; None when the statement is something else."""
+    if not tokens or tokens[0].word != "INSERT":
+        return None
+    depth = 0
+    for index, token in enumerate(tokens):
+        depth += (token.kind == "OpeningRoundBracket") - (token.kind == "ClosingRoundBracket")
+        if depth == 0 and token.word == "VALUES" and index + 1 < len(tokens):
+            return index if tokens[index + 1].kind == "OpeningRoundBracket" else None
+        if depth == 0 and token.word in {"SELECT", "WITH", "FORMAT"}:
+            return None
+    return None
+
+
+def insert_as_select(tokens: Sequence[Token], at: int) -> str:
+    """Rewrite ``INSERT INTO t VALUES (1), (2)`` as ``INSERT INTO t SELECT (1), (2)``, for its syntax tree only.
+
+    The engine shows no tree for inline data, whose cells are expressions and can call functions.
+    """
+    parts = [token.text for token in tokens[:at]] + ["SELECT"]
+    for before, token in zip(tokens[at:], tokens[at + 1 :], strict=False):
+        # Commas between rows are optional in VALUES.
+        if before.kind == "ClosingRoundBracket" and token.kind == "OpeningRoundBracket":
+            parts.append(",")
+        parts.append(token.text)
+    return " ".join(parts)
+
+
+def _require(condition: object, message: str) -> None:
+    if not condition:
+        raise Refused(message)
+
+
+def _opening(tokens: Sequence[Token]) -> str:
+    words = [token.word for token in tokens[:2] if token.word]
+    return " ".join(words) or "this statement"
+
+
+# The kinds that have no tree: their whole grammar here is a few words and one name.
+_TARGET = r"(?P<first>name)(?: \. (?P<second>name))?"
+_PLAIN = [
+    re.compile(rf"(?:DESCRIBE|DESC)(?: TABLE)? {_TARGET}"),
+    re.compile(rf"EXISTS(?: TABLE| VIEW)? {_TARGET}"),
+    re.compile(rf"SHOW(?: CREATE)?(?: TABLE| VIEW)? {_TARGET}"),
+    re.compile(r"SHOW (?:FUNCTIONS|ENGINES)(?: I?LIKE string)?"),
+]
+_KEYWORDS = frozenset("DESCRIBE DESC EXISTS SHOW CREATE TABLE VIEW FUNCTIONS ENGINES LIKE ILIKE".split())
+_NOT_A_TABLE = frozenset(
+    "PROCESSLIST GRANTS USERS ROLES ACCESS QUOTAS QUOTA PROFILES PRIVILEGES ACCOUNTS CURRENT USER ROLE DATABASE "
+    "DICTIONARY POLICY POLICIES PROFILE SETTINGS SETTING".split()
+)
+
+
+def _judge_tokens(tokens: Sequence[Token], database: str) -> Verdict:
+    shape = " ".join(_shape_of(token, index) for index, token in enumerate(tokens))
+    for pattern in _PLAIN:
+        match = pattern.fullmatch(shape)
+        if match:
+            names = [token for index, token in enumerate(tokens) if _shape_of(token, index) == "name"]
+            _require(not names or names[0].word not in _NOT_A_TABLE, f"{_opening(tokens)} is not offered here")
+            _check_name([_unquote(name.text) for name in names], database)
+            return Verdict("read")
+    raise Refused(f"{_opening(tokens)} in this form is not offered here")
+
+
+def _shape_of(token: Token, index: int) -> str:
+    # Key words stand in front: the fourth word on is a name, whatever it spells.
+    if token.word in _KEYWORDS and index < 4:
+        return token.word
+    shapes = {"BareWord": "name", "QuotedIdentifier": "name", "StringLiteral": "string", "Dot": "."}
+    return shapes.get(token.kind, "other")
+
+
+def _unquote(name: str) -> str:
+    return name[1:-1] if name[:1] in {"`", '"'} else name
+
+
+def _check_write(tree: Node) -> None:
+    kind = tree["type"]
+    if kind == "CreateQuery":
+        _require(tree.get("table"), "databases are made by the service; create tables in your own")
+        _require(not any(tree.get(flag) for flag in permitted.CREATE_FLAGS), "this kind of CREATE is not offered here")
+    elif kind == "DropQuery":
+        _require(tree.get("table") or tree.get("database_and_tables"), "only tables and views can be dropped here")
+        _require(tree.get("kind") in {"Drop", "Truncate"}, "DETACH is not offered here")
+        _require(not tree.get("is_dictionary"), "dictionaries are not offered here")
+    elif kind == "InsertQuery":
+        _require(not tree.get("table_function"), "INSERT INTO FUNCTION is not offered here")
+        _require(
+            not tree.get("infile") and not tree.get("format"),
+            "INSERT takes VALUES or a SELECT here; upload files through the tables API",
+        )
+    elif kind == "AlterQuery":
+        _require(tree.get("alter_object", "TABLE") == "TABLE", "only tables can be altered here")
+
+
+def _check_tree(node: Any, database: str, top: Node, key: str = "") -> None:
+    if isinstance(node, list):
+        for item in node:
+            _check_tree(item, database, top, key)
+    elif isinstance(node, Mapping):
+        _check_node(node, database, top, key)
+        for name, child in node.items():
+            if not (name in {"settings", "settings_ast"} and child is _last_settings(top)):
+                _check_tree(child, database, top, name)
+
+
+def _check_node(node: Node, database: str, top: Node, key: str) -> None:
+    _require(not node.get("out_file"), "INTO OUTFILE is not offered here")
+    _require(not node.get("format_ast"), "leave FORMAT out: the service chooses the format")
+    kind = node.get("type")
+    if kind == "Function":
+        _check_function(node, key, database)
+    elif kind == "ColumnsApplyTransformer":
+        _check_function_name(str(node.get("func_name") or ""))
+    elif kind == "Identifier" and node.get("alias"):
+        _require(not _reaches_outside(node["name"]), f"the name {node['name']} is not permitted here")
+    elif kind == "TableIdentifier":
+        _check_name(_parts(node), database)
+    elif kind == "AlterCommand":
+        command = str(node.get("command_type"))
+        _require(command in permitted.ALTER_COMMANDS, f"ALTER ... {command.replace('_', ' ')} is not offered here")
+    elif kind == "SetQuery" and node is not top:
+        _check_inner_settings(node, key, top)
+    _check_databases(node, database)
+
+
+def _check_inner_settings(node: Node, key: str, top: Node) -> None:
+    names = {change["name"] for change in node.get("changes", [])}
+    if top["type"] == "ExplainQuery" and node is top.get("settings"):
+        return
+    if top["type"] == "CreateQuery" and key == "settings" and names <= permitted.STORAGE_SETTINGS:
+        return
+    raise Refused("a SETTINGS clause is permitted at the statement's end only, and with harmless settings")
+
+
+def _check_databases(node: Node, database: str) -> None:
+    for key, value in node.items():
+        if key == "database" or key.endswith(("_database", "database_ast")) or (key == "from" and _is_show(node)):
+            name = _parts(value)[-1] if isinstance(value, Mapping) else value
+            _require(name in {"", None, database}, f"the database {name} is not yours; leave its name out")
+
+
+def _is_show(node: Node) -> bool:
+    return str(node.get("type", "")).startswith("Show")
+
+
+def _check_function(node: Node, key: str, database: str) -> None:
+    name = str(node.get("name", ""))
+    if "table_function" in key:
+        _require(name.lower() in permitted.TABLE_FUNCTIONS, f"the table function {name} is not permitted here")
+    elif key == "engine":
+        _require(name in permitted.ENGINES, f"the table engine {name} is not permitted here")
+    else:
+        _check_function_name(name)
+        _check_arguments(node, database)
+
+
+def _check_arguments(node: Node, database: str) -> None:
+    arguments = (node.get("arguments") or {}).get("children", [])
+    identifiers = [item for item in arguments if item.get("type") in {"Identifier", "TableIdentifier"}]
+    if node["name"].lower() in permitted.IN_FUNCTIONS:
+        for item in identifiers[-1:]:
+            _check_name(_parts(item), database)
+    if not node.get("is_operator"):
+        # A bare function name is an argument too: arrayMap(file, [...]).
+        for item in identifiers:
+            _require(
+                len(_parts(item)) > 1 or not _reaches_outside(item["name"]),
+                f"the function {item['name']} is not permitted here (a column of that name? write table.{item['name']})",
+            )
+
+
+def _check_function_name(name: str) -> None:
+    lower = name.lower()
+    table = lower in permitted.OUTSIDE_TABLES or lower.startswith(permitted.OUTSIDE_TABLE_PREFIXES)
+    _require(not table and not _reaches_outside(name), f"the function {name} is not permitted here")
+
+
+def _reaches_outside(name: str) -> bool:
+    lower = name.lower()
+    return lower in permitted.OUTSIDE_FUNCTIONS or lower.startswith(permitted.OUTSIDE_PREFIXES)
+
+
+def _parts(identifier: Node) -> list[str]:
+    return list(identifier.get("name_parts") or [str(identifier.get("name", ""))])
+
+
+def _check_name(parts: Sequence[str], database: str) -> None:
+    """Check a table's name; without a database in front it is the caller's own."""
+    if len(parts) <= 1 or (parts[0] == database and len(parts) == 2):
+        return
+    if parts[0] == "system":
+        _require(parts[-1] in permitted.SYSTEM_TABLES, f"the table {'.'.join(parts)} is not permitted here")
+        return
+    raise Refused(f"the database {parts[0]} is not yours; leave its name out")
+
+
+def _setting(change: Node) -> tuple[str, str]:
+    name, value = change["name"], change.get("value")
+    _require(name in permitted.SETTINGS, f"the setting {name} cannot be chosen here")
+    text = str(value.get("value") if isinstance(value, Mapping) else value)
+    # It goes into a connection string.
+    _require(re.fullmatch(r"[\w.,+-]{1,64}", text), f"the setting {name} cannot have that value")
+    return name, {"True": "1", "False": "0"}.get(text, text)
+
+
+def _last_settings(tree: Node) -> Node | None:
+    """Find the SETTINGS clause that ends the statement: of its last SELECT, or the INSERT's own."""
+    kind = tree.get("type")
+    if kind == "SelectWithUnionQuery":
+        selects = (tree.get("list_of_selects") or {}).get("children") or [{}]
+        return tree.get("settings_ast") or tree.get("settings") or _last_settings(selects[-1])
+    if kind == "SelectQuery":
+        return tree.get("settings")
+    if kind == "InsertQuery":
+        return tree.get("settings_ast") or _last_settings(tree.get("select") or {})
+    if kind == "ExplainQuery":
+        return _last_settings(tree.get("query") or {})
+    return None
+
+
+def _has_scalar_subquery(tree: Node) -> bool:
+    return any(node.get("type") == "Subquery" and key != "subquery" for key, node in _nodes(tree))
+
+
+def _nodes(node: Any, key: str = "") -> Iterator[tuple[str, Node]]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _nodes(item, key)
+    elif isinstance(node, Mapping):
+        yield key, node
+        for name, child in node.items():
+            yield from _nodes(child, name)

@@ -1,0 +1,88 @@
+"""The rows of one statement, from the engine's output to a file: an uncompressed Arrow stream in the stored form."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from roe_magic import frames
+
+JSON_FORMAT = "JSONCompactEachRowWithNamesAndTypes"
+# Chunks above 4096 rows fall out of the processor's cache.
+_CHUNK = 4096
+
+
+def write_empty(path: Path) -> None:
+    """Write a result of no columns: what DDL, SET and INSERT give."""
+    _write(path, [], [], ())
+
+
+def write_arrow(path: Path, names: list[str], types: list[str], parts: Iterable[bytes]) -> None:
+    """Write a result from parts of which each is an Arrow stream of the engine."""
+    _write(path, names, types, _tables(names, parts))
+
+
+def write_json(path: Path, parts: Iterable[bytes]) -> tuple[list[str], list[str]]:
+    """Write a result from text in :data:`JSON_FORMAT`, and give its column names and types.
+
+    Raises
+    ------
+    ValueError
+        The text lacks its two header lines.
+    """
+    rows = map(_decoded, _lines(parts))
+    head = list(itertools.islice(rows, 2))
+    if len(head) < 2:
+        raise ValueError("The engine gave no answer to this statement.")
+    names, types = head
+    _write(path, names, types, _chunks(names, types, rows))
+    return names, types
+
+
+def lines(text: bytes) -> list[Any]:
+    """Decode the engine's JSON, one value a line."""
+    return [_decoded(line) for line in _lines([text])]
+
+
+def _write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.Table]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    schema = frames.schema(names, types, stored=True)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        for table in tables:
+            writer.write_table(frames.from_arrow(table, types, stored=True))
+
+
+def _tables(names: list[str], parts: Iterable[bytes]) -> Iterator[pa.Table]:
+    for part in parts:
+        # The end of a stream is a part without rows, whose schema is empty.
+        table = pa.ipc.open_stream(part).read_all() if part else None
+        if table is not None and table.num_rows:
+            yield table.rename_columns(names)
+
+
+def _chunks(names: list[str], types: list[str], rows: Iterator[Any]) -> Iterator[pa.Table]:
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        yield frames.from_rows(names, types, chunk)
+
+
+def _lines(parts: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for part in parts:
+        *whole, rest = (rest + part).split(b"\n")
+        yield from filter(None, whole)
+    if rest:
+        yield rest
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Bytes that are not UTF-8: Python's own way to carry them in a string.
+        return json.loads(line.decode("utf-8", "surrogateescape"))

@@ -1,0 +1,281 @@
+"""One submission in the worker: split it, have every statement judged, run them in order, write each one's rows."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from roe_magic import frames, models
+from roe_magic.service import guard, results
+from roe_magic.service.embedded import Embedded, EngineError, Figures
+from roe_magic.service.guard import Refused, Token, Verdict
+
+# Lowered by a SET or a SETTINGS clause, never raised.
+_LIMITS = ("max_execution_time", "max_memory_usage")
+PROGRESS_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One statement: its text, its tokens, and where each of those begins in the text's bytes."""
+
+    text: str
+    tokens: list[Token]
+    offsets: list[int]
+
+
+@dataclass
+class Submission:
+    """What runs now, and the wish to stop it."""
+
+    tag: str
+    sql: str
+    database: str
+    use_admin: bool
+    folder: Path
+    limits: Mapping[str, str]
+    # What SET has chosen so far.
+    chosen: dict[str, str] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class Failed(Exception):
+    """A statement ended the submission; the message is for the user."""
+
+
+class Cancelled(Exception):
+    """The submission was asked to stop, and has."""
+
+
+def run(engine: Embedded, job: Submission, report: Callable[[dict[str, int]], None]) -> dict[str, Any]:
+    """Run a submission and give its Outcome as plain values.
+
+    Parameters
+    ----------
+    engine : Embedded
+        Where to run it.
+    job : Submission
+        The SQL and its circumstances. Statement n, from 0, writes ``folder/n.arrow``.
+    report : callable
+        Takes progress figures, every 100 ms at most.
+    """
+    done: list[models.Statement] = []
+    status, error = models.SUCCESS, None
+    try:
+        for statement in _statements(engine, job, report):
+            done.append(statement)
+    except Failed as failure:
+        status, error = models.FAILURE, str(failure)
+    except Cancelled:
+        status = models.REVOKED
+    return {"status": status, "error": error, "statements": [models.to_wire(item) for item in done]}
+
+
+def _statements(
+    engine: Embedded, job: Submission, report: Callable[[dict[str, int]], None]
+) -> Iterator[models.Statement]:
+    pieces = _split_or_fail(engine, job.sql)
+    for number, piece in enumerate(pieces):
+        if job.cancelled.is_set():
+            raise Cancelled
+        place = f"Statement {number + 1} of {len(pieces)}: " if len(pieces) > 1 else ""
+        progress = _Throttle(report, number, len(pieces))
+        try:
+            yield _Run(engine, job, piece, job.folder / f"{number}.arrow", progress).statement()
+        except Refused as refusal:
+            raise Failed(f"{place}{str(refusal)[:1].upper()}{str(refusal)[1:]}.") from None
+        except EngineError as error:
+            if job.cancelled.is_set():
+                raise Cancelled from None
+            raise Failed(f"{place}{error.message}") from None
+
+
+def _split_or_fail(engine: Embedded, sql: str) -> list[Piece]:
+    if "\0" in sql:
+        raise Failed("The query holds a NUL character.")
+    try:
+        pieces = split(engine, sql)
+    except EngineError as error:
+        raise Failed(error.message) from None
+    if not pieces:
+        raise Failed("The query is empty: it holds no statement.")
+    return pieces
+
+
+def split(engine: Embedded, sql: str) -> list[Piece]:
+    """Cut SQL at its semicolons, as the engine's own lexer sees them; pieces of only comments are dropped."""
+    # A lone surrogate cannot be SQL; the engine is given a question mark.
+    data = sql.encode("utf-8", "replace")
+    pieces, current = [], []
+    for begin, end, kind in [*engine.tokens(data.decode()), (len(data), len(data), "Semicolon")]:
+        if kind in {"Whitespace", "Comment"}:
+            continue
+        if kind != "Semicolon":
+            current.append((begin, end, kind))
+        elif current:
+            pieces.append(_piece(data, current))
+            current = []
+    return pieces
+
+
+def _piece(data: bytes, found: list[tuple[int, int, str]]) -> Piece:
+    start, stop = found[0][0], found[-1][1]
+    tokens = [Token(kind, data[begin:end].decode()) for begin, end, kind in found]
+    return Piece(data[start:stop].decode(), tokens, [begin - start for begin, _, _ in found])
+
+
+class _Throttle:
+    """Passes the engine's progress on, seldom enough for the pipe."""
+
+    def __init__(self, report: Callable[[dict[str, int]], None], statement: int, statements: int) -> None:
+        self._report, self._place = report, {"statement": statement, "statements": statements}
+        self._next = 0.0
+        self.total = 0
+
+    def __call__(self, figures: Mapping[str, int]) -> None:
+        self.total = max(self.total, figures.get("total_rows_to_read", 0))
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + PROGRESS_SECONDS
+            names = ("read_rows", "read_bytes", "total_rows_to_read", "written_rows", "written_bytes", "elapsed_ns")
+            self._report({**{name: int(figures.get(name, 0)) for name in names}, **self._place})
+
+
+class _Run:
+    """One statement of a submission."""
+
+    def __init__(self, engine: Embedded, job: Submission, piece: Piece, path: Path, progress: _Throttle) -> None:
+        self._engine, self._job, self._piece, self._path, self._progress = engine, job, piece, path, progress
+        self._figures = Figures()
+
+    def statement(self) -> models.Statement:
+        query_id, began = str(uuid.uuid4()), time.time()
+        verdict = self._judge()
+        if verdict.action == "set":
+            self._job.chosen.update(self._lowered(verdict.settings))
+            names, types = self._nothing()
+        elif verdict.action == "use":
+            names, types = self._nothing()
+        else:
+            names, types = self._rows(verdict)
+        figures = self._figures
+        summary = models.Summary(
+            read_rows=figures.read_rows,
+            read_bytes=figures.read_bytes,
+            written_rows=figures.written_rows,
+            written_bytes=figures.written_bytes,
+            total_rows_to_read=self._progress.total,
+            result_rows=figures.result_rows,
+            result_bytes=self._path.stat().st_size if figures.result_rows else 0,
+            elapsed_ns=figures.elapsed_ns,
+            query_id=query_id,
+        )
+        return models.Statement(
+            query=self._piece.text,
+            summary=summary,
+            row_count=figures.result_rows,
+            column_names=names,
+            column_types=types,
+            start_timestamp=began,
+            end_timestamp=time.time(),
+            query_id=query_id,
+        )
+
+    def _judge(self) -> Verdict:
+        tokens, engine, job = self._piece.tokens, self._engine, self._job
+        inline = guard.values_at(tokens)
+        tree = engine.tree(guard.insert_as_select(tokens, inline) if inline else self._piece.text)
+        verdict = guard.judge(tokens, tree, job.database, use_admin=job.use_admin)
+        if verdict.action in {"read", "write"}:
+            # The engine's own opinion is the second lock on the same door.
+            kind, only_own = engine.classify(self._piece.text, job.database)
+            allowed = {"read": kind == "READ_ONLY", "write": kind == "MUTATING" and only_own}
+            if not allowed[verdict.action]:
+                raise Refused("this statement reaches beyond your own tables")
+        return verdict
+
+    def _lowered(self, settings: Mapping[str, str]) -> dict[str, str]:
+        for name in _LIMITS:
+            limit, wanted = float(self._job.limits.get(name, 0)), settings.get(name)
+            if wanted is not None and limit and not 0 < _number(wanted) <= limit:
+                raise Refused(f"the setting {name} can be lowered only, to at most {limit:g}")
+        if settings:
+            # The engine says now what is wrong with a value, not at the next statement.
+            self._engine.query("SELECT 1", {**settings, "readonly": "1"})
+        return dict(settings)
+
+    def _settings(self, verdict: Verdict) -> dict[str, str]:
+        job = self._job
+        own = {"database": job.database, "log_comment": job.tag}
+        if verdict.action == "read":
+            own["readonly"] = "1"
+        return {**job.limits, **job.chosen, **self._lowered(verdict.settings), **own}
+
+    def _text(self, verdict: Verdict) -> str:
+        """The statement without the SETTINGS clause, whose settings go into the connection."""
+        at = guard.cut_settings(self._piece.tokens) if verdict.settings else None
+        if at is None:
+            return self._piece.text
+        tokens, rest = self._piece.tokens, at
+        if tokens[0].word == "INSERT":
+            # It stands in the middle: INSERT INTO t SETTINGS a = 1 SELECT ...
+            rest = next((i for i in range(at, len(tokens)) if tokens[i].word in {"SELECT", "WITH", "VALUES"}), at)
+        data = self._piece.text.encode()
+        tail = data[self._piece.offsets[rest] :] if rest > at else b""
+        return (data[: self._piece.offsets[at]] + tail).decode()
+
+    def _nothing(self) -> tuple[list[str], list[str]]:
+        results.write_empty(self._path)
+        return [], []
+
+    def _rows(self, verdict: Verdict) -> tuple[list[str], list[str]]:
+        settings, sql = self._settings(verdict), self._text(verdict)
+        if verdict.action == "write":
+            self._engine.query(sql, settings, figures=self._figures, on_progress=self._progress)
+            self._figures.result_rows = 0
+            return self._nothing()
+        columns = self._columns(sql, settings, verdict) if verdict.is_select else None
+        if columns and frames.arrow_is_faithful(columns[1]):
+            parts = self._stream(sql, {**settings, **frames.ARROW_SETTINGS}, "ArrowStream", verdict)
+            results.write_arrow(self._path, columns[0], columns[1], parts)
+            return columns
+        parts = self._stream(sql, {**settings, **frames.JSON_SETTINGS}, results.JSON_FORMAT, verdict)
+        return results.write_json(self._path, parts)
+
+    def _stream(self, sql: str, settings: dict[str, str], form: str, verdict: Verdict) -> Iterator[bytes]:
+        if not verdict.is_select:
+            yield self._engine.query(sql, settings, form=form, figures=self._figures, on_progress=self._progress)
+            return
+        for part in self._engine.stream(sql, settings, form=form, figures=self._figures, on_progress=self._progress):
+            if self._job.cancelled.is_set():
+                raise Cancelled
+            yield part
+
+    def _columns(self, sql: str, settings: dict[str, str], verdict: Verdict) -> tuple[list[str], list[str]] | None:
+        """Ask for a SELECT's names and types without running it; None when that cannot be known.
+
+        ``DESCRIBE view(...)`` analyses only, while ``DESCRIBE (...)`` runs scalar subqueries, but it alone takes
+        duplicate names.
+        """
+        forms = ["DESCRIBE view({})"] if verdict.has_scalar_subquery else ["DESCRIBE view({})", "DESCRIBE ({})"]
+        for form in forms:
+            try:
+                text = self._engine.query(form.format(f"{sql}\n"), settings, form="JSONCompactEachRow")
+            except EngineError:
+                continue
+            rows = results.lines(text)
+            return [row[0] for row in rows], [row[1] for row in rows]
+        return None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0

@@ -1,0 +1,146 @@
+"""The worker's own work on tables: list, describe, preview, import, drop. None of it is SQL that a caller wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from roe_magic import frames, models
+from roe_magic.service import results
+from roe_magic.service.embedded import Embedded, EngineError, Figures
+
+_COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
+_UNKNOWN = (60, 81)
+
+
+class Tables:
+    """The tables of the open data folder.
+
+    Parameters
+    ----------
+    engine : Embedded
+        Where they are.
+    limits : mapping of str to str
+        The limits that imports keep.
+    """
+
+    def __init__(self, engine: Embedded, limits: Mapping[str, str]) -> None:
+        self._engine, self._limits = engine, limits
+
+    def ensure_database(self, database: str) -> None:
+        """Make a database, unless it is there."""
+        self._engine.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}", {})
+
+    def list(self, database: str) -> list[dict[str, Any]]:
+        """Give every table of a database with its columns."""
+        names = self._engine.rows(
+            "SELECT name FROM system.tables WHERE database = {database:String} AND NOT startsWith(name, '.') ORDER BY name",
+            {"database": database},
+        )
+        columns: dict[str, list[models.TableColumn]] = {name: [] for (name,) in names}
+        for table, name, kind in self._engine.rows(f"{_COLUMNS} ORDER BY table, position", {"database": database}):
+            if table in columns:
+                columns[table].append(models.TableColumn(name=name, type=kind))
+        return [models.to_wire(models.Table(name=name, columns=found)) for name, found in columns.items()]
+
+    def describe(self, database: str, table: str) -> dict[str, Any] | None:
+        """Give one table's columns, row count and last change; None when there is no such table."""
+        place = {"database": database, "table": table}
+        found = self._engine.rows(
+            "SELECT toUnixTimestamp(metadata_modification_time), total_rows, "
+            "(SELECT toUnixTimestamp(max(modification_time)) FROM system.parts "
+            "WHERE database = {database:String} AND table = {table:String} AND active) "
+            "FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+            place,
+        )
+        if not found:
+            return None
+        ((made, rows, changed),) = found
+        description = models.TableDescription(
+            table_name=table,
+            columns=self._columns(database, table),
+            row_count=None if rows is None else int(rows),
+            updated_at=datetime.fromtimestamp(max(int(made or 0), int(changed or 0)), timezone.utc),
+        )
+        return models.to_wire(description)
+
+    def preview(self, database: str, table: str, limit: int) -> dict[str, Any] | None:
+        """Give a table's first rows; None when there is no such table."""
+        columns = self._columns(database, table)
+        if not columns:
+            return None
+        text = self._engine.query(
+            f"SELECT * FROM {quoted(database)}.{quoted(table)} LIMIT {int(limit)}",
+            {**self._limits, **frames.JSON_SETTINGS, "readonly": "1"},
+        )
+        names, _, *rows = results.lines(text)
+        shown = [dict(zip(names, row, strict=True)) for row in rows]
+        preview = models.TablePreview(table_name=table, columns=columns, rows=shown, row_count=len(shown))
+        return models.to_wire(preview)
+
+    def load_csv(self, database: str, table: str, path: str, *, with_headers: bool) -> dict[str, Any]:
+        """Make a table from a CSV file, whose columns' types are inferred."""
+        # Every column may be NULL, since an empty cell means "no value" in most CSV files; the whole file is looked at.
+        settings = {
+            "schema_inference_make_columns_nullable": "1",
+            "input_format_csv_empty_as_default": "1",
+            "input_format_max_rows_to_read_for_schema_inference": "1000000",
+            "input_format_max_bytes_to_read_for_schema_inference": "1073741824",
+        }
+        return self._load(database, table, path, "CSVWithNames" if with_headers else "CSV", settings)
+
+    def load_arrow(self, database: str, table: str, path: str) -> dict[str, Any]:
+        """Make a table from an Arrow file or stream."""
+        with Path(path).open("rb") as file:
+            form = "Arrow" if file.read(6) == b"ARROW1" else "ArrowStream"
+        return self._load(database, table, path, form, {})
+
+    def drop(self, database: str, table: str) -> bool:
+        """Remove a table; False when there is none of that name."""
+        try:
+            self._engine.query(f"DROP TABLE {quoted(database)}.{quoted(table)} SYNC", {})
+        except EngineError as error:
+            if error.code in _UNKNOWN:
+                return False
+            raise
+        return True
+
+    def _columns(self, database: str, table: str) -> list[models.TableColumn]:
+        rows = self._engine.rows(
+            f"{_COLUMNS} AND table = {{table:String}} ORDER BY position", {"database": database, "table": table}
+        )
+        return [models.TableColumn(name=name, type=kind) for _, name, kind in rows]
+
+    def _load(self, database: str, table: str, path: str, form: str, inference: Mapping[str, str]) -> dict[str, Any]:
+        name, source = f"{quoted(database)}.{quoted(table)}", f"file({literal(path)}, {form})"
+        settings = {**self._limits, **inference}
+        shape = self._engine.query(f"DESCRIBE {source}", settings, form="JSONCompactEachRow")
+        columns = ", ".join(f"{quoted(row[0])} {row[1]}" for row in results.lines(shape))
+        self._engine.query(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()", {})
+        figures = Figures()
+        try:
+            self._engine.query(f"INSERT INTO {name} SELECT * FROM {source}", settings, figures=figures)
+        except EngineError:
+            self.drop(database, table)
+            raise
+        summary = models.Summary(
+            read_rows=figures.read_rows,
+            read_bytes=figures.read_bytes,
+            written_rows=figures.written_rows,
+            written_bytes=figures.written_bytes,
+            elapsed_ns=figures.elapsed_ns,
+        )
+        return models.to_wire(summary)
+
+
+def quoted(name: str) -> str:
+    """Write a name as an SQL identifier."""
+    return "`" + re.sub(r"([`\\])", r"\\\1", name) + "`"
+
+
+def literal(text: str) -> str:
+    """Write text as an SQL string."""
+    return "'" + re.sub(r"(['\\])", r"\\\1", text) + "'"

@@ -1,0 +1,142 @@
+"""The engine's process: reads calls from standard input, answers on standard output, one thread for each call.
+
+Messages are msgpack with their length in front. Rows never pass: they are written to files here. The process ends when
+its input ends, so it cannot outlive the service.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from roe_magic.service import runner, sandbox
+from roe_magic.service.embedded import Embedded, EngineError
+from roe_magic.service.tables import Tables
+
+_KILL = "KILL QUERY WHERE Settings['log_comment'] = {tag:String} ASYNC"
+_KILL_EVERY = 0.05
+
+
+class Pipe:
+    """Both directions of the talk with the service."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self._source, self._sink, self._lock = source, sink, threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one message; threads may call this at the same time."""
+        body = msgspec.msgpack.encode(message)
+        with self._lock:
+            self._sink.write(struct.pack(">I", len(body)) + body)
+            self._sink.flush()
+
+    def receive(self) -> dict[str, Any] | None:
+        """Read the next message; None when the service has gone."""
+        head = self._source.read(4)
+        if len(head) < 4:
+            return None
+        message: dict[str, Any] = msgspec.msgpack.decode(self._source.read(struct.unpack(">I", head)[0]))
+        return message
+
+
+class Worker:
+    """Carries calls out.
+
+    Parameters
+    ----------
+    pipe : Pipe
+        Where answers and progress go.
+    engine : Embedded
+        The open data folder.
+    limits : dict of str to str
+        The engine's settings for every statement of a caller.
+    """
+
+    def __init__(self, pipe: Pipe, engine: Embedded, limits: dict[str, str]) -> None:
+        self._pipe, self._engine, self._limits = pipe, engine, limits
+        self._running: dict[str, runner.Submission] = {}
+        tables = Tables(engine, limits)
+        self._methods: dict[str, Callable[..., Any]] = {
+            "run": self._run,
+            "cancel": self._cancel,
+            "ensure_database": tables.ensure_database,
+            "tables": tables.list,
+            "describe": tables.describe,
+            "preview": tables.preview,
+            "load_csv": tables.load_csv,
+            "load_arrow": tables.load_arrow,
+            "drop": tables.drop,
+        }
+
+    def serve(self) -> None:
+        """Take calls until the service goes."""
+        while (call := self._pipe.receive()) is not None:
+            threading.Thread(target=self._answer, args=(call,), daemon=True).start()
+
+    def _answer(self, call: dict[str, Any]) -> None:
+        answer: dict[str, Any] = {"id": call["id"], "value": None, "error": None, "failed": None}
+        try:
+            extra = {"call": call["id"]} if call["method"] == "run" else {}
+            answer["value"] = self._methods[call["method"]](**call["arguments"], **extra)
+        except EngineError as error:
+            answer["error"] = error.message
+        except Exception as error:  # noqa: BLE001  # the call must be answered, and the log tells the rest
+            answer["failed"] = f"{type(error).__name__}: {error}"
+            sys.excepthook(type(error), error, error.__traceback__)
+        with contextlib.suppress(BrokenPipeError):
+            self._pipe.send(answer)
+
+    def _run(self, *, tag: str, sql: str, database: str, use_admin: bool, folder: str, call: int) -> dict[str, Any]:
+        job = runner.Submission(tag, sql, database, use_admin, Path(folder), self._limits)
+        self._running[tag] = job
+        try:
+            return runner.run(self._engine, job, lambda figures: self._pipe.send({"id": call, "progress": figures}))
+        finally:
+            del self._running[tag]
+            job.ended.set()
+
+    def _cancel(self, *, tag: str) -> bool:
+        """Stop a submission; a kill that comes before its query has registered matches nothing, so it is repeated."""
+        job = self._running.get(tag)
+        if job is None:
+            return False
+        job.cancelled.set()
+        while not job.ended.wait(_KILL_EVERY):
+            with contextlib.suppress(EngineError):
+                self._engine.query(_KILL, {}, params={"tag": tag})
+        return True
+
+
+def main() -> None:
+    """Run the process; its one argument is the JSON that ``Engine`` makes."""
+    order = json.loads(sys.argv[1])
+    # The engine and Python may print; the pipe is ours alone.
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    pipe = Pipe(os.fdopen(os.dup(0), "rb"), sink)
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    confined = sandbox.confine(order["writable"])
+    try:
+        engine = Embedded(order["data"])
+    except (ImportError, OSError, RuntimeError) as error:
+        pipe.send({"hello": False, "error": str(error), "missing": isinstance(error, ModuleNotFoundError)})
+        return
+    pipe.send({"hello": True, "sandbox": confined})
+    Worker(pipe, engine, order["limits"]).serve()
+    # Threads may be deep in the engine, which a kill at any time does not harm.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
