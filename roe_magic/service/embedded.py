@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from roe_magic.service.guard import Token
-
 # Whatever a caller writes, it is SQL (chDB would take a bare expression for a SELECT), and of any length that the
 # service accepts. Functions that look into the engine's own memory stay off.
 ALWAYS = {"implicit_select": "0", "max_query_size": "67108864", "allow_introspection_functions": "0"}
@@ -70,11 +68,11 @@ class Embedded:
     """
 
     def __init__(self, path: str) -> None:
-        from chdb import _chdb  # noqa: PLC0415  # it takes a second and 290 MB, and the sandbox must stand before it
+        from chdb import _chdb  # a second and 290 MB, and the sandbox must stand before it
 
-        self._chdb = _chdb
+        self._chdb: Any = _chdb
         self._path = path
-        self._keeper = _chdb.connect(path)
+        self._keeper = self._chdb.connect(path)
 
     @contextlib.contextmanager
     def connection(self, settings: Mapping[str, str]) -> Iterator[Any]:

@@ -210,7 +210,7 @@ class Engine:
         found = await self._call("preview", database=database, table=table, limit=limit)
         return found and models.parse(models.TablePreview, found)
 
-    async def create_from_csv(self, database: str, table: str, path: Path, with_headers: bool) -> models.Summary:  # noqa: FBT001  # one of four plain facts about a file
+    async def create_from_csv(self, database: str, table: str, path: Path, with_headers: bool) -> models.Summary:
         """Make a table from a CSV file that lies in the engine's folder.
 
         Raises
@@ -345,7 +345,7 @@ class _Child:
         body = msgspec.msgpack.encode({"id": self._next, "method": method, "arguments": arguments})
         self._next += 1
         try:
-            assert self.alive and self.process.stdin  # noqa: S101, PT018  # caught below
+            assert self.alive and self.process.stdin  # noqa: PT018  # caught below
             self.process.stdin.write(struct.pack(">I", len(body)) + body)
             self.process.stdin.flush()
         except (AssertionError, OSError):
@@ -369,7 +369,7 @@ class _Child:
     def _read(self) -> None:
         """Read messages until the process ends (in a thread of its own)."""
         source = self.process.stdout
-        assert source  # noqa: S101  # it was started with a pipe
+        assert source
         # The loop may have closed: then nobody waits for the message.
         with contextlib.suppress(RuntimeError):
             while len(head := source.read(4)) == 4:
@@ -413,8 +413,8 @@ def _spawn(order: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.P
     # Nothing of the service's environment goes to where a statement might read it; TZ is what "no zone" means.
     kept = ("PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
-    return subprocess.Popen(
-        [sys.executable, "-c", _BOOT, json.dumps(order), package],  # noqa: S603  # our own program
+    return subprocess.Popen(  # noqa: S603  # our own program
+        [sys.executable, "-c", _BOOT, json.dumps(order), package],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -88,7 +88,7 @@ def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admi
         return Verdict("set", settings=settings)
     if kind == "UseQuery":
         return Verdict("use")
-    select = kind == "SelectWithUnionQuery" or kind == "SelectIntersectExceptQuery"
+    select = kind in {"SelectWithUnionQuery", "SelectIntersectExceptQuery"}
     return Verdict(
         "write" if kind in permitted.WRITES else "read",
         is_select=select,
@@ -171,10 +171,10 @@ _PLAIN = [
     re.compile(rf"SHOW(?: CREATE)?(?: TABLE| VIEW)? {_TARGET}"),
     re.compile(r"SHOW (?:FUNCTIONS|ENGINES)(?: I?LIKE string)?"),
 ]
-_KEYWORDS = frozenset("DESCRIBE DESC EXISTS SHOW CREATE TABLE VIEW FUNCTIONS ENGINES LIKE ILIKE".split())
-_NOT_A_TABLE = frozenset(
+_KEYWORDS = permitted.words("DESCRIBE DESC EXISTS SHOW CREATE TABLE VIEW FUNCTIONS ENGINES LIKE ILIKE")
+_NOT_A_TABLE = permitted.words(
     "PROCESSLIST GRANTS USERS ROLES ACCESS QUOTAS QUOTA PROFILES PRIVILEGES ACCOUNTS CURRENT USER ROLE DATABASE "
-    "DICTIONARY POLICY POLICIES PROFILE SETTINGS SETTING".split()
+    "DICTIONARY POLICY POLICIES PROFILE SETTINGS SETTING"
 )
 
 
@@ -292,9 +292,10 @@ def _check_arguments(node: Node, database: str) -> None:
     if not node.get("is_operator"):
         # A bare function name is an argument too: arrayMap(file, [...]).
         for item in identifiers:
+            name = item["name"]
             _require(
-                len(_parts(item)) > 1 or not _reaches_outside(item["name"]),
-                f"the function {item['name']} is not permitted here (a column of that name? write table.{item['name']})",
+                len(_parts(item)) > 1 or not _reaches_outside(name),
+                f"the function {name} is not permitted here (is it a column? write table.{name})",
             )
 
 

@@ -34,10 +34,11 @@ class Tables:
         """Make a database, unless it is there."""
         self._engine.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}", {})
 
-    def list(self, database: str) -> list[dict[str, Any]]:
+    def every(self, database: str) -> list[dict[str, Any]]:
         """Give every table of a database with its columns."""
         names = self._engine.rows(
-            "SELECT name FROM system.tables WHERE database = {database:String} AND NOT startsWith(name, '.') ORDER BY name",
+            "SELECT name FROM system.tables "
+            "WHERE database = {database:String} AND NOT startsWith(name, '.') ORDER BY name",
             {"database": database},
         )
         columns: dict[str, list[models.TableColumn]] = {name: [] for (name,) in names}
@@ -73,7 +74,7 @@ class Tables:
         if not columns:
             return None
         text = self._engine.query(
-            f"SELECT * FROM {quoted(database)}.{quoted(table)} LIMIT {int(limit)}",
+            f"SELECT * FROM {quoted(database)}.{quoted(table)} LIMIT {int(limit)}",  # noqa: S608  # both names are quoted
             {**self._limits, **frames.JSON_SETTINGS, "readonly": "1"},
         )
         names, _, *rows = results.lines(text)
@@ -122,7 +123,7 @@ class Tables:
         self._engine.query(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()", {})
         figures = Figures()
         try:
-            self._engine.query(f"INSERT INTO {name} SELECT * FROM {source}", settings, figures=figures)
+            self._engine.query(f"INSERT INTO {name} SELECT * FROM {source}", settings, figures=figures)  # noqa: S608  # quoted above
         except EngineError:
             self.drop(database, table)
             raise

@@ -70,7 +70,7 @@ class Worker:
             "run": self._run,
             "cancel": self._cancel,
             "ensure_database": tables.ensure_database,
-            "tables": tables.list,
+            "tables": tables.every,
             "describe": tables.describe,
             "preview": tables.preview,
             "load_csv": tables.load_csv,
@@ -90,7 +90,7 @@ class Worker:
             answer["value"] = self._methods[call["method"]](**call["arguments"], **extra)
         except EngineError as error:
             answer["error"] = error.message
-        except Exception as error:  # noqa: BLE001  # the call must be answered, and the log tells the rest
+        except Exception as error:  # the call must be answered, and the log tells the rest
             answer["failed"] = f"{type(error).__name__}: {error}"
             sys.excepthook(type(error), error, error.__traceback__)
         with contextlib.suppress(BrokenPipeError):
