@@ -1,0 +1,364 @@
+"""JSON cells, decoded, to canonical Arrow: column by column, each by its ClickHouse type."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from roe_magic.clickhouse_types import Type
+from roe_magic.errors import ProtocolError
+from roe_magic.frames import schema as canonical
+from roe_magic.frames.arrow import enumerate_labels
+from roe_magic.frames.schema import INTERVALS, arrow_type, bare, column_type, element_names, resolve
+
+# What the engine must be told so that its JSON formats lose nothing.
+JSON_SETTINGS: dict[str, str] = {
+    "output_format_json_quote_64bit_integers": "0",
+    "output_format_json_quote_denormals": "1",
+    "output_format_json_quote_decimals": "1",
+    "output_format_json_escape_forward_slashes": "0",
+    "output_format_json_named_tuples_as_objects": "1",
+    # An object cannot hold the same key twice, and makes text of every key.
+    "output_format_json_map_as_array_of_tuples": "1",
+    # UTC with a Z: the plain form is ambiguous in the hour when summer time ends.
+    "date_time_output_format": "iso",
+    "print_pretty_type_names": "0",
+}
+
+Cells = Sequence[Any]
+# What a conversion raises on a cell that is not what its column's type says.
+Unfit = (pa.ArrowException, TypeError, ValueError, OverflowError, InvalidOperation, KeyError, AttributeError)
+
+
+def from_rows(
+    column_names: Sequence[str], column_types: Sequence[str], rows: Sequence[Sequence[Any]], *, stored: bool = False
+) -> pa.Table:
+    """Turn decoded JSON rows into canonical Arrow.
+
+    Parameters
+    ----------
+    column_names, column_types : sequences of str
+        As the API answers them.
+    rows : sequence of sequences
+        The cells, row by row.
+    stored : bool
+        Make the form whose schema depends on the types alone: see :func:`~roe_magic.frames.schema`.
+
+    Raises
+    ------
+    ProtocolError
+        A row has not as many cells as there are columns.
+    """
+    canonical.check_lengths(column_names, column_types)
+    columns = []
+    for name, type_name, cells in zip(column_names, column_types, _transposed(rows, len(column_names)), strict=True):
+        kind = resolve(type_name)
+        part = pa.chunked_array([column(name, kind, cells, stored=stored)])
+        columns.append(finish(part, kind, stored=stored))
+    fields = map(canonical.field, column_names, column_types, (each.type for each in columns))
+    return pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
+
+
+def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[Cells]:
+    for number, row in enumerate(rows):
+        if not isinstance(row, (list, tuple)) or len(row) != width:
+            raise ProtocolError(f"Row {number} of the result is not a list of {width} cells.")
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+def column(name: str, kind: Type, cells: Cells, *, stored: bool = False) -> pa.Array:
+    """Make one column, or a part of one: text is binary where it is not UTF-8, plain text where nothing else fits."""
+    for text in (pa.binary(),) if stored else (pa.string(), pa.binary()):
+        try:
+            return build(cells, kind, text)
+        except UnicodeEncodeError:
+            continue
+        except Unfit as error:
+            canonical.warn(f"Column {name!r} is kept as text: a value does not fit {kind}: {error}.")
+            break
+    return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
+
+
+def finish(whole: pa.ChunkedArray, kind: Type, *, stored: bool = False) -> pa.ChunkedArray:
+    """Make dictionaries of the columns that are Enum or LowCardinality(String)."""
+    want = column_type(kind, whole.type, stored=stored)
+    if not pa.types.is_dictionary(want) or want.value_type != whole.type:
+        return whole
+    if not bare(kind).name.startswith("Enum"):
+        return whole.dictionary_encode()
+    return pa.chunked_array([enumerate_labels(chunk, kind, whole.type) for chunk in whole.chunks], want)
+
+
+def as_text(cell: object) -> str:
+    """Write a cell as text: a string as it is (lone surrogates as the bytes they stand for), the rest as JSON."""
+    if isinstance(cell, str):
+        return encode(cell).decode("utf-8", "backslashreplace")
+    return document(cell)
+
+
+def encode(text: str) -> bytes:
+    """Give the bytes of a JSON string; lone surrogates U+DC80 to U+DCFF stand for the bytes that are not UTF-8."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def document(cell: object) -> str:
+    """Write a cell as compact JSON text."""
+    if isinstance(cell, msgspec.Raw):
+        return bytes(cell).decode("utf-8", "backslashreplace")
+    try:
+        return msgspec.json.encode(cell).decode()
+    except (UnicodeEncodeError, OverflowError, TypeError, ValueError):
+        return json.dumps(cell, ensure_ascii=True, separators=(",", ":"), default=str)
+
+
+def build(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
+    """Make a canonical array, at any depth, of decoded JSON cells."""
+    kind = bare(kind)
+    want = arrow_type(kind, text)
+    if not canonical.is_known(kind):
+        return _each(as_text, cells, want)
+    maker = _NESTED.get(kind.name)
+    if maker is not None:
+        return maker(cells, kind, text)
+    quick, careful = _LEAVES[kind.name]
+    try:
+        return quick(cells, kind, want)
+    except UnicodeEncodeError:
+        raise
+    except Unfit:
+        return _carefully(cells, kind, want, careful)
+
+
+def _each(function: Callable[[Any], Any], cells: Cells, want: pa.DataType) -> pa.Array:
+    return pa.array([None if cell is None else function(cell) for cell in cells], want)
+
+
+def _direct(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
+    return pa.array(cells, want)
+
+
+def _from_text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
+    return pa.array(cells, pa.string()).cast(want)
+
+
+def _carefully(cells: Cells, kind: Type, want: pa.DataType, careful: Callable[[Any, Type], Any]) -> pa.Array:
+    values = [None if cell is None else careful(cell, kind) for cell in cells]
+    return _text(values, kind, want) if kind.name in canonical.TEXT else pa.array(values, want)
+
+
+def _careful_number(cell: Any, kind: Type) -> Any:
+    if "Int" not in kind.name:
+        return float(cell)
+    return Decimal(_integer(cell)) if kind.name in ("Int128", "UInt128") else _integer(cell)
+
+
+def _careful_boolean(cell: Any, _: Type) -> bool:
+    return {"true": True, "false": False, "1": True, "0": False}[str(cell).lower()]
+
+
+def _text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
+    if want == pa.string():
+        return pa.array(cells, want)
+    return pa.array([None if cell is None else encode(cell) for cell in cells], want)
+
+
+def _careful_text(cell: Any, _: Type) -> str:
+    return cell if isinstance(cell, str) else document(cell)
+
+
+def _documents(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
+    write = _object if kind.name in ("JSON", "Object") else document
+    return pa.array([None if cell is None or cell == _NULL else write(cell) for cell in cells], want)
+
+
+_NULL = msgspec.Raw(b"null")
+
+
+def _object(cell: Any) -> str:
+    """A JSON column holds objects: a string is one that is already written out."""
+    if isinstance(cell, msgspec.Raw) and bytes(cell[:1]) == b'"':
+        cell = msgspec.json.decode(cell)
+    return cell if isinstance(cell, str) else document(cell)
+
+
+def _wide_text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
+    return pa.array([None if cell is None else str(_integer(cell)) for cell in cells], want)
+
+
+def _integer(cell: Any) -> int:
+    if isinstance(cell, float) and not cell.is_integer():
+        raise ValueError(f"{cell!r} is not a whole number")
+    return int(cell)
+
+
+def _decimal(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
+    first = next((cell for cell in cells if cell is not None), None)
+    return pa.array(cells, want) if isinstance(first, Decimal) else pa.array(cells, pa.string()).cast(want)
+
+
+def _datetime(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
+    texts = pa.array(cells, pa.string())
+    try:
+        return texts.cast(pa.timestamp(want.unit, "UTC")).cast(want)
+    except pa.ArrowInvalid:  # no zone is written: it is the column's
+        return _local(texts.cast(pa.timestamp(want.unit)), kind)
+
+
+def _local(naive: pa.Array, kind: Type) -> pa.Array:
+    return pc.assume_timezone(naive, canonical.zone(kind), ambiguous="earliest", nonexistent="earliest")
+
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?\Z")
+_CLOCK = re.compile(r"([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
+_PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
+def _careful_datetime(cell: Any, kind: Type) -> int:
+    """Read one moment, however it is written, as ticks of the column's unit since 1970."""
+    digits = _PER_SECOND[arrow_type(kind, pa.string()).unit]
+    if isinstance(cell, (int, float, Decimal)):
+        return _ticks(Decimal(str(cell)), digits)
+    found = _MOMENT.match(cell)
+    if found is None:
+        raise ValueError(f"{cell!r} is not a time")
+    day, clock, fraction, offset = found.groups()
+    text = f"{day}T{clock or '00:00:00'}"
+    if offset:
+        seconds = int(datetime.fromisoformat(text + _offset(offset)).timestamp())
+    else:
+        naive = pa.array([text]).cast(pa.timestamp("s"))
+        seconds = _local(naive, kind).cast(pa.int64())[0].as_py()
+    return _ticks(seconds + Decimal(f"0.{fraction or 0}"), digits)
+
+
+def _offset(text: str) -> str:
+    return "+00:00" if text == "Z" else text if ":" in text else f"{text[:3]}:{text[3:]}"
+
+
+def _ticks(seconds: Decimal, digits: int) -> int:
+    ticks = seconds.scaleb(digits)
+    if ticks != int(ticks):
+        raise ValueError(f"{seconds} has more digits than the column's type")
+    return int(ticks)
+
+
+def _clock(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
+    digits = _PER_SECOND[want.unit]
+    return pa.array([None if cell is None else _span(cell, digits) for cell in cells], want)
+
+
+def _span(cell: Any, digits: int) -> int:
+    """Read a Time, which may be negative and longer than a day."""
+    found = _CLOCK.match(cell) if isinstance(cell, str) else None
+    if found is None:
+        return _ticks(Decimal(str(cell)), digits)
+    sign, hours, minutes, seconds, fraction = found.groups()
+    ticks = _ticks(int(hours) * 3600 + int(minutes) * 60 + int(seconds) + Decimal(f"0.{fraction or 0}"), digits)
+    return -ticks if sign == "-" else ticks
+
+
+def _interval(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
+    factor = INTERVALS[kind.name][1]
+    return pa.array([None if cell is None else _integer(cell) * factor for cell in cells], want)
+
+
+def _day(cell: Any, _: Type) -> date:
+    return date.fromisoformat(cell[:10])
+
+
+def _unfit(cell: Any, kind: Type) -> Any:
+    raise ValueError(f"{cell!r} is not a {kind}")
+
+
+Leaf = tuple[Callable[[Cells, Type, pa.DataType], pa.Array], Callable[[Any, Type], Any]]
+_NUMBER: Leaf = (_direct, _careful_number)
+_AS_IT_IS: Leaf = (_direct, _careful_text)
+_LEAVES: dict[str, Leaf] = {
+    **{f"{sign}Int{bits}": _NUMBER for sign in ("", "U") for bits in (8, 16, 32, 64)},
+    "Int128": (_from_text, _careful_number),
+    "UInt128": (_from_text, _careful_number),
+    "Int256": (_wide_text, _unfit),
+    "UInt256": (_wide_text, _unfit),
+    "Float32": _NUMBER,
+    "Float64": _NUMBER,
+    "BFloat16": _NUMBER,
+    "Bool": (_direct, _careful_boolean),
+    "Decimal": (_decimal, lambda cell, _: Decimal(str(cell))),
+    "String": (_text, _careful_text),
+    "FixedString": (_text, _careful_text),
+    "AggregateFunction": (_text, _unfit),
+    "Date": (_from_text, _day),
+    "Date32": (_from_text, _day),
+    "DateTime": (_datetime, _careful_datetime),
+    "DateTime64": (_datetime, _careful_datetime),
+    "Time": (_clock, _unfit),
+    "Time64": (_clock, _unfit),
+    "Nothing": (_direct, _unfit),
+    **dict.fromkeys(INTERVALS, (_interval, _unfit)),
+    **dict.fromkeys(("IntervalMonth", "IntervalQuarter", "IntervalYear"), _NUMBER),
+    **dict.fromkeys(canonical.DOCUMENTS, (_documents, _unfit)),
+    **dict.fromkeys(("UUID", "IPv4", "IPv6", "Enum8", "Enum16"), _AS_IT_IS),
+}
+
+
+def _spread(cells: Cells) -> tuple[pa.Array, list[Any]]:
+    """Lay lists end to end; a null list is a null among the offsets."""
+    at, offsets = 0, []
+    for cell in cells:
+        offsets.append(None if cell is None else at)
+        if cell is not None:
+            if not isinstance(cell, (list, tuple)):
+                raise TypeError(f"{cell!r} is not a list")
+            at += len(cell)
+    flat = itertools.chain.from_iterable(cell for cell in cells if cell is not None)
+    return pa.array([*offsets, at], pa.int32()), list(flat)
+
+
+def _array(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
+    offsets, flat = _spread(cells)
+    values = build(flat, kind.types[0], text)
+    return pa.ListArray.from_arrays(offsets, values, type=pa.list_(values.type))
+
+
+def _map(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
+    offsets, pairs = _spread([list(cell.items()) if isinstance(cell, Mapping) else cell for cell in cells])
+    pairs = [(pair["keys"], pair["values"]) if isinstance(pair, Mapping) else pair for pair in pairs]
+    keys, items = (list(side) for side in zip(*pairs, strict=True)) if pairs else ([], [])
+    return pa.MapArray.from_arrays(offsets, build(keys, kind.types[0], text), build(items, kind.types[1], text))
+
+
+def _tuple(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
+    names = element_names(kind)
+    if not names:
+        return pa.array([None if cell is None else {} for cell in cells], pa.struct([]))
+    nothing = (None,) * len(names)
+    rows = [nothing if cell is None else _elements(cell, names) for cell in cells]
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    children = [build(each, child, text) for each, child in zip(columns, kind.types, strict=True)]
+    fields = [pa.field(name, child.type) for name, child in zip(names, children, strict=True)]
+    return pa.StructArray.from_arrays(
+        children, fields=fields, mask=pa.array([cell is None for cell in cells], pa.bool_())
+    )
+
+
+def _elements(cell: Any, names: tuple[str, ...]) -> Sequence[Any]:
+    if isinstance(cell, Mapping):
+        return [cell[name] for name in names]
+    if not isinstance(cell, (list, tuple)) or len(cell) != len(names):
+        raise TypeError(f"{cell!r} is not a tuple of {len(names)}")
+    return cell
+
+
+_NESTED: dict[str, Callable[[Cells, Type, pa.DataType], pa.Array]] = {"Array": _array, "Map": _map, "Tuple": _tuple}

@@ -1,0 +1,227 @@
+"""The canonical Arrow type of every ClickHouse type."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pyarrow as pa
+
+from roe_magic.clickhouse_types import Type, parse
+from roe_magic.errors import ProtocolError
+
+# The field metadata key that carries a column's ClickHouse type name.
+TYPE_KEY = b"clickhouse.type"
+
+
+class TypeFallbackWarning(UserWarning):
+    """A column is kept as text: its type is not known, or a value does not fit it."""
+
+
+# Wrappers that say how values are stored, not what they are.
+_WRAPPERS = frozenset({"Nullable", "LowCardinality", "SimpleAggregateFunction"})
+TEXT = frozenset({"String", "FixedString"})
+# Kept as JSON text: a value's type differs from row to row.
+DOCUMENTS = frozenset({"JSON", "Object", "Dynamic", "Variant", "Geometry"})
+WIDE_INTEGERS = {"Int128": 16, "UInt128": 16, "Int256": 32, "UInt256": 32}
+# Interval units of a fixed length, as (Arrow unit, factor); months, quarters and years have none.
+INTERVALS = {
+    "IntervalNanosecond": ("ns", 1),
+    "IntervalMicrosecond": ("us", 1),
+    "IntervalMillisecond": ("ms", 1),
+    "IntervalSecond": ("s", 1),
+    "IntervalMinute": ("s", 60),
+    "IntervalHour": ("s", 3600),
+    "IntervalDay": ("s", 86_400),
+    "IntervalWeek": ("s", 604_800),
+}
+_UNITS = ("s", "ms", "ms", "ms", "us", "us", "us", "ns", "ns", "ns")
+_ALIASES = {
+    "Point": "Tuple(Float64, Float64)",
+    "Ring": "Array(Point)",
+    "LineString": "Array(Point)",
+    "Polygon": "Array(Ring)",
+    "MultiLineString": "Array(LineString)",
+    "MultiPolygon": "Array(Polygon)",
+}
+_SIMPLE: dict[str, pa.DataType] = {
+    **{f"{sign}Int{bits}": getattr(pa, f"{sign.lower()}int{bits}")() for sign in ("", "U") for bits in (8, 16, 32, 64)},
+    "Int128": pa.decimal256(39, 0),
+    "UInt128": pa.decimal256(39, 0),
+    # 78 digits: more than any Arrow decimal holds.
+    "Int256": pa.string(),
+    "UInt256": pa.string(),
+    "Float32": pa.float32(),
+    "Float64": pa.float64(),
+    "BFloat16": pa.float32(),
+    "Bool": pa.bool_(),
+    "UUID": pa.string(),
+    "IPv4": pa.string(),
+    "IPv6": pa.string(),
+    "Enum8": pa.string(),
+    "Enum16": pa.string(),
+    "Date": pa.date32(),
+    "Date32": pa.date32(),
+    "Time": pa.duration("s"),
+    "IntervalMonth": pa.int64(),
+    "IntervalQuarter": pa.int64(),
+    "IntervalYear": pa.int64(),
+    "Nothing": pa.null(),
+    "AggregateFunction": pa.binary(),
+    **{name: pa.duration(unit) for name, (unit, _) in INTERVALS.items()},
+    **dict.fromkeys(DOCUMENTS, pa.string()),
+}
+
+
+def bare(kind: Type) -> Type:
+    """Strip Nullable and the like, and spell aliases and Nested out: the type that decides what a value looks like."""
+    while kind.name in _WRAPPERS and kind.types:
+        kind = kind.types[-1]
+    if kind.name in _ALIASES:
+        return parse(_ALIASES[kind.name])
+    if kind.name == "Nested":
+        return Type("Array", (Type("Tuple", kind.args),))
+    return Type("Array", kind.args[:1]) if kind.name == "QBit" else kind
+
+
+def arrow_type(kind: Type, text: pa.DataType) -> pa.DataType:
+    """Give the canonical Arrow type of a value.
+
+    Parameters
+    ----------
+    kind : Type
+        The ClickHouse type.
+    text : pa.DataType
+        What a String is: ``pa.string()``, or ``pa.binary()`` where it is not known to be UTF-8.
+    """
+    kind = bare(kind)
+    if kind.name in TEXT:
+        return text
+    if kind.name in _SIMPLE:
+        return _SIMPLE[kind.name]
+    return _PARAMETRIC[kind.name](kind, text) if is_known(kind) else pa.string()
+
+
+def is_known(kind: Type) -> bool:
+    """Tell whether the outermost type (wrappers aside) is one of ours, with the arguments that it needs."""
+    kind = bare(kind)
+    needs = {"Array": 1, "Map": 2}.get(kind.name, 0)
+    if kind.name == "Decimal":
+        return len(kind.args) == 2 and 0 < integer(kind, 0, 0) <= 76
+    return (kind.name in _SIMPLE or kind.name in TEXT or kind.name in _PARAMETRIC) and len(kind.types) >= needs
+
+
+def column_type(kind: Type, text: pa.DataType, *, stored: bool = False) -> pa.DataType:
+    """Give the Arrow type of a whole column: Enum and LowCardinality(String) become dictionaries, here only."""
+    inner, low_cardinality = kind, False
+    while inner.name in _WRAPPERS and inner.types:
+        low_cardinality |= inner.name == "LowCardinality"
+        inner = inner.types[-1]
+    if inner.name.startswith("Enum"):
+        return pa.dictionary(_index_type(len(inner.args)), pa.string())
+    if low_cardinality and inner.name in TEXT and not stored:
+        return pa.dictionary(pa.int32(), text)
+    return arrow_type(kind, text)
+
+
+def field(name: str, type_name: str, data_type: pa.DataType) -> pa.Field:
+    """Make a column's field, which carries its ClickHouse type name."""
+    return pa.field(name, data_type, metadata={TYPE_KEY: type_name.encode()})
+
+
+def schema(column_names: Sequence[str], column_types: Sequence[str], *, stored: bool = False) -> pa.Schema:
+    """Give the canonical schema of a result.
+
+    Parameters
+    ----------
+    column_names, column_types : sequences of str
+        As the API answers them; names may repeat or be empty.
+    stored : bool
+        The form for files that are written batch by batch: text is binary, because a later batch may hold bytes that
+        are not UTF-8, and LowCardinality is plain. :func:`~roe_magic.frames.from_arrow` makes the rest of it.
+    """
+    text = pa.binary() if stored else pa.string()
+    check_lengths(column_names, column_types)
+    pairs = zip(column_names, column_types, strict=True)
+    return pa.schema([field(name, kind, column_type(resolve(kind), text, stored=stored)) for name, kind in pairs])
+
+
+def check_lengths(column_names: Iterable[object], column_types: Sequence[object]) -> None:
+    """Refuse column names and types that are not as many."""
+    count = len(list(column_names))
+    if count != len(column_types):
+        raise ProtocolError(f"The result names {count} columns but {len(column_types)} column types.")
+
+
+@functools.lru_cache(maxsize=4096)
+def resolve(type_name: str) -> Type:
+    """Read a column's type; one that is not known warns (once a process, as this is cached) and becomes text."""
+    try:
+        kind = parse(type_name)
+    except ProtocolError as error:
+        warn(f"{error} Its columns are kept as text.")
+        return Type("Unknown")
+    unknown = next(_unknown(kind), None)
+    if unknown is not None:
+        warn(f"The ClickHouse type {str(unknown)!r} is not known; its values are kept as text.")
+    return kind
+
+
+def _unknown(kind: Type) -> Iterator[Type]:
+    if not is_known(kind):
+        yield bare(kind)
+    elif bare(kind).name in ("Array", "Tuple", "Map"):
+        for child in bare(kind).types:
+            yield from _unknown(child)
+
+
+def warn(message: str) -> None:
+    """Warn of a column that is kept as text."""
+    warnings.warn(message, TypeFallbackWarning, stacklevel=3)
+
+
+def zone(kind: Type) -> str:
+    """Give the time zone of a DateTime or DateTime64: its own, or else the server's, which is UTC."""
+    return next((arg for arg in kind.args if isinstance(arg, str)), "UTC")
+
+
+def unit(kind: Type) -> str:
+    """Give the Arrow unit that holds every digit of a DateTime64 or Time64."""
+    return _UNITS[min(max(integer(kind, 0, 3), 0), 9)]
+
+
+def integer(kind: Type, index: int, default: int) -> int:
+    """Give an argument of a type that is a whole number."""
+    value = kind.args[index] if index < len(kind.args) else default
+    return value if isinstance(value, int) else default
+
+
+def _decimal(kind: Type, _: pa.DataType) -> pa.DataType:
+    precision, scale = integer(kind, 0, 10), integer(kind, 1, 0)
+    return (pa.decimal128 if precision <= 38 else pa.decimal256)(precision, scale)
+
+
+def element_names(kind: Type) -> tuple[str, ...]:
+    """Give the field names of a Tuple: its own, or "1", "2", ... as ClickHouse numbers them."""
+    return kind.names or tuple(str(number) for number in range(1, len(kind.types) + 1))
+
+
+def _struct(kind: Type, text: pa.DataType) -> pa.DataType:
+    pairs = zip(element_names(kind), kind.types, strict=True)
+    return pa.struct([pa.field(name, arrow_type(child, text)) for name, child in pairs])
+
+
+def _index_type(size: int) -> pa.DataType:
+    return pa.int8() if size <= 128 else pa.int16() if size <= 32_768 else pa.int32()
+
+
+_PARAMETRIC: dict[str, Callable[[Type, pa.DataType], pa.DataType]] = {
+    "Decimal": _decimal,
+    "DateTime": lambda kind, _: pa.timestamp("s", zone(kind)),
+    "DateTime64": lambda kind, _: pa.timestamp(unit(kind), zone(kind)),
+    "Time64": lambda kind, _: pa.duration(unit(kind)),
+    "Array": lambda kind, text: pa.list_(arrow_type(kind.types[0], text)),
+    "Map": lambda kind, text: pa.map_(arrow_type(kind.types[0], text), arrow_type(kind.types[1], text)),
+    "Tuple": _struct,
+}
