@@ -82,9 +82,6 @@ class Display:
         self._publish({**data, **_twin(snapshot)}, metadata)
 
     def _write(self, snapshot: Snapshot) -> None:
-        if self._shell is None:
-            print(static.text(snapshot))  # plain Python: there is no display to write to
-            return
         if self._published and not hasattr(self._shell, "kernel"):
             return  # a terminal cannot replace what it has printed
         self._publish(_twin(snapshot), {})
@@ -93,8 +90,11 @@ class Display:
             panel.close()
 
     def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        transient = {"display_id": self._id}
-        self._shell.display_pub.publish(data, metadata, transient=transient, update=self._published)
+        if self._shell is None:
+            print(data["text/plain"])
+        else:
+            transient = {"display_id": self._id}
+            self._shell.display_pub.publish(data, metadata, transient=transient, update=self._published)
         self._published = True
 
     def _safely(self, step: Callable[[Snapshot], None], snapshot: Snapshot) -> None:

@@ -35,7 +35,7 @@ function clock(seconds) {
 /* ---- the skeleton, built once ---- */
 
 function skeleton() {
-  const root = node("section", "", { role: "group", "aria-label": "Roe query", "data-lm-suppress-shortcuts": "true" });
+  const root = node("div", "", { role: "group", "aria-label": "Roe query", "data-lm-suppress-shortcuts": "true" });
   root.className = "roe";
   const parts = { root, ...headline(), ...body(), ...asides() };
   parts.fold = node("details", "fold");
@@ -102,7 +102,6 @@ function paint(parts, view, was) {
   paintBar(parts, view.bar);
   paintAsides(parts, view);
   setOrHide(parts.figures, view.figures.join(" · "));
-  parts.figures.hidden = !view.live;
   setText(parts.spoken, view.notice && !was?.notice ? `${view.spoken}. ${view.notice}` : view.spoken);
 }
 
@@ -113,14 +112,14 @@ function paintHead(parts, view, was) {
   setText(parts.pill, view.label);
   setOrHide(parts.phase, view.phase);
   parts.elapsed.hidden = !view.live;
-  setOrHide(parts.story, view.live ? "" : view.story.join(" · "));
+  setOrHide(parts.story, view.live ? "" : [...view.story, view.short_id].filter(Boolean).join(" · "));
   if (was?.live && !view.live) parts.fold.open = false; // a finished query is one line
 }
 
 function paintTimes(parts, view) {
   const spans = view.timeline.map(([name, seconds]) => {
     const span = node("span", "span", { "data-name": name });
-    span.style.flexGrow = seconds;
+    span.style.flexGrow = seconds * 1000; // the shares must add up to more than 1 to fill the track
     return span;
   });
   parts.track.replaceChildren(...spans);
@@ -132,7 +131,9 @@ function paintTimes(parts, view) {
   const source = node("span", "clock");
   source.textContent = view.observed ? "as seen from here" : "";
   parts.times.replaceChildren(parts.track, ...words, source);
-  parts.times.hidden = !words.length;
+  // A single span that still runs says no more than the elapsed time above it.
+  parts.track.hidden = words.length < 2;
+  parts.times.hidden = words.length < (view.live ? 2 : 1);
 }
 
 function paintFacts(parts, view) {
@@ -251,7 +252,7 @@ function ticker(parts) {
 function grow(parts, [name, seconds, , growing], index, since) {
   if (!growing) return;
   setText(parts.times.querySelectorAll(".roe-time")[index], `${name} ${clock(seconds + since)}`);
-  parts.track.children[index].style.flexGrow = seconds + since;
+  parts.track.children[index].style.flexGrow = (seconds + since) * 1000;
 }
 
 function render({ model, el }) {

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from roe_magic import models
-from roe_magic.panel.words import clean, count, duration, plural, size
+from roe_magic.panel.words import about, clean, count, duration, plural, size
 
 SQL_LIMIT = 20_000
 MESSAGE_LIMIT = 4_000
@@ -109,7 +109,8 @@ def view(s: Snapshot) -> dict[str, Any]:
         "live": s.live,
         "label": _label(s),
         "tone": _tone(s),
-        "phase": _phase(s) if s.live else "",
+        # While nothing has been answered the pill itself says "submitting".
+        "phase": _phase(s) if s.live and s.status is not None else "",
         "elapsed": max(s.elapsed, 0.0),
         "story": _story(s),
         "bar": _bar(s) if s.live else None,
@@ -118,6 +119,7 @@ def view(s: Snapshot) -> dict[str, Any]:
         "observed": s.observed,
         "facts": _facts(s),
         "query_id": s.query_id and clean(s.query_id),
+        "short_id": s.query_id and clean(s.query_id)[:8],
         "sql": clean(s.sql, limit=SQL_LIMIT, lines=True),
         "error": s.error and clean(s.error, limit=MESSAGE_LIMIT, lines=True),
         "exception": s.exception and clean(s.exception),
@@ -166,7 +168,7 @@ def _story(s: Snapshot) -> list[str]:
 def _spent(s: Snapshot) -> str:
     seconds = duration(s.elapsed if s.duration is None else s.duration)
     if s.live:
-        return f"{_phase(s)} for {duration(s.elapsed)} so far"
+        return f"{_phase(s) if s.status else ''} for {duration(s.elapsed)} so far".lstrip()
     if s.detached:
         return f"not watched any more after {duration(s.elapsed)}; it goes on at the server"
     return f"in {seconds}" if _word(s) == models.SUCCESS else f"after {seconds}"
@@ -215,18 +217,25 @@ def _share(s: Snapshot) -> tuple[int, int, str]:
 
 def _figures(s: Snapshot) -> list[str]:
     if s.downloaded is not None:
-        return [f"{size(s.downloaded)} downloaded", *([] if s.rows is None else [plural(s.rows, "row")])]
+        part = f"{size(s.downloaded)} of {size(s.download_size)}" if s.download_size else size(s.downloaded)
+        return [f"{part} downloaded", *([] if s.rows is None else [plural(s.rows, "row")])]
     p = s.progress
     if p is None:
         return []
     parts = [f"statement {p.statement + 1} of {p.statements}" if p.statements > 1 else ""]
-    parts += [f"{plural(p.read_rows, 'row')} read", size(p.read_bytes) if p.read_bytes else "", _rate(p), _written(s)]
+    whole = f" of {count(p.total_rows_to_read)}" if p.total_rows_to_read > p.read_rows else ""
+    parts += [
+        f"{count(p.read_rows)}{whole} rows read",
+        size(p.read_bytes) if p.read_bytes else "",
+        _rate(p),
+        _written(s),
+    ]
     return [part for part in parts if part]
 
 
 def _rate(p: models.Progress) -> str:
     # The first tenth of a second says nothing about speed.
-    return "" if p.elapsed_ns < 100_000_000 else f"{count(p.read_rows / p.elapsed_ns * 1e9)} rows/s"
+    return "" if p.elapsed_ns < 100_000_000 else f"{about(p.read_rows / p.elapsed_ns * 1e9)} rows/s"
 
 
 def _timeline(s: Snapshot) -> list[list[Any]]:

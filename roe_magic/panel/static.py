@@ -37,7 +37,7 @@ def html(s: Snapshot) -> str:
 def text(s: Snapshot) -> str:
     """Write the panel as a line of text, and a few more when there is an error or something to know."""
     v = view(s)
-    line = f"{v['label']} " + " · ".join([*v["story"], *([v["query_id"]] if v["query_id"] else [])])
+    line = f"{v['label']} " + " · ".join([*v["story"], *filter(None, [v["query_id"]])])
     error = ": ".join(part for part in (v["exception"], v["error"]) if part)
     return "\n".join(part for part in (line, v["notice"], error, v["hint"]) if part)
 
@@ -45,12 +45,9 @@ def text(s: Snapshot) -> str:
 def _fold(v: dict[str, Any]) -> str:
     """Write the one line of story with everything else folded behind it."""
     pill = f'<span style="{_PILL}; background-color:{TONES[v["tone"]]}">{escape(v["label"])}</span>'
-    line = f'<summary style="cursor:pointer">{pill}&ensp;{escape(" · ".join([*v["story"], *_short(v)]))}</summary>'
+    story = escape(" · ".join([*v["story"], *filter(None, [v["short_id"]])]))
+    line = f'<summary style="cursor:pointer">{pill}&ensp;{story}</summary>'
     return f'<details>{line}<div style="margin:4px 0 4px 16px">{_facts(v)}{_sql(v)}</div></details>'
-
-
-def _short(v: dict[str, Any]) -> list[str]:
-    return [v["query_id"][:8]] if v["query_id"] else []
 
 
 def _facts(v: dict[str, Any]) -> str:

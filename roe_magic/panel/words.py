@@ -56,6 +56,11 @@ def size(number: float) -> str:
     return f"{number:.0f} B" if number < 1000 else _scaled(number / 1000, ("kB", "MB", "GB", "TB", "PB"))
 
 
+def about(number: float) -> str:
+    """Write a number of which only three digits mean something: ``398,000``, ``5.1 M``."""
+    return count(float(f"{number:.3g}"))
+
+
 def plural(number: int, noun: str) -> str:
     """Write a count of things: ``1 row``, ``2 rows``."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,123 @@
+"""The panel written down: HTML for any page that shows notebooks, text for terminals."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from roe_magic.panel import Snapshot, html, text
+from roe_magic.panel.static import TONES
+
+ID = "8f3a2c1d-3b52-4d0f-9a51-0d1b3c5a7e42"
+DONE = Snapshot(
+    sql="SELECT 1\nFROM t",
+    server="https://api.roe-ai.com",
+    organization="Acme",
+    query_id=ID,
+    status="SUCCESS",
+    elapsed=4.4,
+    duration=4.2,
+    queued=0.2,
+    running=4.0,
+    rows=3,
+    columns=2,
+    live=False,
+)
+FAILED = replace(DONE, status="FAILURE", error="Missing columns: 'x'", exception="UNKNOWN_IDENTIFIER", hint="Look.")
+ATTACK = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u202e\x1b[2J"
+
+
+class Page(HTMLParser):
+    """The tags, attributes and text of a piece of HTML, and whether every tag is closed."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.open.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_finished_query_is_one_line_with_the_rest_folded() -> None:
+    """The story stands in the summary; server, id, times and SQL are behind it."""
+    summary, _, folded = html(DONE).partition("</summary>")
+    assert Page(summary.split("<summary", 1)[1].split(">", 1)[1]).text.split("\u2002") == [
+        "SUCCESS",
+        "in 4.2 s · 3 rows, 2 columns · 8f3a2c1d",
+    ]
+    for piece in ("https://api.roe-ai.com", "Acme", ID, "queued 200 ms, running 4.0 s", "SELECT 1\nFROM t"):
+        assert piece in folded
+
+
+def test_an_error_is_seen_without_unfolding() -> None:
+    """Name, message and hint stand outside the fold, each apart."""
+    after = html(FAILED).partition("</details>")[2]
+    assert re.findall(r">([^<>]+)</", after) == ["UNKNOWN_IDENTIFIER", "Missing columns: &#x27;x&#x27;", "Look."]
+
+
+@pytest.mark.parametrize("field", ["sql", "server", "organization", "query_id", "status", "error", "exception", "hint"])
+def test_strings_of_the_server_are_never_markup(field: str) -> None:
+    """Markup in any string arrives as text, and hidden characters by name."""
+    page = Page(html(replace(FAILED, notice="Look out.", **{field: ATTACK})))
+    assert set(page.tags) <= {"div", "details", "summary", "span", "code", "pre", "b"}
+    assert page.attributes <= {"style"}
+    assert page.open == []
+    assert not {"\u202e", "\x1b"} & set(page.text)
+    assert "\x1b" not in text(replace(FAILED, **{field: ATTACK}))
+
+
+def test_styles_are_inline_and_fetch_nothing() -> None:
+    """No style element, class, script or address of another place is needed to read it."""
+    page = html(FAILED)
+    assert not re.search(r"<style|class=|<script|url\(|src=|href=", page)
+
+
+def test_the_pill_reads_well_on_any_page() -> None:
+    """White on each tone has a contrast of at least 4.5, whatever the page's own colours are."""
+    assert {tone: _contrast_with_white(colour) >= 4.5 for tone, colour in TONES.items()} == dict.fromkeys(TONES, True)
+
+
+def test_the_text_is_one_line_unless_there_is_more_to_say() -> None:
+    """A terminal gets the story with the whole id, then the error and what to do."""
+    assert text(DONE) == f"SUCCESS in 4.2 s · 3 rows, 2 columns · {ID}"
+    assert text(FAILED).splitlines() == [
+        f"FAILURE after 4.2 s · {ID}",
+        "UNKNOWN_IDENTIFIER: Missing columns: 'x'",
+        "Look.",
+    ]
+
+
+def test_a_picture_from_before_the_end_says_so() -> None:
+    """What is saved when a kernel dies half-way does not look finished."""
+    assert text(replace(DONE, status="STARTED", live=True, duration=None)).startswith(
+        "STARTED running for 4.4 s so far"
+    )
+    assert text(replace(DONE, status=None, live=True, query_id=None)) == "SUBMITTING for 4.4 s so far"
+
+
+def test_importing_the_panel_loads_no_widget_library() -> None:
+    """A terminal or a batch run pays for no widgets."""
+    program = "import sys, roe_magic.panel; print(sorted({'IPython', 'ipywidgets', 'anywidget'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def _contrast_with_white(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)

@@ -1,0 +1,215 @@
+"""The live panel and the display, in a real kernel driven over its own protocol."""
+
+import os
+import queue
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+PATIENCE = 60
+WIDGET = "application/vnd.jupyter.widget-view+json"
+SETUP = """
+import threading, time
+from dataclasses import replace
+from roe_magic.panel import Display, Snapshot
+now = Snapshot(sql="SELECT 1", server="https://api.roe-ai.com", query_id="8f3a2c1d", status="STARTED", stop="cancel")
+done = replace(now, status="SUCCESS", live=False, elapsed=2.0, rows=1)
+"""
+BLOCKING = """
+from roe_magic.panel.widget import Panel
+heard = []
+pressed = threading.Event()
+def on_stop(action):
+    heard.append((action, threading.current_thread() is threading.main_thread()))
+    pressed.set()
+panel = Panel(now, on_stop)
+print("ready", panel.comm.comm_id, flush=True)
+arrived = pressed.wait(20)
+panel.update(replace(now, elapsed=1.0))
+"""
+
+
+class Kernel:
+    """A real ipykernel, and what it published for the cell started last."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.client = client
+        self.messages: list[dict[str, Any]] = []
+        self.cell = ""
+
+    def start(self, code: str, *, watched: bool = True) -> None:
+        self.messages = []
+        self.cell = self.client.execute(code, allow_stdin=watched)
+
+    def run(self, code: str, *, watched: bool = True) -> list[dict[str, Any]]:
+        """Run a cell to its end; returns the contents of what it displayed, updates included."""
+        self.start(code, watched=watched)
+        self.wait()
+        errors = ["\n".join(m["content"]["traceback"]) for m in self.messages if m["msg_type"] == "error"]
+        assert errors == []
+        return [m["content"] | {"kind": m["msg_type"]} for m in self.messages if m["msg_type"].endswith("display_data")]
+
+    def wait(self) -> None:
+        """Wait for the end of the cell."""
+        self.until(lambda m: m["msg_type"] == "status" and m["content"]["execution_state"] == "idle")
+
+    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                message = self.client.get_iopub_msg(timeout=1)
+            except queue.Empty:
+                continue
+            if message["parent_header"].get("msg_id") == self.cell:
+                self.messages.append(message)
+                if condition(message):
+                    return message
+        raise AssertionError(f"never happened; seen: {self.messages}")
+
+    def value(self, expression: str) -> str:
+        self.run(f"print({expression})")
+        return "".join(m["content"]["text"] for m in self.messages if m["msg_type"] == "stream").strip()
+
+    def press(self, comm_id: str, action: str) -> None:
+        """Send what the front end sends when the button is pressed."""
+        content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"stop": action}}}
+        self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Kernel]:
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=PATIENCE)
+        yield Kernel(client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+
+
+@pytest.fixture
+def kernel(running: Kernel) -> Kernel:
+    running.run(SETUP)
+    return running
+
+
+def test_the_button_is_heard_while_the_cell_blocks(kernel: Kernel) -> None:
+    """A press reaches the callback on another thread while the cell's own thread waits, and only once."""
+    kernel.start(BLOCKING)
+    ready = kernel.until(lambda m: m["msg_type"] == "stream" and m["content"]["text"].startswith("ready"))
+    kernel.press(ready["content"]["text"].split()[1], "cancel")
+    kernel.wait()
+    # The cell above has ended, and so has the second way of the same message, by the kernel's main loop.
+    assert kernel.value("arrived, heard, panel.view['stopping']") == "True [('cancel', False)] True"
+
+
+def test_a_second_action_is_heard_after_the_first(kernel: Kernel) -> None:
+    """Where cancelling did not work, the button may become Stop watching and be pressed again."""
+    kernel.run("heard = []; from roe_magic.panel.widget import Panel; panel = Panel(now, heard.append)")
+    for action in ("cancel", "cancel", "detach", "explode"):
+        kernel.press(kernel.value("panel.comm.comm_id"), action)
+    assert kernel.value("heard") == "['cancel', 'detach']"
+
+
+def test_a_long_query_text_crosses_the_wire_once(kernel: Kernel) -> None:
+    """Updates carry the changing view and not the SQL."""
+    kernel.run("from roe_magic.panel.widget import Panel; panel = Panel(now)")
+    kernel.run("panel.update(replace(now, elapsed=1.0)); panel.update(replace(now, elapsed=2.0))")
+    states = [m["content"]["data"]["state"] for m in kernel.messages if m["msg_type"] == "comm_msg"]
+    assert [sorted(state) for state in states] == [["view"], ["view"]]
+
+
+def test_a_live_panel_is_replaced_by_its_static_twin(kernel: Kernel) -> None:
+    """At the end the same display holds HTML and text, no widget, and the widget is closed."""
+    first, last = kernel.run("d = Display(); d.show(now); d.update(replace(now, elapsed=1.0)); d.finish(done)")
+    assert (first["kind"], WIDGET in first["data"]) == ("display_data", True)
+    assert (last["kind"], sorted(last["data"])) == ("update_display_data", ["text/html", "text/plain"])
+    assert first["transient"]["display_id"] == last["transient"]["display_id"]
+    assert [m["msg_type"] for m in kernel.messages].count("comm_close") == 1
+
+
+def test_a_display_without_a_widget_manager_still_reads(kernel: Kernel) -> None:
+    """The live bundle carries HTML and text too, for readers that know no widgets."""
+    (shown,) = kernel.run("Display().show(now)")
+    assert shown["data"]["text/plain"].startswith("STARTED running for")
+    assert "<details>" in shown["data"]["text/html"]
+
+
+def test_a_batch_run_shows_once_at_the_end(kernel: Kernel) -> None:
+    """Where nobody can answer a prompt (nbclient, nbval, papermill) there is one static display and no widget."""
+    (shown,) = kernel.run("d = Display(); d.show(now); d.update(now); d.finish(done)", watched=False)
+    assert (shown["kind"], sorted(shown["data"])) == ("display_data", ["text/html", "text/plain"])
+    assert not [m for m in kernel.messages if m["msg_type"].startswith("comm_")]
+
+
+def test_a_captured_cell_keeps_one_static_display(kernel: Kernel) -> None:
+    """Under %%capture no widget is made that would be closed before it is shown."""
+    assert kernel.run("%%capture kept\nd = Display(); d.show(now); d.finish(done)") == []
+    assert kernel.value("[sorted(o.data) for o in kept.outputs]") == "[['text/html', 'text/plain']]"
+
+
+def test_a_quick_query_needs_no_widget(kernel: Kernel) -> None:
+    """With ``after`` the widget appears only when the query takes that long."""
+    (shown,) = kernel.run("d = Display(after=0.5); d.show(now); d.update(replace(now, elapsed=0.4)); d.finish(done)")
+    assert WIDGET not in shown["data"]
+    first, _ = kernel.run("d = Display(after=0.5); d.show(now); d.update(replace(now, elapsed=0.6)); d.finish(done)")
+    assert WIDGET in first["data"]
+
+
+def test_off_shows_nothing(kernel: Kernel) -> None:
+    """Mode off publishes nothing at all."""
+    assert kernel.run("d = Display('off'); d.show(now); d.update(now); d.finish(done)") == []
+
+
+def test_a_second_finish_stays_in_its_place(kernel: Kernel) -> None:
+    """Writing the end again updates the same display instead of adding one."""
+    shown = kernel.run("d = Display(); d.show(now); d.finish(done); d.finish(done)")
+    assert [m["kind"] for m in shown] == ["display_data", "update_display_data", "update_display_data"]
+
+
+def test_a_fast_download_does_not_flood_the_page(kernel: Kernel) -> None:
+    """A thousand reports in a moment become a handful of messages."""
+    kernel.run(
+        "d = Display(); d.show(now)\nfor n in range(1000): d.update(replace(now, status='SUCCESS', downloaded=n))"
+    )
+    assert 1 <= len([m for m in kernel.messages if m["msg_type"] == "comm_msg"]) < 100
+
+
+def test_the_query_outlives_its_panel(kernel: Kernel) -> None:
+    """When all widgets are closed under a running query, its panel still ends with the static twin and no error."""
+    shown = kernel.run(
+        "import ipywidgets\nd = Display(); d.show(now); ipywidgets.Widget.close_all(); d.update(now); d.finish(done)"
+    )
+    assert sorted(shown[-1]["data"]) == ["text/html", "text/plain"]
+
+
+TERMINAL = """
+from roe_magic.panel import Display, Snapshot
+done = Snapshot(sql="SELECT 1", server="https://api.roe-ai.com", status="SUCCESS", live=False, elapsed=2)
+display = Display("live")
+display.show(done)
+display.update(done)
+display.finish(done)
+display.finish(done)
+"""
+
+
+@pytest.mark.parametrize("python", [["-m", "IPython", "--quick", "--colors=nocolor", "-c"], ["-c"]])
+def test_a_terminal_prints_once_at_the_end(python: list[str], tmp_path: Path) -> None:
+    """In terminal IPython, and in plain Python, the panel is one line of text, and a second finish repeats nothing."""
+    environment = {**os.environ, "IPYTHONDIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, *python, TERMINAL], capture_output=True, text=True, env=environment, check=True
+    )
+    assert run.stdout.strip() == "SUCCESS in 2.0 s"
