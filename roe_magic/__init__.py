@@ -1,3 +1,51 @@
-"""SQL in notebook cells on Roe's async query API."""
+"""SQL in notebook cells on Roe's async query API.
+
+``%load_ext roe_magic`` brings the ``%%roe`` magic; :class:`RoeClient`, :class:`RunningQuery` and :func:`local_service`
+do the same from plain Python. Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roe_magic.client import RoeClient
+    from roe_magic.local import local_service
+    from roe_magic.query import WorksheetQuery
+    from roe_magic.running import RunningQuery
 
 __version__ = "0.1.0"
+__all__ = [
+    "RoeClient",
+    "RunningQuery",
+    "WorksheetQuery",
+    "load_ipython_extension",
+    "local_service",
+    "unload_ipython_extension",
+]
+
+_HOMES = {"RoeClient": "client", "RunningQuery": "running", "WorksheetQuery": "query", "local_service": "local"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"roe_magic.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'roe_magic' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Bring ``%roe`` and ``%%roe`` into a shell: ``%load_ext roe_magic``."""
+    from roe_magic.magics import RoeMagic
+
+    ipython.register_magics(RoeMagic)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """Take them away again: ``%unload_ext roe_magic``."""
+    for kind in ("line", "cell"):
+        ipython.magics_manager.magics[kind].pop("roe", None)

@@ -175,6 +175,11 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
     )
 
 
+def with_organization(source: Source, organization_id: str | None) -> Source:
+    """Give the source with another organisation, where one is named."""
+    return replace(source, organization_id=organization_id) if organization_id else source
+
+
 def config_path() -> Path:
     """Tell where the user's file is; ``ROE_CONFIG_FILE`` moves it."""
     if moved := os.environ.get("ROE_CONFIG_FILE"):
@@ -211,6 +216,12 @@ def from_profile(name: str, path: Path | None = None) -> Source:
     if source.api_key is None:
         raise ConfigError(f"The profile {name!r} has no API key.", hint=f"Store one: roe-magic login {name}")
     return source
+
+
+def keyed_profiles() -> list[Source]:
+    """Read the profiles that have a key."""
+    sources = (_profile_source(name, section) for name, section in profiles().items())
+    return [source for source in sources if source.api_key is not None]
 
 
 def from_user_file(path: Path | None = None) -> Source:

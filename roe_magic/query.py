@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from roe_magic import models
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+DtypeBackend = Literal["numpy_nullable", "pyarrow"]
 DISPLAY_LIMIT = 10
 _STATES = list(models.STATES)
 _NESTED = ("worksheet", "organization", "creator")
@@ -72,7 +73,7 @@ class StatementResult:
         table: pa.Table = self._statement.result_rows
         return table
 
-    def df(self, *, dtype_backend: str = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
+    def df(self, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
         """Give the rows as a pandas DataFrame.
 
         Parameters
@@ -286,7 +287,9 @@ class WorksheetQuery(Mapping[str, Any]):
             self._statements = self._statements()
         return [StatementResult(item, self._origin(item)) for item in self._statements]
 
-    def df(self, index: int = -1, *, dtype_backend: str = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
+    def df(
+        self, index: int = -1, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None
+    ) -> pd.DataFrame:
         """Give the rows of one statement as a pandas DataFrame; the last one unless told otherwise.
 
         Parameters

@@ -59,6 +59,8 @@ class Story:
         What is unusual: no answers, no progress.
     error : RoeError, optional
         Why watching ended without rows.
+    waited : bool
+        The server holds its answers back as asked, so it has our additions to the API: cancel, too.
     over : bool
         Nothing more will be told.
     """
@@ -71,6 +73,7 @@ class Story:
     statements: list[models.Statement] | None = None
     notice: str | None = None
     error: RoeError | None = None
+    waited: bool = False
     over: bool = False
 
     @property
@@ -104,8 +107,6 @@ class RunningQuery:
         Download the rows at the end.
     max_bytes : int, optional
         Refuse an answer of more bytes than this.
-    on_change : callable, optional
-        Called with each new Story, from the watching thread.
     clock, pause : callables
         Injected by tests; ``pause(seconds)`` may return early.
 
@@ -124,15 +125,16 @@ class RunningQuery:
         use_admin: bool = False,
         fetch: bool = True,
         max_bytes: int | None = None,
-        on_change: Callable[[Story], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Any] | None = None,
     ) -> None:
         self.client = client
         self._request = {"worksheet_id": worksheet_id, "use_admin": use_admin}
-        self._fetch, self._max_bytes, self._on_change = fetch, max_bytes, on_change
+        self._fetch, self._max_bytes = fetch, max_bytes
+        self._listener: Callable[[Story], None] | None = None
+        self._telling = threading.RLock()
         self._clock, self._begun = clock, clock()
-        self._detached, self._done = threading.Event(), threading.Event()
+        self._detached, self._ended = threading.Event(), threading.Event()
         self._pause: Callable[[float], Any] = pause or self._detached.wait
         self.story = Story(sql)
 
@@ -152,8 +154,8 @@ class RunningQuery:
             error.query_id = error.query_id or (str(self.story.query_id) if self.story.query_id else None)
             self._tell(error=error, notice=None)
         finally:
-            self._tell(over=True, elapsed=self.elapsed)
-            self._done.set()
+            self._tell(over=self.story.terminal or not self._detached.is_set())
+            self._ended.set()
 
     @property
     def elapsed(self) -> float:
@@ -190,19 +192,35 @@ class RunningQuery:
         RoeError
             It could not be submitted, watched or fetched.
         """
+        in_time = True
         try:
-            in_time = self._done.wait(timeout)
+            in_time = self._ended.wait(None if timeout is None else max(timeout - self.elapsed, 0.0))
         except KeyboardInterrupt:
             self.detach()
-            raise QueryInterrupted(self._goes_on("Stopped watching."), query_id=self._id_text()) from None
+        if self.detached:
+            raise QueryInterrupted(self._goes_on("Stopped watching."), query_id=self._id_text())
         if not in_time:
             self.detach()
             raise QueryTimeout(self._goes_on(f"Not finished after {timeout:g} s."), query_id=self._id_text())
         return self._outcome()
 
+    def join(self, seconds: float, timeout: float | None = None) -> bool:
+        """Wait ``seconds``, or ``timeout`` if that is less, for the end; gives whether it has come. Never raises."""
+        try:
+            return self._ended.wait(seconds if timeout is None else min(seconds, timeout))
+        except KeyboardInterrupt:
+            self.detach()
+            return True
+
     def detach(self) -> None:
-        """Stop watching; the query goes on at the server."""
+        """Stop watching; the query goes on at the server. Safe to call from any thread."""
         self._detached.set()
+        self._ended.set()
+
+    @property
+    def detached(self) -> bool:
+        """Whether watching was stopped before the query's end."""
+        return self._detached.is_set() and not self.story.over
 
     def cancel(self) -> bool:
         """Ask the server to stop the query.
@@ -220,6 +238,16 @@ class RunningQuery:
             return False
         self._tell(status=status)
         return True
+
+    def cancel_soon(self) -> None:
+        """Ask the server to stop the query, on a thread of its own; what goes wrong becomes a notice."""
+        threading.Thread(target=self._cancel_quietly, name="roe-cancel", daemon=True).start()
+
+    def _cancel_quietly(self) -> None:
+        try:
+            self.cancel()
+        except RoeError as error:
+            self._tell(notice=f"It could not be cancelled: {error.message}")
 
     def _outcome(self) -> WorksheetQuery:
         if self.story.error is not None:
@@ -260,7 +288,7 @@ class RunningQuery:
         for seen in self.client.follow(self.story.query_id):
             patience.good()
             waited = seen.waited
-            self._tell(status=seen.status, notice=self._stalled(seen.status))
+            self._tell(status=seen.status, waited=seen.waited, notice=self._stalled(seen.status))
             if self._detached.is_set():
                 break
         return waited
@@ -333,10 +361,17 @@ class RunningQuery:
                 self._tell(downloaded=total)
             yield chunk
 
+    def listen(self, listener: Callable[[Story], None] | None) -> None:
+        """Call ``listener`` with each new Story from now on, one at a time; None ends it, and none follows after."""
+        with self._telling:
+            self._listener = listener
+
     def _tell(self, **changes: Any) -> None:
-        story = replace(self.story, elapsed=self.story.elapsed if self.story.over else self.elapsed, **changes)
-        self.story = story
-        self._on_change(story)
+        with self._telling:
+            elapsed = self.story.elapsed if self.story.over else self.elapsed
+            self.story = replace(self.story, elapsed=elapsed, **changes)
+            if self._listener is not None:
+                self._listener(self.story)
 
     def _goes_on(self, what: str) -> str:
         if self.story.query_id is None:

@@ -1,0 +1,209 @@
+"""What ``%roe WORD`` can do besides running SQL."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from IPython.core.error import UsageError
+
+from roe_magic import config, models
+from roe_magic.client import RoeClient
+from roe_magic.config import Source
+from roe_magic.errors import ConfigError
+from roe_magic.query import WorksheetQuery
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from roe_magic.magics import RoeMagic
+
+Command = Callable[["RoeMagic", list[str]], Any]
+
+
+def find(line: str) -> tuple[Command, list[str]] | None:
+    """Recognise a command; SQL that happens to begin with the same word is none."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return None
+    if not words:
+        return show_help, []
+    command = COMMANDS.get(words[0].lower())
+    if command is None or (words[0].lower() in _WITH_ID and not (len(words) == 2 and _is_uuid(words[1]))):
+        return None
+    return command, words[1:]
+
+
+def show_help(_magic: RoeMagic, _words: list[str]) -> None:
+    """List the commands."""
+    rows = [
+        f"  %roe {name + ' ' + _ARGUMENTS.get(name, ''):<44}{_sentence(command)}" for name, command in COMMANDS.items()
+    ]
+    print("\n".join(["Run SQL: %%roe above it, or %roe SQL on one line; flags: %%roe?", "Other commands:", *rows]))
+
+
+def connect(magic: RoeMagic, words: list[str]) -> None:
+    """Use a service of this machine, a profile or an address; show the connection in force."""
+    memory = "--memory" in words
+    where = [word for word in words if word != "--memory"]
+    if len(where) > 1:
+        raise UsageError("%roe connect takes one of: local, a PROFILE, a URL.")
+    if where:
+        connection = _connection(magic, where[0], memory=memory)
+        config.resolve(connection)
+        magic.connection = connection
+    client = magic.client()
+    user = client.current_user()
+    settings = client.settings
+    organization = settings.organization_id or "the key's own"
+    print(f"Connected to {settings.host} ({settings.source}) as {user.display_name}, organisation {organization}")
+
+
+def whoami(magic: RoeMagic, words: list[str]) -> pd.Series[Any]:
+    """Ask the server who the key belongs to."""
+    _no_more(words, "whoami")
+    user = models.to_wire(magic.client().current_user())
+    return _series({**user, "server": magic.client().settings.base_url}, "whoami")
+
+
+def status(magic: RoeMagic, words: list[str]) -> pd.Series[Any]:
+    """Ask for a query's status, as it is now."""
+    return _series(models.to_wire(magic.client().status(UUID(words[0]))), "status")
+
+
+def result(magic: RoeMagic, words: list[str]) -> WorksheetQuery:
+    """Come back to a query: watch it to its end and fetch its rows."""
+    return magic.attach(UUID(words[0]))
+
+
+def tables(magic: RoeMagic, words: list[str]) -> pd.DataFrame:
+    """List the organisation's tables."""
+    _no_more(words, "tables")
+    found = magic.client().tables()
+    rows = [(table.name, ", ".join(f"{c.name} {c.type}" for c in table.columns)) for table in found]
+    return _frame(rows, ["table", "columns"])
+
+
+def worksheets(magic: RoeMagic, words: list[str]) -> pd.DataFrame:
+    """List the worksheets, or the queries of one: the way to a query whose id is lost."""
+    client = magic.client()
+    if words:
+        return WorksheetQuery.frame(
+            map(WorksheetQuery, client.worksheet_queries(worksheet_id(client, " ".join(words))))
+        )
+    rows = [(str(item.id), item.name, item.created_at, item.updated_at) for item in client.worksheets()]
+    return _frame(rows, ["id", "name", "created_at", "updated_at"])
+
+
+def upload(magic: RoeMagic, words: list[str]) -> pd.Series[Any] | None:
+    """Make a table of a CSV file or a DataFrame."""
+    flags = {word for word in words if word.startswith("--")}
+    names = [word for word in words if not word.startswith("--")]
+    if len(names) != 2 or not flags <= {"--replace", "--if-missing"} or len(flags) > 1:
+        raise UsageError("Usage: %roe upload TABLE FILE-or-DataFrame [--replace | --if-missing]")
+    from roe_magic import uploads
+
+    table, what = names
+    client = magic.client()
+    if flags and client.has_table(table):
+        if "--if-missing" in flags:
+            print(f"The table {table} is there already; nothing was uploaded.")
+            return None
+        client.delete(table)
+    with uploads.opened(magic.variables.get(what), what) as file:
+        done = client.upload(table, file)
+    described = client.describe(table)
+    figures = {"table": done.table_name, "rows": described.row_count, "columns": len(described.columns)}
+    return _series(figures, "upload")
+
+
+def worksheet_id(client: RoeClient, text: str) -> UUID:
+    """Find a worksheet by its id or its name."""
+    if _is_uuid(text):
+        return UUID(text)
+    known = client.worksheets()
+    found = [item.id for item in known if item.name == text]
+    if len(found) != 1:
+        names = ", ".join(sorted(repr(item.name) for item in known)) or "none"
+        problem = "several worksheets are" if found else "no worksheet is"
+        raise UsageError(f"{problem.capitalize()} named {text!r}. There are: {names}. An id (UUID) is always clear.")
+    return found[0]
+
+
+def _connection(magic: RoeMagic, where: str, *, memory: bool) -> Source:
+    if where.lower() == "local":
+        from roe_magic.local import local_service
+
+        return local_service(memory=memory).source
+    if "://" in where:
+        return _for_address(magic, where)
+    return config.from_profile(where)
+
+
+def _for_address(magic: RoeMagic, url: str) -> Source:
+    """Find the key that belongs to an address, or ask for it."""
+    asked = Source(name="%roe connect", base_url=config.check_base_url(url))
+    for source in (config.from_environment(), *config.keyed_profiles()):
+        if source.api_key is not None and config.same_address(source.address, url):
+            return source
+    if not getattr(getattr(magic.shell, "kernel", None), "_allow_stdin", True):
+        raise ConfigError(
+            f"There is no API key for {url}.", hint="Set ROE_BASE_URL and ROE_API_KEY, or store a profile."
+        )
+    key = config.Secret(getpass.getpass(f"API key for {asked.base_url}: "))
+    return Source(name="the key you typed", base_url=asked.base_url, api_key=key)
+
+
+def _series(values: dict[str, Any], name: str) -> pd.Series[Any]:
+    import pandas as pd
+
+    series: pd.Series[Any] = pd.Series(values, dtype=object, name=name)
+    return series
+
+
+def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)
+    return frame
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_more(words: list[str], name: str) -> None:
+    if words:
+        raise UsageError(f"%roe {name} takes nothing more; {' '.join(words)!r} was given.")
+
+
+def _sentence(command: Command) -> str:
+    return (command.__doc__ or "").partition("\n")[0]
+
+
+COMMANDS: dict[str, Command] = {
+    "connect": connect,
+    "whoami": whoami,
+    "status": status,
+    "result": result,
+    "tables": tables,
+    "upload": upload,
+    "worksheets": worksheets,
+    "help": show_help,
+}
+_ARGUMENTS = {
+    "connect": "[local [--memory] | PROFILE | URL]",
+    "status": "ID",
+    "result": "ID",
+    "upload": "TABLE FILE-or-DataFrame [--replace|--if-missing]",
+    "worksheets": "[ID|NAME]",
+}
+_WITH_ID = {"status", "result"}

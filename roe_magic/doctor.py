@@ -1,0 +1,87 @@
+"""``roe-magic doctor``: one line per part of the set-up, with what to do about each that is wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from roe_magic import __version__, config
+from roe_magic.client import RoeClient
+from roe_magic.errors import RoeError
+
+_GOOD, _BAD, _NONE = "ok", "WRONG", "-"
+_NOTEBOOK = ("ipython", "ipykernel", "ipywidgets", "anywidget", "jupyterlab")
+_EXTRAS = {"local": ("chdb-core", "starlette", "uvicorn", "sqlalchemy"), "keyring": ("keyring",), "polars": ("polars",)}
+_CHDB_SYSTEMS = {"Linux", "Darwin"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    mark: str
+    what: str
+    advice: str | None = None
+
+    def __str__(self) -> str:
+        line = f"{self.mark:>5}  {self.what}"
+        return f"{line}\n       {self.advice}" if self.advice else line
+
+
+def report(profile: str | None = None) -> int:
+    """Print all findings; gives 1 when something is wrong."""
+    findings = []
+    for finding in (*_packages(), *_local(), *_server(profile)):
+        findings.append(finding)
+        print(finding, flush=True)
+    wrong = sum(finding.mark == _BAD for finding in findings)
+    print(f"\n{wrong} wrong." if wrong else "\nAll is well.")
+    return 1 if wrong else 0
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding(_GOOD, f"roe-magic {__version__} on Python {platform.python_version()} ({sys.executable})")
+    versions = {name: _version(name) for name in _NOTEBOOK}
+    present = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    yield Finding(_GOOD, f"notebook parts: {present}")
+    if versions["ipykernel"] is None:
+        yield Finding(_NONE, "ipykernel is not installed, so no notebook can use this Python", "pip install ipykernel")
+    for extra, names in _EXTRAS.items():
+        lacking = [name for name in names if _version(name) is None]
+        if lacking:
+            yield Finding(_NONE, f"extra {extra}: not installed", f"pip install 'roe-magic[{extra}]'")
+        else:
+            yield Finding(_GOOD, f"extra {extra}: {', '.join(f'{name} {_version(name)}' for name in names)}")
+
+
+def _local() -> Iterator[Finding]:
+    if platform.system() not in _CHDB_SYSTEMS:
+        yield Finding(_NONE, f"the local service does not run on {platform.system()}", "Use Roe itself, or WSL 2.")
+
+
+def _server(profile: str | None) -> Iterator[Finding]:
+    try:
+        sources = [config.from_profile(profile)] if profile else [config.from_environment(), config.from_user_file()]
+        settings = config.resolve(*sources)
+    except RoeError as error:
+        yield Finding(_BAD, error.message, error.hint)
+        return
+    organization = settings.organization_id or "not set (the key's own)"
+    yield Finding(_GOOD, f"key from {settings.source} for {settings.base_url}; organisation {organization}")
+    try:
+        with RoeClient(settings) as client:
+            user = client.current_user()
+    except RoeError as error:
+        yield Finding(_BAD, error.message, error.hint)
+    else:
+        yield Finding(_GOOD, f"{settings.host} answers; the key belongs to {user.display_name}")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

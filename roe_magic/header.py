@@ -1,0 +1,103 @@
+"""The first line of a `%%roe` cell: who gets the result, and the flags."""
+
+from __future__ import annotations
+
+import difflib
+import keyword
+import re
+import shlex
+from argparse import Namespace
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import MagicArgumentParser
+
+_OPTION = re.compile(r"(--?[A-Za-z][\w-]*)(.*)", re.DOTALL)
+_TARGET = re.compile(r"(?P<name>[^\s=<]+)?\s*(?P<shown>=)?\s*(?P<arrow><<)?")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Who gets the result.
+
+    Attributes
+    ----------
+    name : str or None
+        The variable that gets the WorksheetQuery.
+    df : str or None
+        The variable that gets the rows as a DataFrame.
+    shown : bool
+        Whether the cell's value is shown all the same.
+    """
+
+    name: str | None
+    df: str | None
+    shown: bool
+
+
+def split_line(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
+    """Split ``%roe``'s line into its leading flags and the SQL behind them, which is left untouched."""
+    rest, flags = line.lstrip(), ""
+    while match := re.match(r"(--?[A-Za-z][\w-]*)(=\S*)?\s*", rest):
+        takes_value = _takes_value(parser, match[1]) and match[2] is None
+        value = re.match(r"(\"[^\"]*\"|'[^']*'|\S+)\s*", rest[match.end() :]) if takes_value else None
+        end = match.end() + (value.end() if value else 0)
+        flags, rest = flags + rest[:end] + " ", rest[end:]
+    return flags, rest
+
+
+def parse(parser: MagicArgumentParser, line: str) -> Namespace:
+    """Read the flags and the target of a header line.
+
+    Raises
+    ------
+    UsageError
+        Names the nearest flag for one that is not known.
+    """
+    try:
+        words = [_dashed(word) for word in shlex.split(line)]
+    except ValueError as error:
+        raise UsageError(f"The line of %%roe cannot be read: {error}.") from None
+    try:
+        arguments = parser.parse_args(words)
+    except UsageError as error:
+        raise UsageError(f"{error}{_suggestion(parser, words)}") from None
+    arguments.target = _target(" ".join(arguments.target), arguments.out, arguments.df)
+    return arguments
+
+
+def _target(text: str, out: str | None, df: str | None) -> Target:
+    match = _TARGET.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is not a variable's name; the SQL goes on the lines below %%roe.")
+    name = match["name"] or out
+    for candidate in filter(None, (match["name"], out, df)):
+        if not candidate.isidentifier() or keyword.iskeyword(candidate):
+            raise UsageError(f"{candidate!r} cannot be a variable's name; the SQL goes on the lines below %%roe.")
+    return Target(name, df, shown=bool(match["shown"]) or not (name or df))
+
+
+def _dashed(word: str) -> str:
+    """Spell ``--no_result`` as ``--no-result``; only the flag, not what is set to."""
+    match = _OPTION.fullmatch(word)
+    return match[1].replace("_", "-") + match[2] if match and word.startswith("--") else word
+
+
+def _options(parser: MagicArgumentParser) -> dict[str, Any]:
+    return {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001  # argparse has no public list
+
+
+def _takes_value(parser: MagicArgumentParser, name: str) -> bool:
+    action = _options(parser).get(_dashed(name))
+    return action is not None and action.nargs != 0
+
+
+def _suggestion(parser: MagicArgumentParser, words: list[str]) -> str:
+    known = list(_options(parser))
+    for word in words:
+        name = word.partition("=")[0]
+        if name.startswith("-") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            return f" Did you mean {near[0]}?" if near else " All flags: %%roe?"
+    return ""

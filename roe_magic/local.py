@@ -1,0 +1,196 @@
+"""One local service per user and data folder: the first process starts it, others join, it stops after the last left.
+
+Each process that uses the service holds a shared lock on a file; the service looks whether anyone does. A process that
+dies gives its lock back by dying, so nothing has to be tidied up.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from roe_magic.config import Settings, Source, read_env_file, resolve
+from roe_magic.errors import MissingExtra, ServiceError
+
+START_TIMEOUT = 60.0
+# A service that is going holds the members' file until it has gone.
+LEAVE_TIMEOUT = 30.0
+_NEEDED = ("chdb", "starlette", "uvicorn", "sqlalchemy", "alembic", "python_multipart")
+_joined: dict[Path, LocalService] = {}
+
+
+class LocalService:
+    """A local service in use by this process.
+
+    Attributes
+    ----------
+    source : Source
+        Its address, key and organisation.
+    data : Path
+        Its data folder.
+    """
+
+    def __init__(self, data: Path, source: Source, member: IO[bytes]) -> None:
+        self.data, self.source = data, source
+        self._member = member
+
+    @property
+    def settings(self) -> Settings:
+        """What a RoeClient needs."""
+        return resolve(self.source)
+
+    def close(self) -> None:
+        """Leave the service; it stops soon after the last one has left."""
+        self._member.close()
+        _joined.pop(self.data, None)
+
+    def __enter__(self) -> LocalService:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<LocalService {self.source.base_url}, data in {self.data}>"
+
+
+def default_data() -> Path:
+    """Tell where the local service keeps its data; ``ROE_LOCAL_DATA`` moves it."""
+    if moved := os.environ.get("ROE_LOCAL_DATA"):
+        return Path(moved)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("roe-magic", appauthor=False)) / "service"
+
+
+def local_service(data: Path | str | None = None, *, memory: bool = False) -> LocalService:
+    """Join the local service, and start it where it does not run.
+
+    Parameters
+    ----------
+    data : path, optional
+        The data folder; the user's own one when left out.
+    memory : bool
+        Start one of this process's own that keeps nothing.
+
+    Raises
+    ------
+    MissingExtra
+        The extra ``local`` is not installed.
+    ServiceError
+        It did not start; the message ends with what it said.
+    """
+    _check_installed()
+    folder = (
+        Path(tempfile.mkdtemp(prefix="roe-magic-")) if memory else Path(data or default_data()).expanduser().resolve()
+    )
+    if folder in _joined:
+        return _joined[folder]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    member = _locked(folder / "members.lock", fcntl.LOCK_SH)
+    with _held(folder / "start.lock"):
+        source = _running(folder) or _start(folder, memory=memory)
+    _joined[folder] = LocalService(folder, source, member)
+    return _joined[folder]
+
+
+def _check_installed() -> None:
+    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        raise MissingExtra("local", "The local service")
+
+
+def _running(folder: Path) -> Source | None:
+    """Find the service that holds the data folder, if one does."""
+    with (folder / "service.lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _answering(folder, None)
+    return None
+
+
+def _start(folder: Path, *, memory: bool) -> Source:
+    command = [sys.executable, "-m", "roe_magic", "serve", "--port", "0", "--data", str(folder)]
+    command += ["--env-file", str(folder / "service.env"), "--members-lock", str(folder / "members.lock")]
+    command += ["--memory"] if memory else []
+    # The service needs no key of the user's, so it does not get one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
+    with (folder / "service.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603  # our own module, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
+    return _answering(folder, process)
+
+
+def _answering(folder: Path, process: subprocess.Popen[bytes] | None) -> Source:
+    """Wait until the service answers, and read where it is."""
+    ends = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < ends:
+        if (folder / "service.env").exists() and _is_healthy(source := read_env_file(folder / "service.env")):
+            return source
+        if process is not None and process.poll() is not None:
+            raise ServiceError(
+                f"The local service did not start. {_last_words(folder)}", hint="roe-magic doctor tells more."
+            )
+        time.sleep(0.02)
+    raise ServiceError(
+        f"The local service did not answer within {START_TIMEOUT:g} s. {_last_words(folder)}",
+        hint=f"Its log: {folder / 'service.log'}",
+    )
+
+
+def _is_healthy(source: Source) -> bool:
+    from http.client import HTTPConnection, HTTPException
+    from urllib.parse import urlsplit
+
+    connection = HTTPConnection(urlsplit(source.address).netloc, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _last_words(folder: Path) -> str:
+    log = folder / "service.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+    return f"It said: {' '.join(lines[-3:])}" if lines else "It said nothing."
+
+
+def _locked(path: Path, kind: int) -> IO[bytes]:
+    """Open and lock a file, waiting for a service that is just going."""
+    file = path.open("ab")
+    ends = time.monotonic() + LEAVE_TIMEOUT
+    while True:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                file.close()
+                raise ServiceError(f"{path.name} is held by another process for over {LEAVE_TIMEOUT:g} s.") from None
+            time.sleep(0.05)
+        else:
+            return file
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    with _locked(path, fcntl.LOCK_EX):
+        yield

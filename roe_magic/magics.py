@@ -1,0 +1,292 @@
+"""The `%%roe` magic: parse, query, show; the only file that needs an IPython shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from IPython.core.error import UsageError as MagicUsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments
+from traitlets import Bool, Enum, Float, Int, Unicode
+from traitlets.config import Configurable
+
+from roe_magic import commands, config, header
+from roe_magic.client import RoeClient
+from roe_magic.config import Settings, Source
+from roe_magic.errors import ConfigError, RoeError, UsageError
+from roe_magic.panel.display import Display, Mode
+from roe_magic.panel.state import Snapshot
+from roe_magic.query import WorksheetQuery
+from roe_magic.running import AttachedQuery, RunningQuery, Story
+
+
+@magics_class
+class RoeMagic(Magics, Configurable):
+    """SQL in notebook cells, on Roe's async query API."""
+
+    profile = Unicode("", help="The profile of the user's file to use (`roe-magic login` makes one).").tag(config=True)
+    base_url = Unicode("", help="The API's address; a key is sent only to the address it belongs to.").tag(config=True)
+    organization_id = Unicode("", help="The organisation (a UUID) that queries run for.").tag(config=True)
+    api_key_variable = Unicode("", help="The name of an environment variable that holds the API key.").tag(config=True)
+    timeout = Float(
+        None, allow_none=True, help="The deadline of one HTTP request in seconds, 0 for none [60; ROE_TIMEOUT]."
+    ).tag(config=True)
+    max_retries = Int(
+        None, allow_none=True, help="How often a request that is safe to repeat is sent again [3; ROE_MAX_RETRIES]."
+    ).tag(config=True)
+    displaylimit = Int(10, allow_none=True, help="How many rows are shown; None for up to 1,000.").tag(config=True)
+    autopandas = Bool(False, help="Give a pandas DataFrame instead of the WorksheetQuery.").tag(config=True)
+    autopolars = Bool(False, help="Give a polars DataFrame instead of the WorksheetQuery.").tag(config=True)
+    dtype_backend = Enum(
+        ["numpy_nullable", "pyarrow"], "numpy_nullable", help="The dtypes of DataFrames, as in pandas' readers."
+    ).tag(config=True)
+    tz = Unicode("", help="A time zone to show all times of DataFrames in; empty: each keeps its own.").tag(config=True)
+    max_result_bytes = Int(
+        2_000_000_000, allow_none=True, help="Refuse an answer of more bytes than this; None for no limit."
+    ).tag(config=True)
+    panel = Enum(
+        ["auto", "live", "static", "off"],
+        "auto",
+        help="How the status panel is shown; auto: live where somebody looks.",
+    ).tag(config=True)
+    progress_after = Float(0.2, help="Seconds before the live panel appears.").tag(config=True)
+    short_errors = Bool(True, help="Show an error's message without the traceback.").tag(config=True)
+
+    def __init__(self, shell: Any, **kwargs: Any) -> None:
+        super().__init__(shell=shell, **kwargs)
+        self.connection: Source | None = None
+        self._clients: dict[Settings, RoeClient] = {}
+
+    @property
+    def parser(self) -> Any:
+        """The argument parser that ``magic_arguments`` made of the flags below."""
+        return self.roe.parser  # type: ignore[union-attr]  # put there by the decorator
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The user's variables."""
+        assert self.shell is not None  # a magic lives in a shell
+        variables: dict[str, Any] = self.shell.user_ns
+        return variables
+
+    @no_var_expand
+    @line_cell_magic
+    @magic_arguments()
+    @argument("target", nargs="*", help="NAME gets the WorksheetQuery (`NAME <<` too); `NAME= <<` shows it as well.")
+    @argument("-o", "--out", metavar="NAME", help="The same as NAME.")
+    @argument("--df", metavar="NAME", help="NAME gets the rows of the last statement as a pandas DataFrame.")
+    @argument("-s", "--section", metavar="PROFILE", help="Use this profile of the user's file.")
+    @argument("--organization", metavar="UUID", help="Run for this organisation.")
+    @argument("--worksheet", metavar="ID|NAME", help="Put the query into this worksheet.")
+    @argument("--use-admin", action="store_true", help="Ask for the right to write; needs an admin key.")
+    @argument("--timeout", type=float, metavar="SEC", help="Stop waiting after SEC seconds; the query goes on.")
+    @argument("--progress-after", type=float, metavar="SEC", help="Show the live panel after SEC seconds.")
+    @argument("--no-result", action="store_true", help="Do not download the rows.")
+    @argument("-N", "--no-execute", "--dry-run", action="store_true", help="Show what would be sent; send nothing.")
+    @argument("-q", "--quiet", action="store_true", help="Show neither the panel nor the rows.")
+    def roe(self, line: str = "", cell: str | None = None) -> Any:
+        """Run SQL on Roe and give a WorksheetQuery with its rows.
+
+        As a cell magic the SQL stands below the line; as a line magic behind the flags. `%roe help` lists the other
+        commands. A `;` at the very end hides the rows.
+        """
+        with self._short_errors():
+            if cell is not None:
+                return self._run(line, cell)
+            if found := commands.find(line):
+                command, words = found
+                return command(self, words)
+            return self._run(*header.split_line(self.parser, line))
+
+    def _run(self, line: str, sql: str) -> Any:
+        arguments = header.parse(self.parser, line)
+        if not sql.strip():
+            raise MagicUsageError("There is no SQL here. `%%roe?` tells how to use it.")
+        client = self.client(_flags(arguments))
+        worksheet_id = commands.worksheet_id(client, arguments.worksheet) if arguments.worksheet else None
+        if arguments.no_execute:
+            return print(_preview(client, sql, worksheet_id, arguments.use_admin))
+        running = RunningQuery(
+            client,
+            sql,
+            worksheet_id=worksheet_id,
+            use_admin=arguments.use_admin,
+            fetch=not arguments.no_result,
+            max_bytes=self.max_result_bytes,
+        )
+        query = self.watch(running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after)
+        return self._give(query, arguments.target, hidden=arguments.quiet or _hides(sql))
+
+    def watch(
+        self,
+        running: RunningQuery,
+        timeout: float | None = None,
+        *,
+        quiet: bool = False,
+        after: float | None = None,
+    ) -> WorksheetQuery:
+        """Run a query to its end under a panel; `_roe` is set whatever comes of it."""
+        mode: Mode = "off" if quiet else self.panel  # type: ignore[assignment]  # the trait allows no other word
+        display = Display(mode, on_stop=_stopper(running))
+        view = _viewer(running)
+        try:
+            running.start()
+            if not running.join(self.progress_after if after is None else after, timeout):
+                display.show(view(running.story))
+                running.listen(lambda story: display.update(view(story)))
+            return running.wait(timeout)
+        finally:
+            running.listen(None)
+            display.finish(view(running.story))
+            self._remember(running)
+
+    def attach(self, query_id: UUID) -> WorksheetQuery:
+        """Watch a query that was submitted before, and fetch its rows."""
+        return self._dressed(self.watch(AttachedQuery(self.client(), query_id, max_bytes=self.max_result_bytes)))
+
+    def client(self, *flags: Source) -> RoeClient:
+        """Give the client for the settings in force; one per set of settings, so that connections are kept."""
+        settings = config.resolve(*flags, *self._sources())
+        return self._clients.setdefault(settings, RoeClient(settings))
+
+    def _sources(self) -> Iterator[Source]:
+        """List what can set something below the cell's flags, the strongest first."""
+        if self.connection is not None:
+            yield self.connection
+        variable = self.api_key_variable
+        yield Source(
+            name="%config RoeMagic",
+            base_url=self.base_url or None,
+            api_key=_secret_in(variable) if variable else None,
+            organization_id=self.organization_id or None,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+        )
+        if self.profile:
+            yield config.from_profile(self.profile)
+        yield config.from_environment()
+        yield config.from_user_file()
+
+    def _give(self, query: WorksheetQuery, target: header.Target, *, hidden: bool) -> Any:
+        """Assign what is to be assigned, and give the cell's value."""
+        value = self._value(self._dressed(query))
+        if target.name:
+            self.variables[target.name] = value
+        if target.df:
+            self.variables[target.df] = query.df(dtype_backend=self.dtype_backend, tz=self.tz or None)
+        return value if target.shown and not hidden else None
+
+    def _value(self, query: WorksheetQuery) -> Any:
+        if self.autopolars:
+            return query.polars()
+        return query.df(dtype_backend=self.dtype_backend, tz=self.tz or None) if self.autopandas else query
+
+    def _dressed(self, query: WorksheetQuery) -> WorksheetQuery:
+        query.displaylimit = self.displaylimit
+        return query
+
+    def _remember(self, running: RunningQuery) -> None:
+        self.variables["_roe"] = running.query
+
+    @contextmanager
+    def _short_errors(self) -> Iterator[None]:
+        """Let errors through with their message alone as the rendering; they stay real exceptions."""
+        try:
+            yield
+        except UsageError as error:
+            raise MagicUsageError(str(error)) from None
+        except (RoeError, KeyboardInterrupt) as error:
+            if self.short_errors:
+                text = _short(error)
+                error._render_traceback_ = lambda: text  # type: ignore[union-attr]  # IPython's protocol
+            raise
+
+
+def _short(error: BaseException) -> list[str]:
+    lines = [f"\x1b[31m{type(error).__name__}\x1b[0m: {error}"]
+    query_id = getattr(error, "query_id", None)
+    return [*lines, f"Query id: {query_id}"] if query_id and query_id not in str(error) else lines
+
+
+def _flags(arguments: Any) -> Source:
+    """Make a source of the flags that say where a query goes."""
+    if arguments.section:
+        profile = config.from_profile(arguments.section)
+        return config.with_organization(profile, arguments.organization)
+    return Source(name="the cell's flags", organization_id=arguments.organization)
+
+
+def _secret_in(variable: str) -> config.Secret:
+    value = os.environ.get(variable)
+    if not value:
+        raise ConfigError(f"The variable {variable}, which %config RoeMagic.api_key_variable names, is not set.")
+    return config.Secret(value)
+
+
+def _stopper(running: RunningQuery) -> Callable[[str], None]:
+    """Give what the panel's button calls; it may come on any thread, so it only starts things."""
+    return lambda action: running.cancel_soon() if action == "cancel" else running.detach()
+
+
+def _viewer(running: RunningQuery) -> Callable[[Story], Snapshot]:
+    """Give the function that makes a panel's picture of a story."""
+    settings = running.client.settings
+
+    def view(story: Story) -> Snapshot:
+        query = running.query
+        last = story.statements[-1] if story.statements else None
+        error = story.error
+        return Snapshot(
+            sql=story.sql,
+            server=settings.base_url,
+            organization=query.organization.name if query and query.organization else settings.organization_id,
+            query_id=str(story.query_id) if story.query_id else None,
+            status=story.state,
+            elapsed=story.elapsed,
+            queued=_seconds(query and query.queued),
+            running=_seconds(query and query.running),
+            duration=_seconds(query and query.duration),
+            observed=bool(query and query.observed),
+            progress=story.status.progress if story.status else None,
+            downloaded=story.downloaded,
+            rows=last.row_count if last else None,
+            columns=len(last.column_names) if last else None,
+            statements=len(story.statements or [1]),
+            error=error.message if error else (query.error if query else None),
+            hint=error.hint if error else None,
+            notice=story.notice,
+            stop=None if story.over else "cancel" if story.waited else "detach",
+            live=not (story.over or running.detached),
+            detached=running.detached and not story.over,
+        )
+
+    return view
+
+
+def _seconds(span: Any) -> float | None:
+    return None if span is None else span.total_seconds()
+
+
+def _hides(sql: str) -> bool:
+    """Whether the SQL ends in a semicolon, comments behind it aside."""
+    if ";" not in sql:
+        return False
+    from roe_magic.statements import ends_in_semicolon
+
+    return ends_in_semicolon(sql)
+
+
+def _preview(client: RoeClient, sql: str, worksheet_id: UUID | None, use_admin: bool) -> str:
+    settings = client.settings
+    lines = {
+        "POST": f"{settings.base_url}/v1/database/query/async/",
+        "key": f"from {settings.source}",
+        "organization_id": settings.organization_id or "the key's",
+        "worksheet_id": worksheet_id or "the default one",
+        "use_admin": use_admin,
+    }
+    return "\n".join([*(f"{name}: {value}" for name, value in lines.items()), "query:", sql.strip("\n")])
