@@ -240,8 +240,6 @@ def _check_node(node: Node, database: str, top: Node, key: str) -> None:
         _check_function(node, key, database)
     elif kind == "ColumnsApplyTransformer":
         _check_function_name(str(node.get("func_name") or ""))
-    elif kind == "Identifier" and node.get("alias"):
-        _require(not _reaches_outside(node["name"]), f"the name {node['name']} is not permitted here")
     elif kind == "TableIdentifier":
         _check_name(_parts(node), database)
     elif kind == "AlterCommand":
