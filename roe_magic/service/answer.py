@@ -1,0 +1,35 @@
+"""JSON answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from roe_magic import models
+
+Body = models.Model | Sequence[models.Model] | Mapping[str, Any]
+
+
+def respond(body: Body, status: int = 200, *, waited: int | None = None) -> Response:
+    """Answer a model, a list of models or a mapping; ``waited`` is the ``Prefer: wait`` that was honoured."""
+    headers = {"Vary": "Accept, Prefer"}
+    if waited is not None:
+        headers["Preference-Applied"] = f"wait={waited}"
+    return Response(_encoded(_plain(body)), status, headers, "application/json")
+
+
+def _plain(body: Body) -> Any:
+    if isinstance(body, models.Model):
+        return models.to_wire(body)
+    return body if isinstance(body, Mapping) else [models.to_wire(one) for one in body]
+
+
+def _encoded(plain: Any) -> bytes:
+    try:
+        return msgspec.json.encode(plain)
+    except UnicodeEncodeError:  # a cell whose bytes are not UTF-8, as lone surrogates: only the standard library can
+        return json.dumps(msgspec.to_builtins(plain)).encode()

@@ -1,0 +1,111 @@
+"""Stored results as HTTP answers: streamed from disk, never whole in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from starlette.responses import Response, StreamingResponse
+
+from roe_magic import frames, models
+from roe_magic.service import schema, wire
+
+_ROWS = 4096
+_CHUNK = 256 * 1024
+_VARY = {"Vary": "Accept"}
+
+
+def has_streams(row: schema.Query) -> bool:
+    """Tell whether a query's result can be answered as Arrow: it went well, and a statement ran."""
+    return row.status == models.SUCCESS and row.statements != b"[]"
+
+
+def as_arrow(row: schema.Query, folder: Path) -> Response:
+    """Answer one Arrow stream per statement, one after the other, each with its statement in the schema's metadata."""
+    statements = wire.statements_in(row.statements)
+    chunks = (chunk for n, one in enumerate(statements) for chunk in _arrow(one, folder / f"{n}.arrow"))
+    return StreamingResponse(_coalesced(chunks), media_type=models.ARROW_STREAM, headers=_VARY)
+
+
+def as_object(row: schema.Query, folder: Path) -> Response:
+    """Answer the result endpoint's JSON object."""
+    head = {"worksheet_query_id": str(row.id), "status": row.status, "error": row.error}
+    chunks = _around(msgspec.json.encode(head)[:-1] + b',"results":', _list(row, folder), b"}")
+    return StreamingResponse(_coalesced(chunks), media_type="application/json", headers=_VARY)
+
+
+def as_list(row: schema.Query, folder: Path) -> Response:
+    """Answer the list of results alone, as JSON."""
+    return StreamingResponse(_coalesced(_list(row, folder)), media_type="application/json", headers=_VARY)
+
+
+def rows(row: schema.Query, folder: Path, most: int) -> tuple[models.Statement, list[list[Any]], bool]:
+    """Read the first rows of a one-statement result, JSON-ready, and tell whether there are more."""
+    (statement,) = wire.statements_in(row.statements)
+    read: list[list[Any]] = []
+    for batch in _batches(folder / "0.arrow"):
+        read += frames.to_rows(batch, statement.column_types)
+        if len(read) > most:
+            break
+    return statement, read[:most], len(read) > most
+
+
+def _list(row: schema.Query, folder: Path) -> Iterator[bytes]:
+    yield b"["
+    for n, statement in enumerate(wire.statements_in(row.statements)):
+        yield (b"," if n else b"") + _about(statement)[:-1] + b',"result_rows":['
+        yield from _json_rows(statement, folder / f"{n}.arrow")
+        yield b"]}"
+    yield b"]"
+
+
+def _json_rows(statement: models.Statement, path: Path) -> Iterator[bytes]:
+    comma = b""
+    for batch in _batches(path):
+        yield comma + frames.to_json(batch, statement.column_types)
+        comma = b","
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read a stored stream in small batches, none of them empty."""
+    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
+        for batch in stream:
+            for start in range(0, batch.num_rows, _ROWS):
+                yield batch.slice(start, _ROWS)
+
+
+def _arrow(statement: models.Statement, path: Path) -> Iterator[bytes]:
+    """Put a statement into its stream's schema; all that follows the schema goes out as it is on disk."""
+    with pa.OSFile(str(path)) as file:
+        stored = pa.ipc.read_schema(pa.ipc.read_message(file))
+        metadata = {**(stored.metadata or {}), models.ARROW_KEY: _about(statement)}
+        yield stored.with_metadata(metadata).serialize().to_pybytes()
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _about(statement: models.Statement) -> bytes:
+    wire_form = models.to_wire(statement)
+    del wire_form["result_rows"]
+    return msgspec.json.encode(wire_form)
+
+
+def _around(head: bytes, body: Iterable[bytes], tail: bytes) -> Iterator[bytes]:
+    yield head
+    yield from body
+    yield tail
+
+
+def _coalesced(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Put small chunks together: each one that is sent costs a thread switch."""
+    held: list[bytes] = []
+    for chunk in chunks:
+        held.append(chunk)
+        if sum(map(len, held)) >= _CHUNK:
+            yield b"".join(held)
+            held = []
+    if held:
+        yield b"".join(held)

@@ -1,0 +1,1 @@
+"""The endpoints of the API, one module per group; each is a function from a request to an answer."""

@@ -1,0 +1,117 @@
+"""The endpoints of the contract, and their neighbours that speak of the same queries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from roe_magic import models
+from roe_magic.service import downloads, parts, wire
+from roe_magic.service.answer import respond
+from roe_magic.service.problems import Problem, not_found, unavailable
+from roe_magic.service.request import accepts, fields, parameters, path_id, wait
+from roe_magic.service.schema import Key, Worksheet
+from roe_magic.service.tasks import Live
+
+
+class _Submission(msgspec.Struct):
+    query: Annotated[str, msgspec.Meta(min_length=1)]
+    worksheet_id: UUID | None = None
+    use_admin: bool = False
+    organization_id: UUID | None = None
+
+
+class _Scope(msgspec.Struct):
+    worksheet_id: str | None = None
+    organization_id: UUID | None = None
+
+
+async def submit(request: Request) -> Response:
+    """Accept a query and answer its WorksheetQuery, after a wait for its end if the caller prefers."""
+    live = await _submit(request, needs_scope=True)
+    seconds = wait(request)
+    await live.wait(seconds or 0)
+    return respond(wire.worksheet_query(live.row), waited=seconds)
+
+
+async def run(request: Request) -> Response:
+    """Run a query and answer its results, however long it takes."""
+    live = await _submit(request, needs_scope=False)
+    await live.ended.wait()
+    if live.row.status not in models.TERMINAL:
+        raise unavailable()
+    if live.row.status != models.SUCCESS:
+        raise Problem(400, live.row.error or "The query was cancelled.")
+    return downloads.as_list(live.row, parts.of(request).tasks.folder(live.row))
+
+
+async def status(request: Request) -> Response:
+    """Tell where a query stands: now, at its end if the caller prefers to wait, or at every change as JSON lines."""
+    live = _find(request)
+    seconds = wait(request)
+    if seconds is not None and accepts(request, models.NDJSON):
+        headers = {"Preference-Applied": f"wait={seconds}", "Vary": "Accept, Prefer"}
+        return StreamingResponse(_lines(live, seconds), media_type=models.NDJSON, headers=headers)
+    await live.wait(seconds or 0)
+    return respond(live.status(), waited=seconds)
+
+
+async def result(request: Request) -> Response:
+    """Answer the rows, as JSON or, when the caller accepts it and all went well, as Arrow streams."""
+    live = _find(request)
+    folder = parts.of(request).tasks.folder(live.row)
+    if live.row.expired:
+        raise Problem(404, "The rows of this query were removed to make room for newer ones; run it again.")
+    if accepts(request, models.ARROW_STREAM) and downloads.has_streams(live.row):
+        return downloads.as_arrow(live.row, folder)
+    return downloads.as_object(live.row, folder)
+
+
+async def cancel(request: Request) -> Response:
+    """Stop a query in the engine and answer its status; one that has ended stays as it is."""
+    live = _find(request)
+    await parts.of(request).tasks.cancel(live)
+    return respond(live.status())
+
+
+async def _submit(request: Request, *, needs_scope: bool) -> Live:
+    async with fields(request, _Submission) as body:
+        scope = parameters(request, _Scope)
+        key = parts.caller(request, body.organization_id)
+        parts.caller(request, scope.organization_id)
+    if body.use_admin and not key.admin:
+        raise Problem(403, "This key is no admin key, which use_admin needs.")
+    named = scope.worksheet_id or body.worksheet_id
+    if needs_scope and not (named or scope.organization_id or body.organization_id):
+        raise Problem(400, "worksheet_id is required if organization_id is not provided.")
+    worksheet = _worksheet(request, key, named)
+    return parts.of(request).tasks.submit(key, body.query, worksheet, use_admin=body.use_admin)
+
+
+def _worksheet(request: Request, key: Key, named: str | UUID | None) -> Worksheet:
+    try:
+        worksheet_id = UUID(str(named)) if named else None
+        found = parts.of(request).store.worksheet(key.organization_id, worksheet_id)
+    except ValueError:
+        found = None
+    if found is None:
+        raise not_found("Worksheet")
+    return found
+
+
+def _find(request: Request) -> Live:
+    key = parts.caller(request, parameters(request, _Scope).organization_id)
+    live = parts.of(request).tasks.find(key.organization_id, path_id(request, "query_id", "Query"))
+    if live is None:
+        raise not_found("Query")
+    return live
+
+
+async def _lines(live: Live, seconds: int) -> AsyncIterator[bytes]:
+    async for one in live.changes(seconds):
+        yield msgspec.json.encode(models.to_wire(one)) + b"\n"

@@ -1,0 +1,90 @@
+"""The parts of one running service, and how the endpoints reach them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from roe_magic.service.engine import Engine, Limits
+from roe_magic.service.problems import not_found
+from roe_magic.service.store import Store
+from roe_magic.service.tasks import MAX_STORED_BYTES, Tasks
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from roe_magic.service.schema import Key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a service is made of.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    hosts : collection of str
+        Host names that requests may call the service by, beside the loopback ones.
+    """
+
+    folder: Path
+    store: Store
+    engine: Engine
+    tasks: Tasks
+    hosts: Collection[str] = ()
+
+    @property
+    def uploads(self) -> Path:
+        """Where files are kept while they are imported."""
+        return self.folder / "engine" / "uploads"
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    hosts: Collection[str] = (),
+    max_stored_bytes: int = MAX_STORED_BYTES,
+) -> AsyncIterator[Parts]:
+    """Start the parts of a data folder, and stop them in the end.
+
+    Only one process may do so for one folder at a time; ``serve`` sees to that.
+    """
+    store = Store(folder / "state.sqlite3")
+    # The state with its keys lies outside of what the engine's process may open.
+    results = folder / "results"
+    results.mkdir(exist_ok=True)
+    engine = Engine(folder / "engine", limits, results)
+    tasks = Tasks(store, engine, results, max_stored_bytes=max_stored_bytes)
+    try:
+        tasks.start()
+        await engine.start()
+        yield Parts(folder=folder, store=store, engine=engine, tasks=tasks, hosts=hosts)
+    finally:
+        await tasks.stop()
+        store.close()
+
+
+def of(request: Request) -> Parts:
+    """Find the parts behind a request."""
+    return cast("Parts", request.app.state.parts)
+
+
+def caller(request: Request, organization_id: UUID | None = None) -> Key:
+    """Tell whose request it is.
+
+    Raises
+    ------
+    Problem
+        404 when the request names an organisation that is not the key's.
+    """
+    key = cast("Key", request.scope["key"])
+    if organization_id not in (None, key.organization_id):
+        raise not_found("Organization")
+    return key

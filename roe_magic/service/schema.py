@@ -1,0 +1,131 @@
+"""The tables of the service's own state, as SQLAlchemy sees them; ``migrations`` makes them on disk."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+# What kind of submission a query is: the contract's, or that of the tables' own query API.
+WORKSHEET, TABLE = "worksheet", "table"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def now() -> datetime:
+    """Tell the time in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """A time kept as whole microseconds since 1970, which SQLite sorts and compares exactly."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: D102  # SQLAlchemy's
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: D102  # SQLAlchemy's
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Base(DeclarativeBase):
+    """The root of the tables."""
+
+    type_annotation_map = {datetime: UtcTime}  # noqa: RUF012  # SQLAlchemy reads it from the class
+
+
+class Organization(Base):
+    """A tenant: it owns worksheets, queries and one database of tables."""
+
+    __tablename__ = "organizations"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def database(self) -> str:
+        """The name of the organisation's database in the engine."""
+        return f"org_{self.id.hex}"
+
+
+class User(Base):
+    """A person that keys act for."""
+
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    first_name: Mapped[str] = mapped_column(default="")
+    last_name: Mapped[str] = mapped_column(default="")
+    date_joined: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def display_name(self) -> str:
+        """The name to show."""
+        return f"{self.first_name} {self.last_name}".strip() or self.email
+
+
+class Key(Base):
+    """An API key: only the digest of its secret is kept."""
+
+    __tablename__ = "keys"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes]
+    admin: Mapped[bool]
+    organization_id: Mapped[UUID] = mapped_column(sa.ForeignKey("organizations.id"))
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    organization: Mapped[Organization] = relationship(lazy="joined")
+    user: Mapped[User] = relationship(lazy="joined")
+
+
+class Worksheet(Base):
+    """A folder of queries."""
+
+    __tablename__ = "worksheets"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str]
+    is_default: Mapped[bool] = mapped_column(default=False)
+    organization_id: Mapped[UUID] = mapped_column(sa.ForeignKey("organizations.id"), index=True)
+    creator_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    organization: Mapped[Organization] = relationship(lazy="joined")
+    creator: Mapped[User | None] = relationship(lazy="joined")
+
+
+class Query(Base):
+    """One submission and, in the end, what became of it."""
+
+    __tablename__ = "queries"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    kind: Mapped[str] = mapped_column(default=WORKSHEET)
+    query: Mapped[str]
+    use_admin: Mapped[bool] = mapped_column(default=False)
+    row_limit: Mapped[int | None]
+    task_id: Mapped[UUID] = mapped_column(default=uuid4)
+    status: Mapped[str] = mapped_column(index=True)
+    error: Mapped[str | None]
+    # One models.Statement per statement that ran, as a JSON list without the rows; the rows are files.
+    statements: Mapped[bytes] = mapped_column(default=b"[]")
+    result_bytes: Mapped[int] = mapped_column(default=0)
+    # The rows were removed to make room for newer ones.
+    expired: Mapped[bool] = mapped_column(default=False)
+    organization_id: Mapped[UUID] = mapped_column(sa.ForeignKey("organizations.id"))
+    worksheet_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("worksheets.id"))
+    creator_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    organization: Mapped[Organization] = relationship(lazy="joined")
+    worksheet: Mapped[Worksheet | None] = relationship(lazy="joined")
+    creator: Mapped[User | None] = relationship(lazy="joined")
+
+    __table_args__ = (sa.Index("ix_queries_worksheet_created", "worksheet_id", "created_at"),)

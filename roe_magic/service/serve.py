@@ -1,0 +1,210 @@
+"""Run the local service: one per data folder, from its first start to its end.
+
+Nothing that an extra brings is imported before :func:`serve` has seen that it is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import importlib.util
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from roe_magic.errors import MissingExtra, RoeError, ServiceError
+from roe_magic.service import envfile
+
+if TYPE_CHECKING:
+    from roe_magic.service.engine import Limits
+    from roe_magic.service.parts import Parts
+
+_NEEDED = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
+_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
+_BACKLOG = 128
+
+
+def default_data() -> Path:
+    """Tell where the data folder is when none is named."""
+    return Path(platformdirs.user_data_dir("roe-magic")) / "service"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to run the service.
+
+    Parameters
+    ----------
+    host, port : str, int
+        Where to listen; port 0 picks a free one.
+    data : Path, optional
+        The data folder; ``default_data()`` when it is not named.
+    env_file : Path, optional
+        Where to write address and key; ``service.env`` in the data folder when it is not named.
+    memory : bool
+        Keep everything in a temporary folder that is removed in the end; ``data`` is not looked at.
+    members_lock : Path, optional
+        A file that everyone who uses the service holds a shared ``flock`` on (taken with waiting, since the service
+        tries it once a second). When nobody has held it for ``linger`` seconds the service ends; before the first
+        member has come it waits for ``grace`` seconds.
+    limits : Limits, optional
+        What one statement may use.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    data: Path | None = None
+    env_file: Path | None = None
+    memory: bool = False
+    members_lock: Path | None = None
+    grace: float = 30.0
+    linger: float = 5.0
+    limits: Limits | None = None
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until a signal, or its last member's leaving, ends it.
+
+    Raises
+    ------
+    MissingExtra
+        A package of the extra ``local`` is not installed.
+    ServiceError
+        The folder or the port is in use, or cannot be used, or the engine does not start.
+    """
+    _check_installation()
+    with contextlib.ExitStack() as stack:
+        # The members' lock is let go last: whoever waits for it then finds the folder free.
+        members = stack.enter_context(_members(settings.members_lock))
+        folder = stack.enter_context(_folder(settings))
+        stack.enter_context(_alone(folder))
+        listener = stack.enter_context(_listener(settings.host, settings.port))
+        asyncio.run(_serve(settings, folder, listener, members))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a command line the options of :class:`Settings`."""
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    add("--port", type=int, default=0, help="the port to listen on; 0 picks a free one (default: %(default)s)")
+    add("--data", type=Path, metavar="DIR", help=f"the data folder (default: {default_data()})")
+    add("--env-file", type=Path, metavar="FILE", help="where to write address and key (default: DIR/service.env)")
+    add("--memory", action="store_true", help="keep everything in a temporary folder that is removed at the end")
+    add("--members-lock", type=Path, metavar="FILE", help="end when nobody holds a shared lock on this file any more")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve as a command line says, and tell the exit code."""
+    names = ("host", "port", "data", "env_file", "memory", "members_lock")
+    try:
+        serve(Settings(**{name: getattr(arguments, name) for name in names}))
+    except RoeError as error:
+        print(error, file=sys.stderr)  # a command's own output
+        return 1
+    return 0
+
+
+def _check_installation() -> None:
+    if sys.platform == "win32":
+        raise ServiceError("The local service needs Linux or macOS: its engine, chDB, has no Windows version.")
+    if not all(importlib.util.find_spec(name) for name in _NEEDED):
+        raise MissingExtra("local", "The local service")
+
+
+@contextlib.contextmanager
+def _members(path: Path | None) -> Iterator[int | None]:
+    from roe_magic.service import locks  # POSIX alone has it
+
+    if path is None:
+        yield None
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locks.opened(path) as handle:
+        yield handle
+
+
+@contextlib.contextmanager
+def _folder(settings: Settings) -> Iterator[Path]:
+    if settings.memory:
+        folder = Path(tempfile.mkdtemp(prefix="roe-magic-"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    folder = (settings.data or default_data()).expanduser().absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceError(f"The data folder {folder} cannot be used: {error.strerror}.") from None
+    yield folder
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    from roe_magic.service import locks  # POSIX alone has it
+
+    with locks.opened(folder / "service.lock") as handle:
+        if not locks.take(handle):
+            raise ServiceError(f"Another service uses the data folder {folder} already.")
+        yield
+
+
+@contextlib.contextmanager
+def _listener(host: str, port: int) -> Iterator[socket.socket]:
+    """Listen before anybody is told the address: who connects early waits a little, and is not refused."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        why = "is in use by another program" if taken else f"cannot be used: {error.strerror or error}"
+        raise ServiceError(f"Port {port} on {host} {why}.") from None
+    with listener:
+        yield listener
+
+
+async def _serve(settings: Settings, folder: Path, listener: socket.socket, members: int | None) -> None:
+    from roe_magic.service import parts, server  # the extra's packages come with them
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    hosts = {settings.host, socket.gethostname().lower()}
+    async with parts.running(folder, limits=settings.limits, hosts=hosts) as running:
+        env_file = (settings.env_file or folder / "service.env").expanduser().absolute()
+        url = _url(settings.host, listener)
+        _write_env_file(env_file, running, url)
+        print(f"The Roe API is at {url}; its address and key are in {env_file}", flush=True)  # a command's own output
+        if members is None:
+            await server.run(running, listener, stop)
+        else:
+            await server.run_for_members(running, listener, stop, members, settings.grace, settings.linger)
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    name = _EVERY_ADDRESS.get(host, host)
+    return f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}"
+
+
+def _write_env_file(path: Path, running: Parts, url: str) -> None:
+    """Tell address and key; a key that the file holds already stays, if it is one of ours."""
+    organization, user = running.store.first_start()
+    key = envfile.read(path).get("ROE_API_KEY", "")
+    if running.store.key(key) is None:
+        key = running.store.add_key(organization, user, admin=True)
+    values = {"ROE_BASE_URL": url, "ROE_API_KEY": key, "ROE_ORGANIZATION_ID": str(organization.id)}
+    try:
+        envfile.write(path, values)
+    except OSError as error:
+        raise ServiceError(f"The env file {path} cannot be written: {error.strerror}.") from None
