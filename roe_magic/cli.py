@@ -6,10 +6,10 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from roe_magic import __version__, config
 from roe_magic.errors import RoeError
+from roe_magic.service import serve
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,7 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="roe-magic", description="SQL in notebook cells, on Roe's async query API.")
     parser.add_argument("--version", action="version", version=f"roe-magic {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_serve(commands)
+    service = commands.add_parser("serve", help="run the local service: Roe's API on embedded ClickHouse")
+    serve.add_arguments(service)
+    service.set_defaults(run=serve.run)
     doctor = commands.add_parser("doctor", help="check the whole set-up and say what is wrong")
     doctor.add_argument(
         "-s", "--section", metavar="PROFILE", help="check this profile instead of the settings in force"
@@ -41,32 +43,6 @@ def _parser() -> argparse.ArgumentParser:
     login.add_argument("--organization", metavar="UUID", help="the organisation that queries run for")
     login.set_defaults(run=_login)
     return parser
-
-
-def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    serve = commands.add_parser("serve", help="run the local service: Roe's API on embedded ClickHouse")
-    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=8123, help="the port; 0 takes a free one (default: %(default)s)")
-    serve.add_argument("--data", type=Path, metavar="DIR", help="the data folder (default: the user's own one)")
-    serve.add_argument(
-        "--env-file", type=Path, metavar="FILE", help="where to write ROE_BASE_URL, ROE_API_KEY and ROE_ORGANIZATION_ID"
-    )
-    serve.add_argument("--memory", action="store_true", help="keep nothing: the data is removed at the end")
-    serve.add_argument("--members-lock", type=Path, metavar="FILE", help=argparse.SUPPRESS)
-    serve.set_defaults(run=_serve)
-
-
-def _serve(arguments: argparse.Namespace) -> int:
-    from roe_magic.service.serve import serve
-
-    return serve(
-        host=arguments.host,
-        port=arguments.port,
-        data=arguments.data,
-        env_file=arguments.env_file,
-        memory=arguments.memory,
-        members_lock=arguments.members_lock,
-    )
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -6,9 +6,10 @@ dies gives its lock back by dying, so nothing has to be tidied up.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
-import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,12 @@ from pathlib import Path
 from typing import IO
 
 from roe_magic.config import Settings, Source, read_env_file, resolve
-from roe_magic.errors import MissingExtra, ServiceError
+from roe_magic.errors import ServiceError
+from roe_magic.service import serve
 
 START_TIMEOUT = 60.0
 # A service that is going holds the members' file until it has gone.
 LEAVE_TIMEOUT = 30.0
-_NEEDED = ("chdb", "starlette", "uvicorn", "sqlalchemy", "alembic", "python_multipart")
 _joined: dict[Path, LocalService] = {}
 
 
@@ -39,9 +40,9 @@ class LocalService:
         Its data folder.
     """
 
-    def __init__(self, data: Path, source: Source, member: IO[bytes]) -> None:
+    def __init__(self, data: Path, source: Source, member: IO[bytes], *, memory: bool) -> None:
         self.data, self.source = data, source
-        self._member = member
+        self._member, self._memory = member, memory
 
     @property
     def settings(self) -> Settings:
@@ -52,6 +53,8 @@ class LocalService:
         """Leave the service; it stops soon after the last one has left."""
         self._member.close()
         _joined.pop(self.data, None)
+        if self._memory:
+            shutil.rmtree(self.data, ignore_errors=True)
 
     def __enter__(self) -> LocalService:
         return self
@@ -63,22 +66,13 @@ class LocalService:
         return f"<LocalService {self.source.base_url}, data in {self.data}>"
 
 
-def default_data() -> Path:
-    """Tell where the local service keeps its data; ``ROE_LOCAL_DATA`` moves it."""
-    if moved := os.environ.get("ROE_LOCAL_DATA"):
-        return Path(moved)
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("roe-magic", appauthor=False)) / "service"
-
-
 def local_service(data: Path | str | None = None, *, memory: bool = False) -> LocalService:
     """Join the local service, and start it where it does not run.
 
     Parameters
     ----------
     data : path, optional
-        The data folder; the user's own one when left out.
+        The data folder; ``ROE_LOCAL_DATA`` or the user's own one when left out.
     memory : bool
         Start one of this process's own that keeps nothing.
 
@@ -89,9 +83,11 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
     ServiceError
         It did not start; the message ends with what it said.
     """
-    _check_installed()
+    serve.check_installation()
     folder = (
-        Path(tempfile.mkdtemp(prefix="roe-magic-")) if memory else Path(data or default_data()).expanduser().resolve()
+        Path(tempfile.mkdtemp(prefix="roe-magic-"))
+        if memory
+        else Path(data or os.environ.get("ROE_LOCAL_DATA") or serve.default_data()).expanduser().resolve()
     )
     if folder in _joined:
         return _joined[folder]
@@ -99,13 +95,9 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
     member = _locked(folder / "members.lock", fcntl.LOCK_SH)
     with _held(folder / "start.lock"):
         source = _running(folder) or _start(folder, memory=memory)
-    _joined[folder] = LocalService(folder, source, member)
-    return _joined[folder]
-
-
-def _check_installed() -> None:
-    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
-        raise MissingExtra("local", "The local service")
+    service = _joined[folder] = LocalService(folder, source, member, memory=memory)
+    atexit.register(service.close)
+    return service
 
 
 def _running(folder: Path) -> Source | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +37,22 @@ def opened(value: Any, text: str) -> Iterator[BinaryIO]:
         if not path.is_file():
             raise UsageError(
                 f"{text!r} is neither a DataFrame nor a file.",
-                hint="Name a CSV file (.csv or .csv.gz) or a variable that holds a DataFrame.",
+                hint="Name a CSV file (.csv, .csv.gz or .csv.zip) or a variable that holds a DataFrame.",
             )
+        with _uncompressed(path) as file:
+            yield file
+
+
+@contextmanager
+def _uncompressed(path: Path) -> Iterator[BinaryIO]:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".csv")]
+            if len(names) != 1:
+                raise UsageError(f"{path.name} holds {len(names)} CSV files; an upload takes one.")
+            with archive.open(names[0]) as file:
+                yield cast("BinaryIO", file)
+    else:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield cast("BinaryIO", file)
 

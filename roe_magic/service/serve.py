@@ -82,7 +82,7 @@ def serve(settings: Settings) -> None:
     ServiceError
         The folder or the port is in use, or cannot be used, or the engine does not start.
     """
-    _check_installation()
+    check_installation()
     with contextlib.ExitStack() as stack:
         # The members' lock is let go last: whoever waits for it then finds the folder free.
         members = stack.enter_context(_members(settings.members_lock))
@@ -114,7 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_installation() -> None:
+def check_installation() -> None:
+    """Raise where the service cannot run: the wrong system, or its extra is not installed."""
     if sys.platform == "win32":
         raise ServiceError("The local service needs Linux or macOS: its engine, chDB, has no Windows version.")
     if not all(importlib.util.find_spec(name) for name in _NEEDED):
