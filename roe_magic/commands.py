@@ -33,9 +33,7 @@ def find(line: str) -> tuple[Command, list[str]] | None:
     if not words:
         return show_help, []
     command = COMMANDS.get(words[0].lower())
-    if command is None or (words[0].lower() in _WITH_ID and not (len(words) == 2 and _is_uuid(words[1]))):
-        return None
-    return command, words[1:]
+    return command and (command, words[1:])
 
 
 def show_help(_magic: RoeMagic, _words: list[str]) -> None:
@@ -72,12 +70,12 @@ def whoami(magic: RoeMagic, words: list[str]) -> pd.Series[Any]:
 
 def status(magic: RoeMagic, words: list[str]) -> pd.Series[Any]:
     """Ask for a query's status, as it is now."""
-    return _series(models.to_wire(magic.client().status(UUID(words[0]))), "status")
+    return _series(models.to_wire(magic.client().status(_query_id(words, "status"))), "status")
 
 
 def result(magic: RoeMagic, words: list[str]) -> WorksheetQuery:
     """Come back to a query: watch it to its end and fetch its rows."""
-    return magic.attach(UUID(words[0]))
+    return magic.attach(_query_id(words, "result"))
 
 
 def tables(magic: RoeMagic, words: list[str]) -> pd.DataFrame:
@@ -172,6 +170,12 @@ def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
     return frame
 
 
+def _query_id(words: list[str], name: str) -> UUID:
+    if len(words) != 1 or not _is_uuid(words[0]):
+        raise UsageError(f"Usage: %roe {name} ID, where ID is a query's id (a UUID); `_roe.id` is the last one.")
+    return UUID(words[0])
+
+
 def _is_uuid(text: str) -> bool:
     try:
         UUID(text)
@@ -206,4 +210,3 @@ _ARGUMENTS = {
     "upload": "TABLE FILE-or-DataFrame [--replace|--if-missing]",
     "worksheets": "[ID|NAME]",
 }
-_WITH_ID = {"status", "result"}

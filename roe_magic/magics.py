@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,9 +18,10 @@ from traitlets.config import Configurable
 from roe_magic import commands, config, header
 from roe_magic.client import RoeClient
 from roe_magic.config import Settings, Source
-from roe_magic.errors import ConfigError, RoeError, UsageError
+from roe_magic.errors import ConfigError, QueryTimeout, RoeError, UsageError
 from roe_magic.panel.display import Display, Mode
 from roe_magic.panel.state import Snapshot
+from roe_magic.polling import WAIT_SUBMIT
 from roe_magic.query import WorksheetQuery
 from roe_magic.running import AttachedQuery, RunningQuery, Story
 
@@ -59,6 +61,7 @@ class RoeMagic(Magics, Configurable):
     def __init__(self, shell: Any, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
         self.connection: Source | None = None
+        self._told: BaseException | None = None
         self._clients: dict[Settings, RoeClient] = {}
 
     @property
@@ -115,6 +118,7 @@ class RoeMagic(Magics, Configurable):
             sql,
             worksheet_id=worksheet_id,
             use_admin=arguments.use_admin,
+            wait=_submit_wait(arguments.timeout),
             fetch=not arguments.no_result,
             max_bytes=self.max_result_bytes,
         )
@@ -139,6 +143,10 @@ class RoeMagic(Magics, Configurable):
                 display.show(view(running.story))
                 running.listen(lambda story: display.update(view(story)))
             return running.wait(timeout)
+        except RoeError as error:
+            # What the panel tells is not told again below it.
+            self._told = error if mode != "off" and not isinstance(error, QueryTimeout) else None
+            raise
         finally:
             running.listen(None)
             display.finish(view(running.story))
@@ -177,13 +185,16 @@ class RoeMagic(Magics, Configurable):
         if target.name:
             self.variables[target.name] = value
         if target.df:
-            self.variables[target.df] = query.df(dtype_backend=self.dtype_backend, tz=self.tz or None)
+            self.variables[target.df] = query.df(**self._frame_options())
         return value if target.shown and not hidden else None
 
     def _value(self, query: WorksheetQuery) -> Any:
         if self.autopolars:
             return query.polars()
-        return query.df(dtype_backend=self.dtype_backend, tz=self.tz or None) if self.autopandas else query
+        return query.df(**self._frame_options()) if self.autopandas else query
+
+    def _frame_options(self) -> dict[str, Any]:
+        return {"dtype_backend": self.dtype_backend, "tz": self.tz or None}
 
     def _dressed(self, query: WorksheetQuery) -> WorksheetQuery:
         query.displaylimit = self.displaylimit
@@ -201,13 +212,22 @@ class RoeMagic(Magics, Configurable):
             raise MagicUsageError(str(error)) from None
         except (RoeError, KeyboardInterrupt) as error:
             if self.short_errors:
-                text = _short(error)
+                text = _short(error, told=error is self._told)
                 error._render_traceback_ = lambda: text  # type: ignore[union-attr]  # IPython's protocol
             raise
 
 
-def _short(error: BaseException) -> list[str]:
-    lines = [f"\x1b[31m{type(error).__name__}\x1b[0m: {error}"]
+def _submit_wait(timeout: float | None) -> int:
+    """Do not let the server hold the submit back for longer than the caller has time."""
+    return WAIT_SUBMIT if timeout is None or timeout > 2 * WAIT_SUBMIT else 0
+
+
+def _short(error: BaseException, *, told: bool) -> list[str]:
+    name = f"\x1b[31m{type(error).__name__}\x1b[0m"
+    if told:
+        code = re.search(r"\(([A-Z][A-Z_]+)\)\W*$", str(error))
+        return [f"{name}: {code[1]}, see above." if code else f"{name}, see above."]
+    lines = [f"{name}: {error}"]
     query_id = getattr(error, "query_id", None)
     return [*lines, f"Query id: {query_id}"] if query_id and query_id not in str(error) else lines
 
@@ -253,8 +273,8 @@ def _viewer(running: RunningQuery) -> Callable[[Story], Snapshot]:
             observed=bool(query and query.observed),
             progress=story.status.progress if story.status else None,
             downloaded=story.downloaded,
-            rows=last.row_count if last else None,
-            columns=len(last.column_names) if last else None,
+            rows=last.row_count if last and last.column_names else None,
+            columns=len(last.column_names) if last and last.column_names else None,
             statements=len(story.statements or [1]),
             error=error.message if error else (query.error if query else None),
             hint=error.hint if error else None,

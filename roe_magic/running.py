@@ -27,7 +27,7 @@ from roe_magic.errors import (
     TransportError,
 )
 from roe_magic.models import FAILURE, PENDING, SUCCESS, TERMINAL
-from roe_magic.polling import Patience, attempts, backoff, next_poll
+from roe_magic.polling import WAIT_SUBMIT, Patience, attempts, backoff, next_poll
 from roe_magic.query import WorksheetQuery
 
 # Right after a submit the server's replicas may not know the query yet.
@@ -35,6 +35,8 @@ NOT_FOUND_GRACE = 5.0
 # SUCCESS may be told a moment before the rows are there.
 RESULT_GRACE = 15.0
 STALL_AFTER = 60.0
+# How long a caller who leaves waits for the id of a query that is just being submitted.
+ID_GRACE = 0.7
 _PASSING = (TransportError, ServerError, RateLimitError)
 _live = 0
 _live_lock = threading.Lock()
@@ -103,6 +105,8 @@ class RunningQuery:
     sql : str
     worksheet_id : UUID, optional
     use_admin : bool
+    wait : int
+        Seconds that the server may take to answer the submit, in the hope that the query is over by then.
     fetch : bool
         Download the rows at the end.
     max_bytes : int, optional
@@ -123,17 +127,19 @@ class RunningQuery:
         *,
         worksheet_id: UUID | str | None = None,
         use_admin: bool = False,
+        wait: int = WAIT_SUBMIT,
         fetch: bool = True,
         max_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Any] | None = None,
     ) -> None:
         self.client = client
-        self._request = {"worksheet_id": worksheet_id, "use_admin": use_admin}
+        self._request = {"worksheet_id": worksheet_id, "use_admin": use_admin, "wait": wait}
         self._fetch, self._max_bytes = fetch, max_bytes
         self._listener: Callable[[Story], None] | None = None
         self._telling = threading.RLock()
         self._clock, self._begun = clock, clock()
+        self._answered = threading.Event()
         self._detached, self._ended = threading.Event(), threading.Event()
         self._pause: Callable[[float], Any] = pause or self._detached.wait
         self.story = Story(sql)
@@ -198,9 +204,11 @@ class RunningQuery:
         except KeyboardInterrupt:
             self.detach()
         if self.detached:
+            self._await_id()
             raise QueryInterrupted(self._goes_on("Stopped watching."), query_id=self._id_text())
         if not in_time:
             self.detach()
+            self._await_id()
             raise QueryTimeout(self._goes_on(f"Not finished after {timeout:g} s."), query_id=self._id_text())
         return self._outcome()
 
@@ -261,6 +269,7 @@ class RunningQuery:
     def _submit(self) -> None:
         submitted = self.client.submit(self.story.sql, **self._request)  # type: ignore[arg-type]  # its own keywords
         self._tell(submitted=submitted, status=_first_status(submitted))
+        self._answered.set()
 
     def _watch(self) -> None:
         """Ask until the query has ended, through failures as long as patience lasts."""
@@ -373,6 +382,11 @@ class RunningQuery:
             if self._listener is not None:
                 self._listener(self.story)
 
+    def _await_id(self) -> None:
+        """Give a submit that is under way a moment to tell the query's id, and note the time."""
+        self._answered.wait(ID_GRACE)
+        self._tell()
+
     def _goes_on(self, what: str) -> str:
         if self.story.query_id is None:
             return f"{what} The query was being sent and may run at the server; look for it with `%roe worksheets`."
@@ -396,6 +410,7 @@ class AttachedQuery(RunningQuery):
     def _submit(self) -> None:
         status = self.client.status(self._id)
         self._tell(submitted=_known_by_status(status), status=status)
+        self._answered.set()
 
     def _conclude(self) -> None:
         super()._conclude()
