@@ -69,10 +69,15 @@ def from_rows(
 
 
 def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[Cells]:
-    for number, row in enumerate(rows):
+    check_rows(rows, width)
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+def check_rows(rows: Sequence[Any], width: int, first: int = 0) -> None:
+    """Refuse a row that has not as many cells as there are columns; ``first`` is the number of the first one."""
+    for number, row in enumerate(rows, first):
         if not isinstance(row, (list, tuple)) or len(row) != width:
             raise ProtocolError(f"Row {number} of the result is not a list of {width} cells.")
-    return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
 def column(name: str, kind: Type, cells: Cells, *, stored: bool = False) -> pa.Array:

@@ -1,0 +1,130 @@
+"""One statement's rows, converted to Arrow a thousand at a time while they arrive."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from roe_magic.clickhouse_types import Type
+from roe_magic.errors import ProtocolError
+from roe_magic.frames import rows
+from roe_magic.frames import schema as canonical
+from roe_magic.frames.arrow import repair
+from roe_magic.frames.cells import json_cells
+from roe_magic.frames.scanner import Positions, decode
+from roe_magic.frames.schema import DOCUMENTS, bare, resolve
+
+# Rows at a time: more fall out of the processor's cache.
+ROWS = 1024
+# Small arrays are joined when there are so many of them.
+_PARTS = 64
+
+
+class TableBuilder:
+    """Takes JSON text of rows, gives a canonical table."""
+
+    def __init__(self, column_names: Sequence[str], column_types: Sequence[str]) -> None:
+        canonical.check_lengths(column_names, column_types)
+        self.names, self.types = list(column_names), list(column_types)
+        self.columns = [_Column(name, resolve(kind)) for name, kind in zip(column_names, column_types, strict=True)]
+        self.count = 0
+        kinds = [bare(column.kind).name for column in self.columns]
+        self._decimals = [at for at, kind in enumerate(kinds) if kind == "Decimal"]
+        self._quick, self._exact = _decoder(kinds, decimals=False), _decoder(kinds, decimals=True)
+
+    def add(self, text: bytes, ends: Positions) -> None:
+        """Take whole rows, ``[1,"a"],[2,"b"]``, and where in the text each of them ends."""
+        start = 0
+        for end in [*ends[ROWS - 1 :: ROWS].tolist(), *([int(ends[-1])] if len(ends) % ROWS else [])]:
+            with _no_garbage_collection():
+                self._convert(self._rows(text[start : end + 1]))
+            start = end + 1
+
+    def _rows(self, text: bytes) -> list[Sequence[Any]]:
+        text = text.strip()
+        if text[:1] == b",":
+            if not self.count:
+                raise ProtocolError("The result's rows begin with a comma.")
+            text = text[1:]
+        elif self.count:
+            raise ProtocolError("Two rows of the result have no comma between them.")
+        found: list[Sequence[Any]] = decode(b"[" + text + b"]", self._quick)
+        if any(isinstance(row[at], float) for at in self._decimals for row in found[:1] if len(row) > at):
+            found = decode(b"[" + text + b"]", self._exact)
+        return found
+
+    def _convert(self, found: list[Sequence[Any]]) -> None:
+        if found and not isinstance(found[0], tuple):  # the quick decoder has looked at every row
+            rows.check_rows(found, len(self.columns), self.count)
+        self.count += len(found)
+        for column, cells in zip(self.columns, zip(*found, strict=True), strict=True):
+            column.add(cells)
+
+    def table(self) -> pa.Table:
+        """Give all the rows so far."""
+        columns = [column.whole() for column in self.columns]
+        fields = map(canonical.field, self.names, self.types, (column.type for column in columns))
+        if not columns:
+            return pa.table({}).slice(0, 0)
+        return pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
+
+
+def _decoder(kinds: Sequence[str], *, decimals: bool) -> msgspec.json.Decoder[Any]:
+    """Make a decoder of rows that keeps documents as text and, on request, the digits of decimals sent as numbers."""
+    cell: dict[str, Any] = dict.fromkeys(DOCUMENTS, msgspec.Raw)
+    if decimals:
+        cell["Decimal"] = Decimal | None
+    row: Any = tuple[tuple(cell.get(kind, Any) for kind in kinds)] if kinds else tuple[()]  # type: ignore[misc]  # made at run time
+    return msgspec.json.Decoder(list[row])
+
+
+class _Column:
+    """The parts of one column; all have one type, which a later part may widen."""
+
+    def __init__(self, name: str, kind: Type) -> None:
+        self.name, self.kind = name, kind
+        self.parts: list[pa.Array] = []
+
+    def add(self, cells: Sequence[Any]) -> None:
+        part = rows.column(self.name, self.kind, cells)
+        if self.parts and part.type != self.parts[0].type:
+            part = self._widened(part)
+        self.parts.append(part)
+        if len(self.parts) % _PARTS == 0:
+            self.parts[-_PARTS:] = [pa.concat_arrays(self.parts[-_PARTS:])]
+
+    def _widened(self, part: pa.Array) -> pa.Array:
+        """Bring this part and those before it to the wider type of the two: bytes, or at last plain text."""
+        as_bytes = canonical.arrow_type(self.kind, pa.binary()) in (part.type, self.parts[0].type)
+        widen = self._as_bytes if as_bytes else self._as_text
+        self.parts = [widen(each) for each in self.parts]
+        return widen(part)
+
+    def _as_bytes(self, array: pa.Array) -> pa.Array:
+        return repair(array, self.kind, pa.binary())
+
+    def _as_text(self, array: pa.Array) -> pa.Array:
+        cells = json_cells(array, self.kind)
+        return pa.array([None if cell is None else rows.as_text(cell) for cell in cells], pa.string())
+
+    def whole(self) -> pa.ChunkedArray:
+        parts = self.parts or [rows.column(self.name, self.kind, ())]
+        return rows.finish(pa.chunked_array(parts), self.kind)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Many objects are made at once and none in cycles: looking through them would take most of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
