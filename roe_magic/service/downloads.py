@@ -79,7 +79,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 def _arrow(statement: models.Statement, path: Path) -> Iterator[bytes]:
     """Put a statement into its stream's schema; all that follows the schema goes out as it is on disk."""
-    with pa.OSFile(str(path)) as file:
+    with pa.OSFile(str(path), "rb") as file:
         stored = pa.ipc.read_schema(pa.ipc.read_message(file))
         metadata = {**(stored.metadata or {}), models.ARROW_KEY: _about(statement)}
         yield stored.with_metadata(metadata).serialize().to_pybytes()

@@ -54,7 +54,7 @@ class Store:
     # Who
 
     def first_start(self) -> tuple[Organization, User]:
-        """Find the organisation and user of this data folder; make them, and a default worksheet, at the first start."""
+        """Find the organisation and user of this data folder; make them, and a default worksheet, at first start."""
         with self._session.begin() as session:
             organization = session.scalar(sa.select(Organization).order_by(Organization.created_at))
             user = session.scalar(sa.select(User).order_by(User.id))
@@ -140,7 +140,7 @@ class Store:
     def finish(self, query_id: UUID, **columns: Any) -> None:
         """Write down what became of a query."""
         with self._session.begin() as session:
-            session.execute(sa.update(Query).where(Query.id == query_id).values(updated_at=now(), **columns))
+            session.execute(sa.update(Query).where(Query.id == query_id).values(**columns))
 
     def fail_unfinished(self, error: str) -> None:
         """Give every query that has not ended the status FAILURE."""

@@ -215,11 +215,13 @@ class Tasks:
 
     def _finish(self, live: Live, outcome: Outcome) -> None:
         """Write the end down, tell those who wait, and only then forget the query."""
+        moment = now()
         end: dict[str, Any] = {
             "status": outcome.status,
             "error": outcome.error,
             "statements": wire.statements_out(outcome.statements),
-            "finished_at": now(),
+            "finished_at": moment,
+            "updated_at": moment,
             "started_at": live.row.started_at,
             "result_bytes": sum(file.stat().st_size for file in self.folder(live.row).glob("*.arrow")),
         }
@@ -228,7 +230,7 @@ class Tasks:
         except SQLAlchemyError:  # a full disk, say: those who wait are told all the same
             log.exception("The end of query %s could not be written down", live.row.id)
         self._stored_bytes += end["result_bytes"]
-        live.change(**end, updated_at=end["finished_at"])
+        live.change(**end)
         live.release()
         del self._live[live.row.id]
 
