@@ -1,0 +1,267 @@
+"""The panel in a real JupyterLab, as a reader sees and uses it."""
+
+import re
+from typing import Any
+
+import nbformat
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from harness import PATIENCE, Lab, empty_notebook
+from playwright.sync_api import Locator, expect
+
+from roe_magic.panel import Snapshot, html, text
+
+pytestmark = pytest.mark.browser
+
+ID = "8f3a2c1d-3b52-4d0f-9a51-0d1b3c5a7e42"
+SETUP = f"""
+import threading, time
+from dataclasses import replace
+from roe_magic.models import Progress
+from roe_magic.panel import Display, Snapshot
+from roe_magic.panel.widget import Panel
+query = Snapshot(sql="SELECT carrier, count()\\nFROM flights", server="https://api.roe-ai.com", organization="Acme",
+                 query_id="{ID}", stop="cancel")
+"""
+# A cell that blocks, as %%roe does, until the button is pressed.
+BLOCKING = (
+    SETUP
+    + """
+pressed = threading.Event()
+display_ = Display(on_stop=lambda action: pressed.set())
+display_.show(replace(query, query_id=None))
+start = time.monotonic()
+while not pressed.wait(0.2) and (t := time.monotonic() - start) < 50:
+    read = int(t * 1_000_000)
+    progress = Progress(read_rows=read, read_bytes=8 * read, total_rows_to_read=60_000_000, elapsed_ns=int(t * 1e9))
+    if t < 1.5:
+        display_.update(replace(query, status="PENDING", elapsed=t, queued=t))
+    else:
+        display_.update(replace(query, status="STARTED", elapsed=t, queued=1.5, running=t - 1.5, progress=progress))
+end = "REVOKED" if pressed.is_set() else "SUCCESS"
+display_.finish(replace(query, status=end, live=False, elapsed=t, queued=1.5, running=t - 1.5, progress=progress))
+print("ended with", end)
+"""
+)
+GALLERY = (
+    SETUP
+    + """
+from IPython.display import HTML, display
+from roe_magic.panel import html
+progress = Progress(read_rows=1_234_567, read_bytes=34_100_000, total_rows_to_read=2_900_000, elapsed_ns=3_100_000_000)
+live = [
+    replace(query, query_id=None),
+    replace(query, status="PENDING", elapsed=130, notice="Queued for 2 min: is a worker running?"),
+    replace(query, status="STARTED", elapsed=3.4, queued=0.2, running=3.1, progress=progress),
+    replace(query, status="STARTED", elapsed=65, queued=20, running=45, stop="detach"),
+    replace(query, status="SUCCESS", elapsed=8, downloaded=12_000_000, download_size=40_000_000, stop="detach"),
+]
+ended = [
+    replace(query, status="SUCCESS", live=False, duration=4.2, queued=0.2, running=4.0, rows=336_776, columns=19),
+    replace(query, status="FAILURE", live=False, duration=0.3, exception="SYNTAX_ERROR",
+            error="Syntax error: failed at position 8 (FORM). " * 3, hint="Did you mean FROM?"),
+    replace(query, status="REVOKED", live=False, elapsed=12.3),
+    replace(query, status="STARTED", live=False, detached=True, hint="Come back to it with: %roe result 8f3a2c1d"),
+]
+for snapshot in live + ended:
+    display(Panel(snapshot))
+for snapshot in ended:
+    display(HTML(html(snapshot)))
+"""
+)
+
+
+def panel_in(cell: Locator) -> Locator:
+    panel = cell.locator(".roe")
+    panel.first.wait_for(timeout=PATIENCE)
+    return panel
+
+
+def seconds_in(panel: Locator) -> float:
+    return float((panel.locator(".roe-elapsed").text_content() or "").removesuffix(" s"))
+
+
+def read_rows_in(panel: Locator) -> int:
+    return int(panel.get_attribute("data-read-rows") or 0)
+
+
+def wait_for_more(lab: Lab, selector: str, attribute: str, than: int) -> None:
+    condition = "([s, name, than]) => Number(document.querySelector(s)?.dataset[name]) > than"
+    lab.page.wait_for_function(condition, arg=[selector, attribute, than])
+
+
+def prompt_of(cell: Locator) -> str:
+    return cell.locator(".jp-InputPrompt").first.text_content() or ""
+
+
+def test_the_panel_lives_while_the_cell_blocks(lab: Lab) -> None:
+    """Pill, clock, figures, bar and timeline move while the cell blocks; Cancel is heard; the end is a static line."""
+    cell = lab.run_cell(BLOCKING)
+    panel = panel_in(cell)
+    expect(panel.locator(".roe-pill")).to_have_text("PENDING")
+    expect(panel.locator(".roe-pill")).to_have_text("STARTED")
+    figures = [read_rows_in(panel)]
+    for _ in range(3):
+        wait_for_more(lab, ".roe", "readRows", than=figures[-1])
+        figures.append(read_rows_in(panel))
+    assert figures == sorted(set(figures))
+    expect(panel.locator(".roe-figures")).to_contain_text("of 60 M rows read")
+    expect(panel.locator(".roe-times")).to_have_text(re.compile(r"queued 1\.5 srunning \d+\.\d s"))
+    bar = panel.get_by_role("progressbar")
+    assert 0 < int(bar.get_attribute("aria-valuenow") or 0) < 100
+    assert "[*]" in prompt_of(cell)
+    lab.screenshot("panel-live", panel)
+    panel.get_by_role("button", name="Cancel").click()
+    expect(cell).to_contain_text("ended with REVOKED")
+    expect(cell.locator("details summary")).to_contain_text("REVOKED")
+    expect(cell.locator(".roe")).to_have_count(0)
+
+
+def test_the_clock_ticks_between_two_messages(lab: Lab) -> None:
+    """Elapsed and running time go on in the browser while the kernel says nothing."""
+    cell = lab.run_cell(SETUP + "Panel(replace(query, status='STARTED', elapsed=5.0, queued=1.0, running=3.0))")
+    panel = panel_in(cell)
+    lab.wait(cell)
+    early = seconds_in(panel)
+    assert early >= 5.0
+    lab.page.wait_for_function(
+        "early => parseFloat(document.querySelector('.roe-elapsed').textContent) > early + 0.5", arg=early
+    )
+    running = panel.locator(".roe-time[data-name=running]").text_content() or ""
+    assert float(running.split()[1]) > 3.5
+    expect(panel.locator(".roe-time[data-name=queued]")).to_have_text("queued 1.0 s")
+    expect(panel.locator("[aria-live=polite]")).to_have_text("Query running")
+
+
+def test_a_saved_notebook_shows_the_end_without_widgets(lab: Lab) -> None:
+    """After the end, and after a reload that knows no widget state, the static twin stands in the widget's place."""
+    cell = lab.run_cell(
+        SETUP + "d = Display(); d.show(query); d.finish(replace(query, status='SUCCESS', live=False, rows=3))"
+    )
+    lab.wait(cell)
+    expect(cell.locator("details summary")).to_contain_text("SUCCESS")
+    saved = lab.save()
+    assert "widgets" not in saved.metadata
+    (output,) = saved.cells[-1].outputs
+    assert sorted(output.data) == ["text/html", "text/plain"]
+    assert output.data["text/plain"].startswith("SUCCESS in")
+    lab.reload()
+    expect(lab.page.locator(".jp-OutputArea details summary")).to_contain_text("SUCCESS")
+    expect(lab.page.get_by_text("Error displaying widget")).to_have_count(0)
+
+
+def test_an_untrusted_notebook_keeps_the_looks(lab: Lab) -> None:
+    """In a notebook that nobody has trusted the pill keeps its colour, the story its fold, and the error its edge."""
+    failed = Snapshot(
+        sql="SELECT 1", server="https://api.roe-ai.com", status="FAILURE", live=False, error="<b>bad</b>", hint="Look."
+    )
+    lab.close()
+    lab.open("untrusted.ipynb", _notebook_with({"text/html": html(failed), "text/plain": text(failed)}))
+    assert lab.page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.get(0).trusted") is False
+    output = lab.page.locator(".jp-OutputArea")
+    expect(output.locator("summary span")).to_have_css("background-color", "rgb(207, 34, 46)")
+    expect(output.locator("summary span")).to_have_css("color", "rgb(255, 255, 255)")
+    expect(output.get_by_text("<b>bad</b>")).to_have_css("white-space", "pre-wrap")
+    expect(output.locator("div[style*='border-left']")).to_have_css("border-left-color", "rgb(207, 34, 46)")
+    expect(output.locator("pre")).to_be_hidden()
+    output.locator("summary").click()
+    expect(output.locator("pre")).to_be_visible()
+    lab.screenshot("static-untrusted", output)
+
+
+def test_nothing_is_wrong_for_assistive_technology(lab: Lab) -> None:
+    """axe-core finds no violation in any state, folded or open, in the light and the dark theme."""
+    cell = lab.run_cell(GALLERY)
+    lab.wait(cell)
+    expect(cell.locator(".roe")).to_have_count(9)
+    output = cell.locator(".jp-Cell-outputWrapper")
+    for theme in ("dark", "light"):
+        lab.theme(theme)
+        lab.screenshot(f"panel-states-{theme}", output)
+        output.evaluate("area => area.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+        found = Axe().run(lab.page, context=".jp-Cell-outputWrapper")
+        assert found.violations_count == 0, found.generate_report()
+        lab.screenshot(f"panel-states-{theme}-open", output)
+
+
+def test_the_keyboard_is_enough(lab: Lab) -> None:
+    """Tab reaches fold, copy, SQL and Cancel with a visible focus, and Enter works them instead of JupyterLab."""
+    cell = lab.run_cell(SETUP + "heard = []; panel = Panel(replace(query, status='STARTED'), heard.append); panel")
+    lab.wait(cell)
+    panel = panel_in(cell)
+    panel.locator(".roe-head").focus()
+    for target in (".roe-copy", ".roe-sql > summary", ".roe-stop"):
+        lab.page.keyboard.press("Tab")
+        expect(panel.locator(target)).to_be_focused()
+        expect(panel.locator(target)).to_have_css("outline-style", "solid")
+    lab.page.keyboard.press("Enter")
+    expect(panel.locator(".roe-stop")).to_have_text("Cancelling…")
+    expect(panel.locator(".roe-stop")).to_be_focused()
+    expect(
+        lab.run_cell("for _ in range(100):\n    if heard: break\n    time.sleep(0.1)\nprint(heard)")
+    ).to_contain_text("['cancel']")
+    expect(lab.run_cell("panel.update(replace(query, status='STARTED', stop='detach'))")).to_be_visible()
+    expect(panel.locator(".roe-stop")).to_have_text("Stop watching")
+
+
+def test_the_id_can_be_copied(lab: Lab) -> None:
+    """The copy button puts the whole id on the clipboard and says so."""
+    lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    cell = lab.run_cell(SETUP + "Panel(replace(query, status='STARTED'))")
+    panel = panel_in(cell)
+    panel.get_by_role("button", name="Copy the query id").click()
+    expect(panel.locator("[aria-live=polite]")).to_have_text("Query id copied")
+    assert lab.page.evaluate("navigator.clipboard.readText()") == ID
+
+
+def test_strings_of_the_server_stay_strings(lab: Lab) -> None:
+    """Markup in SQL, error, status, server and organisation is shown as text and nothing of it runs."""
+    attack = "<img src=x onerror='window.hacked = 1'>"
+    fields = ("sql", "server", "organization", "query_id", "status", "error", "exception", "hint", "notice")
+    hostile = ", ".join(f"{field}=attack" for field in fields)
+    cell = lab.run_cell(f'{SETUP}attack = "{attack}"\nd = Display(); d.show(replace(query, {hostile}))')
+    panel = panel_in(cell)
+    lab.wait(cell)
+    expect(panel.locator(".roe-message")).to_have_text(attack)
+    assert panel.locator("img").count() == 0
+    ended = lab.run_cell(f"d.finish(replace(query, live=False, {hostile}))")
+    lab.wait(ended)
+    expect(cell.locator("details summary")).to_contain_text("<img src=x")
+    assert cell.locator("img").count() == 0
+    assert lab.page.evaluate("window.hacked") is None
+
+
+def test_motion_and_network_are_left_alone(lab: Lab) -> None:
+    """The bar does not move for readers who asked for less motion, and the page asks no other machine for anything."""
+    cell = lab.run_cell(SETUP + "Panel(replace(query, status='STARTED'))")
+    fill = panel_in(cell).locator(".roe-fill")
+    expect(fill).to_have_css("animation-name", "roe-sweep")
+    lab.page.emulate_media(reduced_motion="reduce")
+    expect(fill).to_have_css("animation-name", "none")
+    lab.page.emulate_media(reduced_motion="no-preference")
+    elsewhere = [url for url in lab.requests if not url.startswith((lab.server.url, "data:", "blob:"))]
+    assert elsewhere == []
+
+
+def test_a_finished_widget_folds_to_one_line(lab: Lab) -> None:
+    """When a watched query ends, its card becomes one line; the reader can unfold it."""
+    cell = lab.run_cell(SETUP + "panel = Panel(replace(query, status='STARTED')); panel")
+    panel = panel_in(cell)
+    expect(panel.locator(".roe-facts")).to_be_visible()
+    lab.wait(
+        lab.run_cell("panel.update(replace(query, status='SUCCESS', live=False, duration=4.2, rows=3, columns=2))")
+    )
+    expect(panel.locator(".roe-head")).to_have_text(
+        re.compile(r"SUCCESS\s*in 4\.2 s · 3 rows, 2 columns · 8f3a2c1d"), use_inner_text=True
+    )
+    expect(panel.locator(".roe-facts")).to_be_hidden()
+    expect(panel.get_by_role("progressbar")).to_have_count(0)
+    panel.locator(".roe-head").click()
+    expect(panel.locator(".roe-facts")).to_be_visible()
+
+
+def _notebook_with(data: dict[str, str]) -> Any:
+    notebook = empty_notebook()
+    output = nbformat.v4.new_output("display_data", data=data)
+    notebook.cells.append(nbformat.v4.new_code_cell("%%roe\nSELECT 1", outputs=[output]))
+    return notebook
