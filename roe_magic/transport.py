@@ -6,10 +6,12 @@ Foreign exceptions are translated here and nowhere else, without their context: 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import platform
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -142,7 +144,8 @@ class Transport:
         for _ in range(3):
             if reply.status not in _REDIRECTS:
                 break
-            reply = self._exchange(call, self._redirected(call, reply))
+            # A Location is a whole address: what it asks for stands in it.
+            reply = self._exchange(replace(call, params={}), self._redirected(call, reply))
         if 200 <= reply.status < 300:
             return reply if call.stream else replace(reply, chunks=iter([reply.read()]))
         wait = retry_after(reply.headers.get("Retry-After"))
@@ -176,17 +179,19 @@ class Transport:
                 stream=True,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            problem = _translate(error, self.settings)
+            problem: BaseException = _translate(error, self.settings, deadline)
+        except KeyboardInterrupt:
+            problem = KeyboardInterrupt()  # a new one: the frames of the old one hold the key
         else:
-            return Reply(response.status_code, response.headers, self._chunks(response), response.close)
+            return Reply(response.status_code, response.headers, self._chunks(response, deadline), response.close)
         raise problem
 
-    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
+    def _chunks(self, response: requests.Response, deadline: float | None) -> Iterator[bytes]:
         """Yield the body as it arrives; the connection's own deadline ends a drip."""
         try:
             yield from response.raw.stream(CHUNK, decode_content=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
-            problem = _translate(error, self.settings, began=True)
+            problem = _translate(error, self.settings, deadline, began=True)
         else:
             return
         finally:
@@ -216,10 +221,10 @@ class _CertificateRefused(ConnectFailed):
     """The server's certificate is not to be trusted; asking again would not change that."""
 
 
-def _translate(error: Exception, settings: Settings, *, began: bool = False) -> TransportError:
+def _translate(error: Exception, settings: Settings, deadline: float | None, *, began: bool = False) -> TransportError:
     """Turn an exception of requests, urllib3 or the system into one of ours."""
-    host, text = settings.host, _innermost(error)
-    if isinstance(error, requests.exceptions.SSLError):
+    host, text = settings.host, _sentence(error)
+    if _has(error, ssl.SSLCertVerificationError, urllib3.util.ssl_match_hostname.CertificateError):
         return _CertificateRefused(
             f"{host} did not show a certificate that this machine trusts: {text}",
             hint="Check the address; behind a company proxy, point REQUESTS_CA_BUNDLE at its certificate.",
@@ -231,12 +236,11 @@ def _translate(error: Exception, settings: Settings, *, began: bool = False) -> 
             else "Check the network, the proxy settings and ROE_BASE_URL."
         )
         return ConnectFailed(f"{host} cannot be reached: {text}", hint=hint)
-    if (
-        isinstance(error, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError))
-        or "timed out" in text
+    if deadline is not None and (
+        _has(error, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) or "timed out" in text
     ):
         return DeadlineExceeded(
-            f"{host} did not answer completely within {settings.timeout:g} s.",
+            f"{host} did not answer completely within {deadline:g} s.",
             hint="Set ROE_TIMEOUT (seconds) higher if the network is slow or the answer large.",
         )
     return TransportError(f"The connection to {host} broke: {text}")
@@ -244,25 +248,31 @@ def _translate(error: Exception, settings: Settings, *, began: bool = False) -> 
 
 def _nothing_sent(error: Exception) -> bool:
     """Whether a failure came before the connection stood."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    early = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    proxied = isinstance(reason, urllib3.exceptions.ProxyError) and isinstance(reason.original_error, early)
-    return isinstance(error, requests.exceptions.ConnectTimeout) or isinstance(reason, early) or proxied
+    if _has(error, urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
+        return True
+    if isinstance(error, requests.RequestException):
+        return isinstance(error, ValueError)  # an address or a header that cannot be used
+    # What goes wrong on a connection comes as an exception of the libraries: this is a file that cannot be read.
+    return not isinstance(error, urllib3.exceptions.HTTPError)
 
 
-def _innermost(error: BaseException) -> str:
-    """Find the sentence that says what happened, below the wrappers of the libraries."""
-    while True:
+def _has(error: BaseException, *kinds: type[BaseException]) -> bool:
+    return any(isinstance(item, kinds) for item in _layers(error))
+
+
+def _layers(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those below it, which the libraries have wrapped."""
+    while error is not None:
+        yield error
         reason = getattr(error, "reason", None)
-        inner = (
-            reason
-            if isinstance(reason, BaseException)
-            else next((item for item in reversed(error.args) if isinstance(item, BaseException)), None)
-        )
-        if inner is None:
-            break
-        error = inner
-    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+        inner = (item for item in (reason, *reversed(error.args)) if isinstance(item, BaseException))
+        error = next(inner, None)
+
+
+def _sentence(error: BaseException) -> str:
+    """Find the sentence that says what happened, below the wrappers of the libraries."""
+    *_, innermost = _layers(error)
+    text = str(getattr(innermost, "strerror", None) or innermost) or type(innermost).__name__
     return text.rpartition(">: ")[2].rpartition("): ")[2]
 
 
@@ -304,8 +314,8 @@ class _DeadlineReader(io.RawIOBase):
 
     def __init__(self, raw: Any, sock: Any) -> None:
         self._raw, self._sock = raw, sock
-        timeout = sock.gettimeout()
-        self._ends = None if timeout is None else time.monotonic() + timeout
+        self._timeout = sock.gettimeout()
+        self._ends = None if self._timeout is None else time.monotonic() + self._timeout
 
     def readable(self) -> bool:
         return True
@@ -320,6 +330,9 @@ class _DeadlineReader(io.RawIOBase):
         return count
 
     def close(self) -> None:
+        # The next request on this connection has a time of its own.
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(self._timeout)
         self._raw.close()
         super().close()
 
@@ -330,11 +343,26 @@ class _DeadlineResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock))
 
 
-class _HTTPConnection(HTTPConnection):
+class _Connecting:
+    """Tells a failure before the connection stands, TLS and a proxy's tunnel included, from one after it.
+
+    Nothing of a request was sent before, so it may be sent again.
+    """
+
+    def connect(self) -> None:
+        try:
+            super().connect()  # type: ignore[misc]  # the connection's
+        except ssl.SSLCertVerificationError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            raise urllib3.exceptions.NewConnectionError(self, _sentence(error)) from None  # type: ignore[arg-type]  # mixed in
+
+
+class _HTTPConnection(_Connecting, HTTPConnection):
     response_class = _DeadlineResponse
 
 
-class _HTTPSConnection(HTTPSConnection):
+class _HTTPSConnection(_Connecting, HTTPSConnection):
     response_class = _DeadlineResponse
 
 
