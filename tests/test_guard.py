@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,47 @@ FILES = [
     "SELECT * FROM sqlite('{file}', 't')",
     "SELECT * FROM executable('cat {file}', LineAsString, 'a String')",
     "SELECT * FROM python(x)",
+]
+
+# Every place of the grammar in which an expression, K, can stand.
+PLACES = [
+    "SHOW TABLES WHERE name = K",
+    "SHOW TABLES LIMIT K",
+    "SHOW COLUMNS FROM mine WHERE name = K",
+    "SHOW INDEX FROM mine WHERE K",
+    "SELECT 1 LIMIT K",
+    "SELECT 1 LIMIT 1 BY K",
+    "SELECT 1 GROUP BY GROUPING SETS ((K))",
+    "SELECT 1 AS a ORDER BY a WITH FILL FROM K",
+    "SELECT 1 AS a ORDER BY a WITH FILL INTERPOLATE (a AS K)",
+    "SELECT sum(1) OVER w FROM mine WINDOW w AS (PARTITION BY K)",
+    "SELECT sum(1) OVER (ROWS BETWEEN K PRECEDING AND K FOLLOWING) FROM mine",
+    "SELECT a FROM mine PREWHERE K",
+    "SELECT 1 HAVING K",
+    "SELECT 1 QUALIFY K",
+    "SELECT DISTINCT ON (K) 1",
+    "SELECT * FROM mine AS x JOIN mine AS y ON K",
+    "SELECT * FROM mine ARRAY JOIN K",
+    "SELECT * REPLACE (K AS a) FROM mine",
+    "SELECT COLUMNS('a') APPLY(K) FROM mine",
+    "SELECT CASE WHEN 1 THEN K END",
+    "SELECT K ? 1 : 2",
+    "SELECT any(1) FILTER (WHERE K)",
+    "SELECT INTERVAL K DAY",
+    "SELECT [K][1], (K, K).1, -K, NOT K, K::Int, K BETWEEN 1 AND 2",
+    "CREATE TABLE p (a Int TTL K) ENGINE = MergeTree ORDER BY a",
+    "CREATE TABLE p (a Int CODEC(K)) ENGINE = MergeTree ORDER BY a",
+    "CREATE TABLE p (a Int, INDEX i K TYPE minmax) ENGINE = MergeTree ORDER BY a",
+    "CREATE TABLE p (a Int, CONSTRAINT c CHECK K) ENGINE = MergeTree ORDER BY a",
+    "CREATE TABLE p (a Int, PROJECTION q (SELECT K)) ENGINE = MergeTree ORDER BY a",
+    "CREATE TABLE p (a Int) ENGINE = MergeTree ORDER BY K",
+    "CREATE TABLE p (a Int) ENGINE = MergeTree PARTITION BY K ORDER BY a",
+    "CREATE TABLE p (a Int) ENGINE = MergeTree ORDER BY a TTL K",
+    "ALTER TABLE mine ADD INDEX i K TYPE minmax",
+    "ALTER TABLE mine ADD CONSTRAINT c CHECK K",
+    "ALTER TABLE mine MODIFY COLUMN a DEFAULT K",
+    "ALTER TABLE mine DELETE WHERE K",
+    "UPDATE mine SET a = K WHERE 1",
 ]
 
 # Other organisations' tables, and system tables that show other callers.
@@ -226,7 +268,9 @@ BEYOND = [
 
 
 @pytest.mark.parametrize("use_admin", [False, True], ids=["reader", "admin"])
-@pytest.mark.parametrize("sql", [*FILES, *OTHERS, *BEYOND])
+@pytest.mark.parametrize(
+    "sql", [*FILES, *[re.sub(r"\bK\b", "file('{file}')", place) for place in PLACES], *OTHERS, *BEYOND]
+)
 def test_an_escape_is_refused(live: LiveEngine, sql: str, use_admin: bool) -> None:
     """Nobody, with or without use_admin, gets beyond their own tables, and no secret comes out in the error."""
     outcome = live.run(sql.format(file=secret_file(live)), use_admin=use_admin)
@@ -234,6 +278,8 @@ def test_an_escape_is_refused(live: LiveEngine, sql: str, use_admin: bool) -> No
     assert outcome.statements == []
     assert outcome.error
     assert SECRET not in outcome.error
+    # It is our refusal that stops it, not an error of the engine that another version might not raise.
+    assert sql in {"exit", "quit"} or not outcome.error.startswith("Code:")
 
 
 def test_the_escapes_left_no_trace(live: LiveEngine) -> None:
@@ -298,6 +344,7 @@ WRITES = [
     "INSERT INTO own.w SELECT number, 'n' FROM numbers(10)",
     "INSERT INTO w SETTINGS max_threads = 1 SELECT 1, 'z'",
     "INSERT INTO w SELECT 1, 'z' SETTINGS max_threads = 1",
+    "INSERT INTO w SETTINGS max_threads = 1 VALUES (5, 'v')",
     "ALTER TABLE w ADD COLUMN c Int DEFAULT 7",
     "ALTER TABLE w DELETE WHERE a = 1 SETTINGS mutations_sync = 1",
     "CREATE VIEW v AS SELECT a FROM w",

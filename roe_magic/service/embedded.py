@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,13 +65,16 @@ class Embedded:
     ----------
     path : str
         The data folder. No second process may have it open.
+    folders : sequence of str
+        Folders whose paths no error message may show.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, folders: Sequence[str]) -> None:
         from chdb import _chdb  # a second and 290 MB, and the sandbox must stand before it
 
         self._chdb: Any = _chdb
         self._path = path
+        self._private = re.compile(rf"(?:{'|'.join(map(re.escape, folders))})[^\s'\",;()]*")
         self._keeper = self._chdb.connect(path)
 
     @contextlib.contextmanager
@@ -171,7 +174,7 @@ class Embedded:
         self._keeper.close()
 
     def _readable(self, message: str) -> EngineError:
-        return readable(message.replace(self._path, ""))
+        return readable(self._private.sub("the file", message))
 
 
 def readable(message: str) -> EngineError:

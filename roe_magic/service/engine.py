@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import struct
 import subprocess
 import sys
@@ -30,8 +31,14 @@ RESTARTED = "The engine was restarted while this query ran; run it again."
 CANCEL_SECONDS = 5.0
 START_SECONDS = 120.0
 
-# Not `-m`: this package may be importable through the parent's own search path only.
-_BOOT = "import sys; sys.path.append(sys.argv.pop(2)); from roe_magic.service.worker import main; main()"
+# Not `-m`: this package may be importable through the parent's own search path only, and the working folder, which
+# holds temporary files, must not be on the path.
+_BOOT = """
+import sys
+sys.path[:] = [place for place in sys.path if place] + [sys.argv.pop(2)]
+from roe_magic.service.worker import main
+main()
+"""
 
 
 @dataclass(frozen=True)
@@ -258,7 +265,8 @@ class Engine:
                 "run",
                 progress,
                 tag=job.id,
-                sql=job.sql,
+                # A lone surrogate cannot be SQL: the engine is given a question mark.
+                sql=job.sql.encode("utf-8", "replace").decode(),
                 database=job.database,
                 use_admin=job.use_admin,
                 folder=str(Path(job.folder).resolve()),
@@ -309,7 +317,7 @@ class _Child:
         data, scratch = folder / "engine", folder / "scratch"
         for each in (data, scratch):
             each.mkdir(parents=True, exist_ok=True)
-        order = {"data": str(data), "limits": limits, "writable": [str(path) for path in writable]}
+        order = {"data": str(data), "limits": limits, "folders": [str(path) for path in writable]}
         with (folder / "engine.log").open("ab") as log:
             child = cls(_spawn(order, scratch, log))
         try:
@@ -427,12 +435,12 @@ def _spawn(order: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.P
 
 def _start_error(hello: dict[str, Any], folder: Path) -> ServiceError | MissingExtra:
     if hello["missing"]:
-        if sys.platform == "win32":
-            return ServiceError("The local service needs Linux or macOS: its engine, chDB, has no Windows version.")
-        return MissingExtra("local", "The local service")
-    text = str(hello["error"])
-    if "CANNOT_OPEN_FILE" in text or "Code: 76" in text:
+        glibc = sys.platform != "linux" or platform.libc_ver()[0] == "glibc"
+        if glibc and sys.platform != "win32":
+            return MissingExtra("local", "The local service")
+        return ServiceError("The local service needs macOS, or Linux with glibc: its engine, chDB, runs nowhere else.")
+    if hello["taken"]:
         return ServiceError(
             f"Another process uses the data folder {folder}.", hint="Stop it, or choose another folder."
         )
-    return ServiceError(f"The engine did not start: {text}", hint=f"See {folder / 'engine.log'}.")
+    return ServiceError(f"The engine did not start: {hello['error']}", hint=f"See {folder / 'engine.log'}.")

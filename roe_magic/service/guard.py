@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from roe_magic.service import permitted
+from roe_magic.service.pieces import Token
 
 WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key"
 
@@ -27,29 +28,15 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Token:
-    """One token of the engine's lexer that is neither white space nor a comment."""
-
-    kind: str
-    text: str
-
-    @property
-    def word(self) -> str:
-        """The token in capitals when it is a bare word, else an empty string."""
-        return self.text.upper() if self.kind == "BareWord" else ""
-
-
-@dataclass(frozen=True)
 class Verdict:
     """What a permitted statement is.
 
-    ``action`` is ``read``, ``write``, ``set`` or ``use``. ``settings`` are those of its SET or SETTINGS clause.
+    ``action`` is ``read``, ``write``, ``set`` or ``use``.
     """
 
     action: str
     is_select: bool = False
     has_scalar_subquery: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admin: bool) -> Verdict:
@@ -60,8 +47,8 @@ def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admi
     tokens : sequence of Token
         The statement's tokens.
     tree : mapping or None
-        Its syntax tree; None for the few kinds that the engine cannot show as JSON. An INSERT with VALUES comes as the
-        tree of :func:`insert_as_select`.
+        Its syntax tree without its SETTINGS clause; None for the few kinds that the engine cannot show as JSON. An
+        INSERT with VALUES comes as the tree of :func:`~roe_magic.service.pieces.insert_as_select`.
     database : str
         The only database it may touch.
     use_admin : bool
@@ -82,10 +69,9 @@ def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admi
         _require(not (permitted.SHOWS_OTHERS & set(tree)), "this SHOW reveals other callers; try SHOW TABLES")
     elif kind not in permitted.READS:
         raise Refused(f"{_opening(tokens)} is not offered here")
-    settings = lifted_settings(tree)
     _check_tree(tree, database, top=tree)
     if kind == "SetQuery":
-        return Verdict("set", settings=settings)
+        return Verdict("set")
     if kind == "UseQuery":
         return Verdict("use")
     select = kind in {"SelectWithUnionQuery", "SelectIntersectExceptQuery"}
@@ -93,64 +79,19 @@ def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admi
         "write" if kind in permitted.WRITES else "read",
         is_select=select,
         has_scalar_subquery=select and _has_scalar_subquery(tree),
-        settings=settings,
     )
 
 
-def lifted_settings(tree: Node) -> dict[str, str]:
-    """Read the settings of a SET, or of the SETTINGS clause at a statement's end.
+def settings_of(tree: Node | None) -> dict[str, str]:
+    """Read the settings of a SET, as they go into a connection string.
 
     Raises
     ------
     Refused
         A setting is not one that a query may choose here.
     """
-    clause = tree if tree.get("type") == "SetQuery" else _last_settings(tree)
-    if clause is None:
-        return {}
-    _require(set(clause) <= {"type", "is_standalone", "changes"}, "SET takes plain settings only here")
-    return dict(_setting(change) for change in clause.get("changes", []))
-
-
-def cut_settings(tokens: Sequence[Token]) -> int | None:
-    """Find the token where the statement's own, last SETTINGS clause begins; None when it has none."""
-    depth = 0
-    for index in range(len(tokens) - 1, -1, -1):
-        if tokens[index].kind == "ClosingRoundBracket":
-            depth += 1
-        elif tokens[index].kind == "OpeningRoundBracket":
-            depth -= 1
-        elif depth == 0 and tokens[index].word == "SETTINGS":
-            return index
-    return None
-
-
-def values_at(tokens: Sequence[Token]) -> int | None:
-    """Find the VALUES of an INSERT; None when the statement is something else."""
-    if not tokens or tokens[0].word != "INSERT":
-        return None
-    depth = 0
-    for index, token in enumerate(tokens):
-        depth += (token.kind == "OpeningRoundBracket") - (token.kind == "ClosingRoundBracket")
-        if depth == 0 and token.word == "VALUES" and index + 1 < len(tokens):
-            return index if tokens[index + 1].kind == "OpeningRoundBracket" else None
-        if depth == 0 and token.word in {"SELECT", "WITH", "FORMAT"}:
-            return None
-    return None
-
-
-def insert_as_select(tokens: Sequence[Token], at: int) -> str:
-    """Rewrite ``INSERT INTO t VALUES (1), (2)`` as ``INSERT INTO t SELECT (1), (2)``, for its syntax tree only.
-
-    The engine shows no tree for inline data, whose cells are expressions and can call functions.
-    """
-    parts = [token.text for token in tokens[:at]] + ["SELECT"]
-    for before, token in zip(tokens[at:], tokens[at + 1 :], strict=False):
-        # Commas between rows are optional in VALUES.
-        if before.kind == "ClosingRoundBracket" and token.kind == "OpeningRoundBracket":
-            parts.append(",")
-        parts.append(token.text)
-    return " ".join(parts)
+    _require(tree and set(tree) <= {"type", "is_standalone", "changes"}, "only plain settings can be chosen here")
+    return dict(_setting(change) for change in (tree or {}).get("changes", []))
 
 
 def _require(condition: object, message: str) -> None:
@@ -228,8 +169,7 @@ def _check_tree(node: Any, database: str, top: Node, key: str = "") -> None:
     elif isinstance(node, Mapping):
         _check_node(node, database, top, key)
         for name, child in node.items():
-            if not (name in {"settings", "settings_ast"} and child is _last_settings(top)):
-                _check_tree(child, database, top, name)
+            _check_tree(child, database, top, name)
 
 
 def _check_node(node: Node, database: str, top: Node, key: str) -> None:
@@ -329,21 +269,6 @@ def _setting(change: Node) -> tuple[str, str]:
     # It goes into a connection string.
     _require(re.fullmatch(r"[\w.,+-]{1,64}", text), f"the setting {name} cannot have that value")
     return name, {"True": "1", "False": "0"}.get(text, text)
-
-
-def _last_settings(tree: Node) -> Node | None:
-    """Find the SETTINGS clause that ends the statement: of its last SELECT, or the INSERT's own."""
-    kind = tree.get("type")
-    if kind == "SelectWithUnionQuery":
-        selects = (tree.get("list_of_selects") or {}).get("children") or [{}]
-        return tree.get("settings_ast") or tree.get("settings") or _last_settings(selects[-1])
-    if kind == "SelectQuery":
-        return tree.get("settings")
-    if kind == "InsertQuery":
-        return tree.get("settings_ast") or _last_settings(tree.get("select") or {})
-    if kind == "ExplainQuery":
-        return _last_settings(tree.get("query") or {})
-    return None
 
 
 def _has_scalar_subquery(tree: Node) -> bool:

@@ -14,20 +14,12 @@ from roe_magic import frames, models
 from roe_magic.errors import RoeError
 from roe_magic.service import guard, results
 from roe_magic.service.embedded import Embedded, EngineError, Figures
-from roe_magic.service.guard import Refused, Token, Verdict
+from roe_magic.service.guard import Refused, Verdict
+from roe_magic.service.pieces import Piece, insert_as_select, lift_settings, split
 
 # Lowered by a SET or a SETTINGS clause, never raised.
 _LIMITS = ("max_execution_time", "max_memory_usage")
 PROGRESS_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One statement: its text, its tokens, and where each of those begins in the text's bytes."""
-
-    text: str
-    tokens: list[Token]
-    offsets: list[int]
 
 
 @dataclass
@@ -105,34 +97,12 @@ def _split_or_fail(engine: Embedded, sql: str) -> list[Piece]:
     if "\0" in sql:
         raise Failed("The query holds a NUL character.")
     try:
-        pieces = split(engine, sql)
+        pieces = split(sql, engine.tokens)
     except EngineError as error:
         raise Failed(error.message) from None
     if not pieces:
         raise Failed("The query is empty: it holds no statement.")
     return pieces
-
-
-def split(engine: Embedded, sql: str) -> list[Piece]:
-    """Cut SQL at its semicolons, as the engine's own lexer sees them; pieces of only comments are dropped."""
-    # A lone surrogate cannot be SQL; the engine is given a question mark.
-    data = sql.encode("utf-8", "replace")
-    pieces, current = [], []
-    for begin, end, kind in [*engine.tokens(data.decode()), (len(data), len(data), "Semicolon")]:
-        if kind in {"Whitespace", "Comment"}:
-            continue
-        if kind != "Semicolon":
-            current.append((begin, end, kind))
-        elif current:
-            pieces.append(_piece(data, current))
-            current = []
-    return pieces
-
-
-def _piece(data: bytes, found: list[tuple[int, int, str]]) -> Piece:
-    start, stop = found[0][0], found[-1][1]
-    tokens = [Token(kind, data[begin:end].decode()) for begin, end, kind in found]
-    return Piece(data[start:stop].decode(), tokens, [begin - start for begin, _, _ in found])
 
 
 class _Throttle:
@@ -158,17 +128,13 @@ class _Run:
     def __init__(self, engine: Embedded, job: Submission, piece: Piece, path: Path, progress: _Throttle) -> None:
         self._engine, self._job, self._piece, self._path, self._progress = engine, job, piece, path, progress
         self._figures = Figures()
+        # The connection lets no setting be changed by SQL: those of the SETTINGS clause go into the connection.
+        self._bare, self._clause = lift_settings(piece)
 
     def statement(self) -> models.Statement:
         query_id, began = str(uuid.uuid4()), time.time()
         verdict = self._judge()
-        if verdict.action == "set":
-            self._job.chosen.update(self._lowered(verdict.settings))
-            names, types = self._nothing()
-        elif verdict.action == "use":
-            names, types = self._nothing()
-        else:
-            names, types = self._rows(verdict)
+        names, types = self._nothing() if verdict.action in {"set", "use"} else self._rows(verdict)
         figures = self._figures
         summary = models.Summary(
             read_rows=figures.read_rows,
@@ -193,19 +159,19 @@ class _Run:
         )
 
     def _judge(self) -> Verdict:
-        tokens, engine, job = self._piece.tokens, self._engine, self._job
-        inline = guard.values_at(tokens)
-        tree = engine.tree(guard.insert_as_select(tokens, inline) if inline else self._piece.text)
-        verdict = guard.judge(tokens, tree, job.database, use_admin=job.use_admin)
-        if verdict.action in {"read", "write"}:
+        engine, job, statement = self._engine, self._job, self._bare
+        tree = engine.tree(insert_as_select(statement.tokens) or statement.text)
+        verdict = guard.judge(statement.tokens, tree, job.database, use_admin=job.use_admin)
+        if verdict.action == "set":
+            job.chosen.update(self._lowered(guard.settings_of(tree)))
+        elif verdict.action != "use":
             # The engine's own opinion is the second lock on the same door.
-            kind, only_own = engine.classify(self._piece.text, job.database)
-            allowed = {"read": kind == "READ_ONLY", "write": kind == "MUTATING" and only_own}
-            if not allowed[verdict.action]:
+            kind, only_own = engine.classify(statement.text, job.database)
+            if not (kind == "READ_ONLY" if verdict.action == "read" else kind == "MUTATING" and only_own):
                 raise Refused("this statement reaches beyond your own tables")
         return verdict
 
-    def _lowered(self, settings: Mapping[str, str]) -> dict[str, str]:
+    def _lowered(self, settings: Mapping[str, str]) -> Mapping[str, str]:
         for name in _LIMITS:
             limit, wanted = float(self._job.limits.get(name, 0)), settings.get(name)
             if wanted is not None and limit and not 0 < _number(wanted) <= limit:
@@ -213,34 +179,22 @@ class _Run:
         if settings:
             # The engine says now what is wrong with a value, not at the next statement.
             self._engine.query("SELECT 1", {**settings, "readonly": "1"})
-        return dict(settings)
+        return settings
 
     def _settings(self, verdict: Verdict) -> dict[str, str]:
         job = self._job
         own = {"database": job.database, "log_comment": job.tag}
         if verdict.action == "read":
             own["readonly"] = "1"
-        return {**job.limits, **job.chosen, **self._lowered(verdict.settings), **own}
-
-    def _text(self, verdict: Verdict) -> str:
-        """The statement without the SETTINGS clause, whose settings go into the connection."""
-        at = guard.cut_settings(self._piece.tokens) if verdict.settings else None
-        if at is None:
-            return self._piece.text
-        tokens, rest = self._piece.tokens, at
-        if tokens[0].word == "INSERT":
-            # It stands in the middle: INSERT INTO t SETTINGS a = 1 SELECT ...
-            rest = next((i for i in range(at, len(tokens)) if tokens[i].word in {"SELECT", "WITH", "VALUES"}), at)
-        data = self._piece.text.encode()
-        tail = data[self._piece.offsets[rest] :] if rest > at else b""
-        return (data[: self._piece.offsets[at]] + tail).decode()
+        clause = self._lowered(guard.settings_of(self._engine.tree(f"SET {self._clause}"))) if self._clause else {}
+        return {**job.limits, **job.chosen, **clause, **own}
 
     def _nothing(self) -> tuple[list[str], list[str]]:
         results.write_empty(self._path)
         return [], []
 
     def _rows(self, verdict: Verdict) -> tuple[list[str], list[str]]:
-        settings, sql = self._settings(verdict), self._text(verdict)
+        settings, sql = self._settings(verdict), self._bare.text
         if verdict.action == "write":
             self._engine.query(sql, settings, figures=self._figures, on_progress=self._progress)
             self._figures.result_rows = 0

@@ -7,6 +7,7 @@ its input ends, so it cannot outlive the service.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import struct
@@ -126,14 +127,17 @@ def main() -> None:
     pipe = Pipe(os.fdopen(os.dup(0), "rb"), sink)
     os.environ["TZ"] = "UTC"
     time.tzset()
-    confined = sandbox.confine(order["writable"])
-    try:
-        engine = Embedded(order["data"])
-    except (ImportError, OSError, RuntimeError) as error:
-        pipe.send({"hello": False, "error": str(error), "missing": isinstance(error, ModuleNotFoundError)})
-        return
-    pipe.send({"hello": True, "sandbox": confined})
-    Worker(pipe, engine, order["limits"]).serve()
+    with Path(f"{order['data']}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            confined = sandbox.confine(order["folders"])
+            engine = Embedded(order["data"], order["folders"])
+        except (ImportError, OSError, RuntimeError) as error:
+            missing, taken = isinstance(error, ModuleNotFoundError), isinstance(error, BlockingIOError)
+            pipe.send({"hello": False, "error": str(error), "missing": missing, "taken": taken})
+            return
+        pipe.send({"hello": True, "sandbox": confined})
+        Worker(pipe, engine, order["limits"]).serve()
     # Threads may be deep in the engine, which a kill at any time does not harm.
     os._exit(0)
 
