@@ -97,7 +97,7 @@ def worksheets(magic: RoeMagic, words: list[str]) -> pd.DataFrame:
     return _frame(rows, ["id", "name", "created_at", "updated_at"])
 
 
-def upload(magic: RoeMagic, words: list[str]) -> pd.Series[Any] | None:
+def upload(magic: RoeMagic, words: list[str]) -> None:
     """Make a table of a CSV file or a DataFrame."""
     flags = {word for word in words if word.startswith("--")}
     names = [word for word in words if not word.startswith("--")]
@@ -109,14 +109,14 @@ def upload(magic: RoeMagic, words: list[str]) -> pd.Series[Any] | None:
     client = magic.client()
     if flags and client.has_table(table):
         if "--if-missing" in flags:
-            print(f"The table {table} is there already; nothing was uploaded.")
-            return None
+            return print(f"The table {table} is there already; nothing was uploaded.")
         client.delete(table)
     with uploads.opened(magic.variables.get(what), what) as file:
         done = client.upload(table, file)
     described = client.describe(table)
-    figures = {"table": done.table_name, "rows": described.row_count, "columns": len(described.columns)}
-    return _series(figures, "upload")
+    rows = "?" if described.row_count is None else f"{described.row_count:,}"
+    print(f"Table {done.table_name}: {rows} rows, {len(described.columns)} columns.")
+    return None
 
 
 def worksheet_id(client: RoeClient, text: str) -> UUID:

@@ -99,5 +99,5 @@ def _suggestion(parser: MagicArgumentParser, words: list[str]) -> str:
         name = word.partition("=")[0]
         if name.startswith("-") and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-            return f" Did you mean {near[0]}?" if near else " All flags: %%roe?"
+            return f"; did you mean {near[0]}?" if near else "; all flags: %%roe?"
     return ""
