@@ -31,7 +31,7 @@ def on_stop(action):
     pressed.set()
 panel = Panel(now, on_stop)
 print("ready", panel.comm.comm_id, flush=True)
-arrived = pressed.wait(20)
+arrived = pressed.wait(10)
 panel.update(replace(now, elapsed=1.0))
 """
 
@@ -105,13 +105,16 @@ def kernel(running: Kernel) -> Kernel:
 
 
 def test_the_button_is_heard_while_the_cell_blocks(kernel: Kernel) -> None:
-    """A press reaches the callback on another thread while the cell's own thread waits, and only once."""
+    """A press reaches the callback while the cell's own thread waits, where ipykernel gives a way, and only once."""
     kernel.start(BLOCKING)
     ready = kernel.until(lambda m: m["msg_type"] == "stream" and m["content"]["text"].startswith("ready"))
     kernel.press(ready["content"]["text"].split()[1], "cancel")
     kernel.wait()
     # The cell above has ended, and so has the second way of the same message, by the kernel's main loop.
-    assert kernel.value("arrived, heard, panel.view['stopping']") == "True [('cancel', False)] True"
+    # Before ipykernel 7.4 a client without subshells, as this one, is heard only now.
+    early = kernel.value("hasattr(type(panel.comm), '_reply_subshell_for')") == "True"
+    assert kernel.value("arrived, heard") == f"{early} [('cancel', {not early})]"
+    assert kernel.value("panel.view['stopping']") == str(early)
 
 
 def test_a_second_action_is_heard_after_the_first(kernel: Kernel) -> None:

@@ -41,7 +41,7 @@ function skeleton() {
   parts.fold = node("details", "fold");
   parts.fold.open = true;
   parts.fold.append(parts.head, parts.body);
-  root.append(parts.fold, parts.stop, parts.notice, parts.error, parts.bar, parts.spoken);
+  root.append(parts.fold, parts.stop, parts.notice, parts.advice, parts.error, parts.bar, parts.spoken);
   return parts;
 }
 
@@ -80,6 +80,7 @@ function body() {
 function asides() {
   const parts = {
     notice: node("div", "notice"),
+    advice: node("div", "notice", { role: "status" }),
     error: node("div", "error"),
     name: node("div", "name"),
     message: node("div", "message", { tabindex: "0", "aria-label": "Error message", role: "group" }),
@@ -201,9 +202,8 @@ function stopButton(parts, model) {
   /** Where the kernel cannot hear the button while a cell runs, say so. */
   function explain(view) {
     const unheard = pressed && view.stop?.[0] === pressed[0] && !view.stopping;
-    if (unheard && performance.now() - pressed[1] > PATIENCE && !view.notice) {
-      setOrHide(parts.notice, "The kernel has not answered yet. The notebook's own stop button always works.");
-    }
+    const late = unheard && performance.now() - pressed[1] > PATIENCE;
+    setOrHide(parts.advice, late ? "The kernel has not answered yet. The notebook's own stop button always works." : "");
   }
 
   return { update, explain };

@@ -167,10 +167,16 @@ class Lab:
         light = "true" if name == "light" else "false"
         self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
 
+    def make_room(self, part: Locator | None) -> None:
+        """Make the window so tall that the whole of one part is in sight."""
+        box = part.bounding_box() if part else None
+        self.page.set_viewport_size({"width": 1100, "height": max(800, int(box["height"]) + 200 if box else 0)})
+
     def screenshot(self, name: str, of: Locator | None = None) -> Path:
         """Keep a picture of the page, or of one part of it, as ``artifacts/NAME.png``."""
         self.artifacts.mkdir(exist_ok=True)
         file = self.artifacts / f"{name}.png"
+        self.make_room(of)
         (of or self.page).screenshot(path=file, animations="disabled")
         return file
 

@@ -117,6 +117,31 @@ def test_the_panel_lives_while_the_cell_blocks(lab: Lab) -> None:
     expect(cell.locator(".roe")).to_have_count(0)
 
 
+def test_a_press_that_nobody_hears_is_explained(lab: Lab) -> None:
+    """Where a blocked kernel cannot hear the button, the panel names the button that works."""
+    deaf = "panel = Panel(replace(query, status='STARTED'))\ndel panel.comm._reply_subshell_for\ndisplay(panel)\n"
+    cell = lab.run_cell(f"{SETUP}{deaf}time.sleep(120)")
+    panel_in(cell).get_by_role("button", name="Cancel").click()
+    expect(cell.get_by_role("status").filter(has_text="stop button")).to_be_visible()
+    lab.page.evaluate("async () => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    lab.wait(cell)
+    expect(cell.get_by_text("The kernel has not answered yet")).to_be_visible()
+    lab.wait(lab.run_cell("panel.update(replace(query, status='STARTED', elapsed=5.0))"))
+    expect(cell.get_by_text("The kernel has not answered yet")).to_be_hidden()
+
+
+def test_an_end_from_a_thread_lands_in_its_own_cell(lab: Lab) -> None:
+    """A query that ends while another cell runs is written down where it was started."""
+    waits = "go = threading.Event()\nd = Display(); d.show(query)\n"
+    ends = "def end(): go.wait(60); d.finish(replace(query, status='SUCCESS', live=False))\n"
+    first = lab.run_cell(f"{SETUP}{waits}{ends}thread = threading.Thread(target=end); thread.start()")
+    lab.wait(first)
+    second = lab.run_cell("go.set(); thread.join()")
+    lab.wait(second)
+    expect(first.locator("details summary")).to_contain_text("SUCCESS")
+    expect(second.locator("details")).to_have_count(0)
+
+
 def test_the_clock_ticks_between_two_messages(lab: Lab) -> None:
     """Elapsed and running time go on in the browser while the kernel says nothing."""
     cell = lab.run_cell(SETUP + "Panel(replace(query, status='STARTED', elapsed=5.0, queued=1.0, running=3.0))")
@@ -175,10 +200,12 @@ def test_nothing_is_wrong_for_assistive_technology(lab: Lab) -> None:
     lab.wait(cell)
     expect(cell.locator(".roe")).to_have_count(9)
     output = cell.locator(".jp-Cell-outputWrapper")
+    lab.make_room(output)
     for theme in ("dark", "light"):
         lab.theme(theme)
         lab.screenshot(f"panel-states-{theme}", output)
         output.evaluate("area => area.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+        lab.make_room(output)
         found = Axe().run(lab.page, context=".jp-Cell-outputWrapper")
         assert found.violations_count == 0, found.generate_report()
         lab.screenshot(f"panel-states-{theme}-open", output)
