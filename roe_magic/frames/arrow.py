@@ -36,9 +36,9 @@ def arrow_is_faithful(column_types: Sequence[str]) -> bool:
 
 
 def _is_faithful(kind: Type) -> bool:
-    if kind.name == "DateTime64" and kind.args and kind.args[0] in (7, 8):
-        return False  # the engine refuses years that nanoseconds cannot hold
     inner = bare(kind)
+    if canonical.may_overflow(inner):
+        return False  # the engine refuses years that nanoseconds cannot hold
     if kind.name in _UNFAITHFUL or inner.name in _UNFAITHFUL or not canonical.is_known(kind):
         return False
     return _is_faithful(inner) if inner != kind else all(_is_faithful(child) for child in kind.types)
@@ -78,7 +78,7 @@ def _column(column: pa.ChunkedArray, name: str, kind: Type, *, stored: bool) -> 
         return _repaired(column, kind, pa.binary(), stored=True)
     try:
         return _repaired(column, kind, pa.string())
-    except pa.ArrowInvalid:  # a String that is not UTF-8: the column's text is bytes
+    except (pa.ArrowException, OverflowError):  # most often a String that is not UTF-8: the column's text is bytes
         pass
     try:
         return _repaired(column, kind, pa.binary())
@@ -98,8 +98,12 @@ def _repaired(column: pa.ChunkedArray, kind: Type, text: pa.DataType, *, stored:
         return column
     if pa.types.is_dictionary(want) and not bare(kind).name.startswith("Enum"):
         return pa.chunked_array([repair(chunk, kind, text) for chunk in column.chunks], text).dictionary_encode()
-    make = enumerate_labels if pa.types.is_dictionary(want) else repair
-    return pa.chunked_array([make(chunk, kind, text) for chunk in column.chunks], want)
+    if pa.types.is_dictionary(want):
+        return pa.chunked_array([enumerate_labels(chunk, kind, text) for chunk in column.chunks], want)
+    parts = [repair(chunk, kind, text) for chunk in column.chunks]
+    if stored and canonical.may_overflow(bare(kind)):
+        parts = [part.cast(want) for part in parts]
+    return pa.chunked_array(parts, want)
 
 
 def repair(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:

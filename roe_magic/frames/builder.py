@@ -17,6 +17,7 @@ from roe_magic.frames import rows
 from roe_magic.frames import schema as canonical
 from roe_magic.frames.arrow import repair
 from roe_magic.frames.cells import json_cells
+from roe_magic.frames.flat import FlatReader
 from roe_magic.frames.scanner import Positions, decode
 from roe_magic.frames.schema import DOCUMENTS, bare, resolve
 
@@ -36,24 +37,36 @@ class TableBuilder:
         self.count = 0
         kinds = [bare(column.kind).name for column in self.columns]
         self._decimals = [at for at, kind in enumerate(kinds) if kind == "Decimal"]
+        self._flat = FlatReader([column.kind for column in self.columns])
         self._quick, self._exact = _decoder(kinds, decimals=False), _decoder(kinds, decimals=True)
 
     def add(self, text: bytes, ends: Positions) -> None:
         """Take whole rows, ``[1,"a"],[2,"b"]``, and where in the text each of them ends."""
+        if not len(ends):
+            return
+        text, ends = self._without_comma(text, ends)
+        arrays = self._flat.read(text, ends)
+        if arrays is not None:
+            self.count += len(ends)
+            for column, array in zip(self.columns, arrays, strict=True):
+                column.append(array)
+            return
         start = 0
         for end in [*ends[ROWS - 1 :: ROWS].tolist(), *([int(ends[-1])] if len(ends) % ROWS else [])]:
             with _no_garbage_collection():
                 self._convert(self._rows(text[start : end + 1]))
             start = end + 1
 
+    def _without_comma(self, text: bytes, ends: Positions) -> tuple[bytes, Positions]:
+        """Take off the comma after the rows before, which must be there, and white space."""
+        rest = text.lstrip()
+        if rest.startswith(b",") != (self.count > 0):
+            raise ProtocolError("The result's rows are not separated by single commas.")
+        rest = rest.removeprefix(b",").lstrip()
+        return rest, ends - (len(text) - len(rest))
+
     def _rows(self, text: bytes) -> list[Sequence[Any]]:
-        text = text.strip()
-        if text[:1] == b",":
-            if not self.count:
-                raise ProtocolError("The result's rows begin with a comma.")
-            text = text[1:]
-        elif self.count:
-            raise ProtocolError("Two rows of the result have no comma between them.")
+        text = text.strip().removeprefix(b",")
         found: list[Sequence[Any]] = decode(b"[" + text + b"]", self._quick)
         if any(isinstance(row[at], float) for at in self._decimals for row in found[:1] if len(row) > at):
             found = decode(b"[" + text + b"]", self._exact)
@@ -92,7 +105,9 @@ class _Column:
         self.parts: list[pa.Array] = []
 
     def add(self, cells: Sequence[Any]) -> None:
-        part = rows.column(self.name, self.kind, cells)
+        self.append(rows.column(self.name, self.kind, cells))
+
+    def append(self, part: pa.Array) -> None:
         if self.parts and part.type != self.parts[0].type:
             part = self._widened(part)
         self.parts.append(part)

@@ -114,8 +114,10 @@ def _finite(array: pa.Array, _: Type) -> list[Any]:
 
 
 def _decoded(array: pa.Array, _: Type) -> list[Any]:
-    if not pa.types.is_binary(array.type):
-        return plain(array)
+    try:
+        return plain(array.cast(pa.string()))
+    except pa.ArrowInvalid:
+        pass
     return _each(array, lambda raw: raw.decode("utf-8", "surrogateescape"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -115,13 +116,97 @@ class _Reading:
 
 
 def read_arrow(chunks: Iterable[bytes], on_progress: OnProgress | None = None) -> list[models.Statement]:
-    """Read concatenated Arrow IPC streams, each with its Statement in the schema's metadata."""
-    source = io.BytesIO(b"".join(chunks))
+    """Read concatenated Arrow IPC streams, each with its Statement in the schema's metadata.
+
+    Parameters
+    ----------
+    chunks : iterable of bytes
+        The body, cut anywhere.
+    on_progress : callable, optional
+        Called with the bytes and rows so far after each batch; what it raises ends the reading.
+
+    Returns
+    -------
+    list of models.Statement
+        ``result_rows`` of each is a canonical ``pa.Table``.
+
+    Raises
+    ------
+    ProtocolError
+        The body is not such a stream, or ends too early.
+    """
+    stream = _Stream(chunks)
     statements: list[models.Statement] = []
-    while source.tell() < len(source.getbuffer()):
-        table = pa.ipc.open_stream(source).read_all()
-        about: Any = decode((table.schema.metadata or {})[models.ARROW_KEY])
-        statement = models.parse(models.Statement, about)
-        rows = from_arrow(table, statement.column_types)
-        statements.append(dataclasses.replace(statement, result_rows=rows))
+    rows = 0
+    while not (stream.at_end() and statements):
+        try:
+            table = _stream_table(stream, on_progress, rows)
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and type(error) is not OSError:
+                raise  # the connection's own
+            raise ProtocolError(f"The result is not an Arrow stream: {error}.") from None
+        if stream.last != _END_OF_STREAM:
+            raise ProtocolError(f"The result ends too early, after {stream.received:,} bytes.")
+        rows += table.num_rows
+        statements.append(_arrow_statement(table))
     return statements
+
+
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+def _stream_table(stream: _Stream, on_progress: OnProgress | None, rows: int) -> pa.Table:
+    """Read one stream; pyarrow asks for its messages one by one and reads nothing beyond its end."""
+    batches: list[pa.RecordBatch] = []
+    with pa.ipc.open_stream(pa.PythonFile(stream, "r")) as reader:
+        for batch in reader:
+            batch.validate()
+            batches.append(batch)
+            rows += batch.num_rows
+            if on_progress:
+                on_progress(stream.received, rows)
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def _arrow_statement(table: pa.Table) -> models.Statement:
+    about = (table.schema.metadata or {}).get(models.ARROW_KEY)
+    if about is None:
+        raise ProtocolError("The result's Arrow stream does not tell which statement it belongs to.")
+    statement = models.parse(models.Statement, decode(about))
+    return dataclasses.replace(statement, result_rows=from_arrow(table, statement.column_types))
+
+
+class _Stream(io.RawIOBase):
+    """Chunks as a file that remembers the last bytes read, because Arrow takes a missing end for an end."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._parts: deque[memoryview] = deque()
+        self.received = 0
+        self.last = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def at_end(self) -> bool:
+        return not self._parts and not self._pull()
+
+    def _pull(self) -> bool:
+        for chunk in self._chunks:
+            self.received += len(chunk)
+            if chunk:
+                self._parts.append(memoryview(chunk))
+                return True
+        return False
+
+    def read(self, size: int = -1) -> bytes:
+        found = []
+        while size > 0 and not self.at_end():
+            part = self._parts.popleft()
+            found.append(part[:size])
+            if len(part) > size:
+                self._parts.appendleft(part[size:])
+            size -= len(found[-1])
+        data = b"".join(found)
+        self.last = (self.last + data[-8:])[-8:]
+        return data

@@ -15,8 +15,8 @@ from roe_magic.errors import ProtocolError
 
 Positions = npt.NDArray[np.int64]
 
-# Enough for about a thousand rows, and small enough to stay in the processor's cache.
-BLOCK = 1 << 18
+# Some thousand rows, and small enough to stay in the processor's cache.
+BLOCK = 1 << 19
 _SPACE = b" \t\r\n"
 _SCALAR = re.compile(rb"[^\s,\]}]+(?=[\s,\]}])")
 
@@ -135,7 +135,7 @@ class Source:
 def _end(data: bytes, at: int, first: bytes) -> int:
     """Find where the value that starts here ends, or -1 if it goes on."""
     if first == b'"':
-        quotes = _quotes(np.frombuffer(data, np.uint8, offset=at))
+        quotes = quotes_in(np.frombuffer(data, np.uint8, offset=at))
         return at + int(quotes[1]) + 1 if len(quotes) > 1 else -1
     if first in (b"[", b"{"):
         ends, _ = row_ends(data[at:], *(b"[]" if first == b"[" else b"{}"))
@@ -152,7 +152,7 @@ def row_ends(data: bytes, opening: int = ord("["), closing: int = ord("]")) -> t
     """
     values = np.frombuffer(data, np.uint8)
     brackets = np.flatnonzero((values == opening) | (values == closing))
-    brackets = brackets[(np.searchsorted(_quotes(values), brackets) & 1) == 0]
+    brackets = brackets[(np.searchsorted(quotes_in(values), brackets) & 1) == 0]
     is_opening = values[brackets] == opening
     depth = np.cumsum(np.where(is_opening, 1, -1))
     shut = np.flatnonzero(depth < 0)
@@ -162,7 +162,7 @@ def row_ends(data: bytes, opening: int = ord("["), closing: int = ord("]")) -> t
     return brackets[depth == 0], -1
 
 
-def _quotes(values: npt.NDArray[np.uint8]) -> Positions:
+def quotes_in(values: npt.NDArray[np.uint8]) -> Positions:
     """Find the quotes that begin or end a string."""
     quotes, slashes = np.flatnonzero(values == ord('"')), np.flatnonzero(values == ord("\\"))
     if not len(slashes) or not len(quotes):

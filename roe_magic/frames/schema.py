@@ -122,7 +122,12 @@ def column_type(kind: Type, text: pa.DataType, *, stored: bool = False) -> pa.Da
         return pa.dictionary(_index_type(len(inner.args)), pa.string())
     if low_cardinality and inner.name in TEXT and not stored:
         return pa.dictionary(pa.int32(), text)
-    return arrow_type(kind, text)
+    return pa.string() if stored and may_overflow(inner) else arrow_type(kind, text)
+
+
+def may_overflow(kind: Type) -> bool:
+    """Tell whether the type has moments that Arrow's nanoseconds cannot hold: 7 or 8 digits and years beyond 2262."""
+    return kind.name == "DateTime64" and integer(kind, 0, 3) in (7, 8)
 
 
 def field(name: str, type_name: str, data_type: pa.DataType) -> pa.Field:
@@ -138,8 +143,8 @@ def schema(column_names: Sequence[str], column_types: Sequence[str], *, stored: 
     column_names, column_types : sequences of str
         As the API answers them; names may repeat or be empty.
     stored : bool
-        The form for files that are written batch by batch: text is binary, because a later batch may hold bytes that
-        are not UTF-8, and LowCardinality is plain. :func:`~roe_magic.frames.from_arrow` makes the rest of it.
+        The form for files that are written batch by batch, which depends on the types alone: text is binary, because
+        a later batch may hold bytes that are not UTF-8; LowCardinality is plain; DateTime64(7) and (8) are text.
     """
     text = pa.binary() if stored else pa.string()
     check_lengths(column_names, column_types)
