@@ -21,8 +21,10 @@ from engines import PATIENCE, LiveEngine, rows_of, table_of
 
 from roe_magic import models
 from roe_magic.errors import MissingExtra, ServiceError, UsageError
+from roe_magic.service import child
 from roe_magic.service import engine as engine_module
-from roe_magic.service.engine import RESTARTED, Engine, Limits
+from roe_magic.service.child import RESTARTED
+from roe_magic.service.engine import Engine, Limits
 
 # Never ends by itself within a test.
 ENDLESS = "SELECT sum(number) FROM numbers(1000000000000000)"
@@ -396,7 +398,7 @@ def test_without_chdb_the_error_names_the_extra(
     live: LiveEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Where chDB is not installed, starting says what to install."""
-    monkeypatch.setattr(engine_module, "_BOOT", f"import sys; sys.modules['chdb'] = None\n{engine_module._BOOT}")
+    monkeypatch.setattr(child, "_BOOT", f"import sys; sys.modules['chdb'] = None\n{child._BOOT}")
     engine = Engine(tmp_path)
     with pytest.raises(MissingExtra, match=r"roe-magic\[local\]"):
         live.call(engine.start())

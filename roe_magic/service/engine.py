@@ -7,38 +7,17 @@ replaced when it dies; what ran in it then fails, and says so.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import platform
-import struct
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import msgspec
-
-import roe_magic
 from roe_magic import models
-from roe_magic.errors import MissingExtra, ServiceError, UsageError
+from roe_magic.errors import UsageError
+from roe_magic.service.child import RESTARTED, Child, EngineGone
 
-RESTARTED = "The engine was restarted while this query ran; run it again."
 # How long the engine may take to stop a query before its process is replaced.
 CANCEL_SECONDS = 5.0
-START_SECONDS = 120.0
-
-# Not `-m`: this package may be importable through the parent's own search path only, and the working folder, which
-# holds temporary files, must not be on the path.
-_BOOT = """
-import sys
-sys.path[:] = [place for place in sys.path if place] + [sys.argv.pop(2)]
-from roe_magic.service.worker import main
-main()
-"""
 
 
 @dataclass(frozen=True)
@@ -82,10 +61,6 @@ class Outcome:
     error: str | None
 
 
-class EngineGone(ServiceError):
-    """The engine's process ended while it was at work."""
-
-
 @dataclass
 class _Live:
     """A submission that waits or runs."""
@@ -111,7 +86,7 @@ class Engine:
     def __init__(self, folder: Path, limits: Limits | None = None, results: Path | None = None) -> None:
         self._folder, self._limits = Path(folder).resolve(), limits or Limits()
         self._writable = [self._folder, *([Path(results).resolve()] if results else [])]
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(self._limits.max_concurrency or 1_000_000)
         self._live: dict[str, _Live] = {}
@@ -285,162 +260,12 @@ class Engine:
     async def _call(self, method: str, **arguments: Any) -> Any:
         return await (await self._ready()).call(method, **arguments)
 
-    async def _ready(self) -> _Child:
+    async def _ready(self) -> Child:
         async with self._starting:
             if self._stopped:
                 raise EngineGone("The engine has been stopped.")
             if self._child is None or not self._child.alive:
                 if self._child:
                     await self._child.kill()
-                self._child = await _Child.start(self._folder, self._writable, self._limits.settings())
+                self._child = await Child.start(self._folder, self._writable, self._limits.settings())
             return self._child
-
-
-class _Child:
-    """The running process and the calls that it has not answered yet.
-
-    A plain Popen and a thread that reads: asyncio's own subprocesses may reap a child twice, and depend on the loop.
-    """
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process, self.sandbox, self.alive = process, "none", True
-        self._loop = asyncio.get_running_loop()
-        self._hello: asyncio.Future[dict[str, Any]] = self._loop.create_future()
-        self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._progress: dict[int, Callable[[dict[str, Any]], None]] = {}
-        self._next = 0
-        self._reader = threading.Thread(target=self._read, name="roe-engine-reader", daemon=True)
-        self._reader.start()
-
-    @classmethod
-    async def start(cls, folder: Path, writable: list[Path], limits: dict[str, str]) -> _Child:
-        data, scratch = folder / "engine", folder / "scratch"
-        for each in (data, scratch):
-            each.mkdir(parents=True, exist_ok=True)
-        order = {"data": str(data), "limits": limits, "folders": [str(path) for path in writable]}
-        with (folder / "engine.log").open("ab") as log:
-            child = cls(_spawn(order, scratch, log))
-        try:
-            hello = await asyncio.wait_for(child._hello, START_SECONDS)
-        except BaseException as error:
-            await child.kill()
-            if not isinstance(error, (asyncio.TimeoutError, EngineGone)):
-                raise
-            raise ServiceError("The engine did not start.", hint=f"See {folder / 'engine.log'}.") from None
-        if not hello["hello"]:
-            await child.kill()
-            raise _start_error(hello, folder)
-        child.sandbox = hello["sandbox"]
-        return child
-
-    async def call(
-        self, method: str, on_progress: Callable[[dict[str, Any]], None] | None = None, /, **arguments: Any
-    ) -> Any:
-        """Send a call and wait for its answer."""
-        number = self._next
-        if on_progress:
-            self._progress[number] = on_progress
-        future = self._calls[number] = self._loop.create_future()
-        try:
-            self.send(method, **arguments)
-            return await future
-        finally:
-            self._calls.pop(number, None)
-            self._progress.pop(number, None)
-
-    def send(self, method: str, **arguments: Any) -> None:
-        """Send a call without waiting."""
-        body = msgspec.msgpack.encode({"id": self._next, "method": method, "arguments": arguments})
-        self._next += 1
-        try:
-            assert self.alive and self.process.stdin  # noqa: PT018  # caught below
-            self.process.stdin.write(struct.pack(">I", len(body)) + body)
-            self.process.stdin.flush()
-        except (AssertionError, OSError):
-            raise EngineGone(RESTARTED) from None
-
-    async def kill(self) -> None:
-        """End the process now, and wait until it has ended."""
-        self.alive = False
-        self.process.kill()
-        await asyncio.to_thread(self._reap)
-        self._gone()
-
-    def _reap(self) -> None:
-        self._reader.join()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe:
-                    pipe.close()
-
-    def _read(self) -> None:
-        """Read messages until the process ends (in a thread of its own)."""
-        source = self.process.stdout
-        assert source
-        # The loop may have closed: then nobody waits for the message.
-        with contextlib.suppress(RuntimeError):
-            while len(head := source.read(4)) == 4:
-                body = source.read(struct.unpack(">I", head)[0])
-                self._loop.call_soon_threadsafe(self._take, msgspec.msgpack.decode(body))
-            self._loop.call_soon_threadsafe(self._gone)
-
-    def _take(self, message: dict[str, Any]) -> None:
-        if "hello" in message:
-            self._hello.set_result(message)
-        elif "progress" in message:
-            report = self._progress.get(message["id"])
-            if report:
-                report(message["progress"])
-        else:
-            self._answer(message)
-
-    def _answer(self, message: dict[str, Any]) -> None:
-        future = self._calls.get(message["id"])
-        if future is None or future.done():
-            return
-        if message["failed"]:
-            future.set_exception(ServiceError(f"The engine's process failed: {message['failed']}"))
-        elif message["error"]:
-            future.set_exception(UsageError(message["error"]))
-        else:
-            future.set_result(message["value"])
-
-    def _gone(self) -> None:
-        self.alive = False
-        for future in (self._hello, *self._calls.values()):
-            if not future.done():
-                future.set_exception(EngineGone(RESTARTED))
-        # Where nobody waits any more, that is not a mistake to report.
-        if not self._hello.cancelled():
-            self._hello.exception()
-
-
-def _spawn(order: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    package = str(Path(roe_magic.__file__).resolve().parents[1])
-    # Nothing of the service's environment goes to where a statement might read it; TZ is what "no zone" means.
-    kept = ("PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    return subprocess.Popen(  # noqa: S603  # our own program
-        [sys.executable, "-c", _BOOT, json.dumps(order), package],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        cwd=scratch,
-        env={**environment, "TMPDIR": str(scratch), "HOME": str(scratch), "TZ": "UTC"},
-        # Ctrl-C in the terminal is for the service, which then ends the child itself.
-        start_new_session=True,
-    )
-
-
-def _start_error(hello: dict[str, Any], folder: Path) -> ServiceError | MissingExtra:
-    if hello["missing"]:
-        glibc = sys.platform != "linux" or platform.libc_ver()[0] == "glibc"
-        if glibc and sys.platform != "win32":
-            return MissingExtra("local", "The local service")
-        return ServiceError("The local service needs macOS, or Linux with glibc: its engine, chDB, runs nowhere else.")
-    if hello["taken"]:
-        return ServiceError(
-            f"Another process uses the data folder {folder}.", hint="Stop it, or choose another folder."
-        )
-    return ServiceError(f"The engine did not start: {hello['error']}", hint=f"See {folder / 'engine.log'}.")

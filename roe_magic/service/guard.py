@@ -203,7 +203,8 @@ def _check_databases(node: Node, database: str) -> None:
     for key, value in node.items():
         if key == "database" or key.endswith(("_database", "database_ast")) or (key == "from" and _is_show(node)):
             name = _parts(value)[-1] if isinstance(value, Mapping) else value
-            _require(name in {"", None, database}, f"the database {name} is not yours; leave its name out")
+            _require(name is not True, "databases are made and named by the service")
+            _require(not name or name == database, f"the database {name} is not yours; leave its name out")
 
 
 def _is_show(node: Node) -> bool:

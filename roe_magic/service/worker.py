@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import struct
 import sys
@@ -20,7 +19,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from roe_magic.service import runner, sandbox
+from roe_magic.service import runner
 from roe_magic.service.embedded import Embedded, EngineError
 from roe_magic.service.tables import Tables
 
@@ -118,9 +117,8 @@ class Worker:
         return True
 
 
-def main() -> None:
-    """Run the process; its one argument is the JSON that ``Engine`` makes."""
-    order = json.loads(sys.argv[1])
+def main(order: dict[str, Any], confined: str) -> None:
+    """Run the process on what ``Child`` orders; ``confined`` is what the sandbox says of itself."""
     # The engine and Python may print; the pipe is ours alone.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -130,7 +128,6 @@ def main() -> None:
     with Path(f"{order['data']}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            confined = sandbox.confine(order["folders"])
             engine = Embedded(order["data"], order["folders"])
         except (ImportError, OSError, RuntimeError) as error:
             missing, taken = isinstance(error, ModuleNotFoundError), isinstance(error, BlockingIOError)
@@ -140,7 +137,3 @@ def main() -> None:
         Worker(pipe, engine, order["limits"]).serve()
     # Threads may be deep in the engine, which a kill at any time does not harm.
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()
