@@ -53,8 +53,12 @@ def _fold(v: dict[str, Any]) -> str:
 def _facts(v: dict[str, Any]) -> str:
     clock = " (as seen from here)" if v["observed"] else ""
     times = ", ".join(f"{name} {words}" for name, _, words, _ in v["timeline"])
-    facts = [(name, value) for _, name, value in v["facts"]] + ([("Times", times + clock)] if times else [])
-    return "".join(f"<div>{escape(name)}: <code>{escape(value)}</code></div>" for name, value in facts)
+    facts = v["facts"] + ([["times", "Times", times + clock]] if times else [])
+    return "".join(f"<div>{escape(name)}: {_value(key, value)}</div>" for key, name, value in facts)
+
+
+def _value(key: str, value: str) -> str:
+    return f"<code>{escape(value)}</code>" if key == "query_id" else escape(value)
 
 
 def _sql(v: dict[str, Any]) -> str:
