@@ -229,7 +229,8 @@ class RoeClient:
         """Make a table from a CSV file; the server refuses a name that is taken."""
         form = {"table_name": table, "with_headers": "true" if with_headers else "false"}
         organization = {name: value for name, value in self._organization().items() if value is not None}
-        files = {"file": (f"{table}.csv", file, "text/csv")}
+        # Read once: a file would be at its end when the upload is sent again.
+        files = {"file": (f"{table}.csv", file.read(), "text/csv")}
         call = Call(method="POST", path="/v1/tables/upload/", form={**form, **organization}, files=files)
         return parse(models.TableUpload, self._transport.send(call).json())
 

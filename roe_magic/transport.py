@@ -265,7 +265,8 @@ def _layers(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         reason = getattr(error, "reason", None)
-        inner = (item for item in (reason, *reversed(error.args)) if isinstance(item, BaseException))
+        below = (reason, *reversed(error.args), error.__cause__)
+        inner = (item for item in below if isinstance(item, BaseException))
         error = next(inner, None)
 
 
@@ -355,7 +356,7 @@ class _Connecting:
         except ssl.SSLCertVerificationError:
             raise
         except (OSError, http.client.HTTPException) as error:
-            raise urllib3.exceptions.NewConnectionError(self, _sentence(error)) from None  # type: ignore[arg-type]  # mixed in
+            raise urllib3.exceptions.NewConnectionError(self, str(error)) from error  # type: ignore[arg-type]  # mixed in
 
 
 class _HTTPConnection(_Connecting, HTTPConnection):
