@@ -1,20 +1,15 @@
 """The live panel and the display, in a real kernel driven over its own protocol."""
 
 import os
-import queue
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
 
-PATIENCE = 60
-WIDGET = "application/vnd.jupyter.widget-view+json"
+from tests.kernels import WIDGET, Kernel, running_kernel
+
 SETUP = """
 import threading, time
 from dataclasses import replace
@@ -36,66 +31,10 @@ panel.update(replace(now, elapsed=1.0))
 """
 
 
-class Kernel:
-    """A real ipykernel, and what it published for the cell started last."""
-
-    def __init__(self, client: BlockingKernelClient) -> None:
-        self.client = client
-        self.messages: list[dict[str, Any]] = []
-        self.cell = ""
-
-    def start(self, code: str, *, watched: bool = True) -> None:
-        self.messages = []
-        self.cell = self.client.execute(code, allow_stdin=watched)
-
-    def run(self, code: str, *, watched: bool = True) -> list[dict[str, Any]]:
-        """Run a cell to its end; returns the contents of what it displayed, updates included."""
-        self.start(code, watched=watched)
-        self.wait()
-        errors = ["\n".join(m["content"]["traceback"]) for m in self.messages if m["msg_type"] == "error"]
-        assert errors == []
-        return [m["content"] | {"kind": m["msg_type"]} for m in self.messages if m["msg_type"].endswith("display_data")]
-
-    def wait(self) -> None:
-        """Wait for the end of the cell."""
-        self.until(lambda m: m["msg_type"] == "status" and m["content"]["execution_state"] == "idle")
-
-    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            try:
-                message = self.client.get_iopub_msg(timeout=1)
-            except queue.Empty:
-                continue
-            if message["parent_header"].get("msg_id") == self.cell:
-                self.messages.append(message)
-                if condition(message):
-                    return message
-        raise AssertionError(f"never happened; seen: {self.messages}")
-
-    def value(self, expression: str) -> str:
-        self.run(f"print({expression})")
-        return "".join(m["content"]["text"] for m in self.messages if m["msg_type"] == "stream").strip()
-
-    def press(self, comm_id: str, action: str) -> None:
-        """Send what the front end sends when the button is pressed."""
-        content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"stop": action}}}
-        self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
-
-
 @pytest.fixture(scope="module")
 def running() -> Iterator[Kernel]:
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=PATIENCE)
-        yield Kernel(client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
+    with running_kernel() as kernel:
+        yield kernel
 
 
 @pytest.fixture
