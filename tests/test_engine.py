@@ -222,6 +222,15 @@ def test_rows_come_with_clickhouse_type_names(
     assert rows_of(job, 0) == rows
 
 
+def test_a_scalar_subquery_runs_once(live: LiveEngine) -> None:
+    """Asking for the types of a result does not run the heavy part of it a second time."""
+    sql = "SELECT (SELECT max(sipHash64(number)) FROM numbers(50000000)) > 0 AS a"
+    (statement,) = live.run(sql).statements
+    assert statement.summary is not None
+    took = (statement.end_timestamp - statement.start_timestamp) * 1e9
+    assert took < 1.6 * statement.summary.elapsed_ns
+
+
 def test_a_result_of_many_parts_is_whole_and_in_order(live: LiveEngine) -> None:
     """A million rows arrive in parts and lie in one file, by the Arrow and by the JSON way."""
     job, future = live.submit(
@@ -236,14 +245,14 @@ def test_a_result_of_many_parts_is_whole_and_in_order(live: LiveEngine) -> None:
 def test_progress_rises_and_says_which_statement_runs(live: LiveEngine) -> None:
     """A long statement is reported several times, with rising figures, and seldom enough."""
     seen: list[tuple[float, models.Progress]] = []
-    sql = "SELECT 1; SELECT sum(sipHash64(number)) FROM numbers(300000000) SETTINGS max_threads = 1"
+    sql = "SELECT 1; SELECT sum(sipHash64(number)) FROM numbers(150000000) SETTINGS max_threads = 1"
     outcome = live.submit(sql, on_progress=lambda step: seen.append((time.monotonic(), step)))[1].result(PATIENCE)
     assert outcome.status == models.SUCCESS, outcome.error
     steps = [step for _, step in seen if step.statement == 1]
     assert len(steps) >= 3
     assert [step.read_rows for step in steps] == sorted({step.read_rows for step in steps})
     assert {step.statements for step in steps} == {2}
-    assert steps[-1].total_rows_to_read == 300000000
+    assert steps[-1].total_rows_to_read == 150000000
     assert len(steps) <= 2 + (seen[-1][0] - seen[0][0]) / 0.1
 
 
@@ -502,7 +511,10 @@ class TestTables:
         assert live.call(live.engine.describe("own", "nosuch")) is None
         assert live.call(live.engine.preview("own", "nosuch", 3)) is None
 
-    def test_a_database_has_a_plain_name(self, live: LiveEngine) -> None:
-        """A name that would need quoting is refused."""
+    @pytest.mark.parametrize("name", ["a`b", "", "default", "system", "INFORMATION_SCHEMA"])
+    def test_a_database_has_a_plain_name(self, live: LiveEngine, name: str) -> None:
+        """A name that would need quoting is refused, and so are the engine's own databases."""
         with pytest.raises(UsageError):
-            live.call(live.engine.ensure_database("a`b"))
+            live.call(live.engine.ensure_database(name))
+        with pytest.raises(UsageError):
+            live.run("SELECT 1", database=name)

@@ -74,6 +74,9 @@ FILES = [
     "ALTER TABLE mine ADD COLUMN c String DEFAULT file('{file}')",
     "ALTER TABLE mine UPDATE file = file('{file}') WHERE 1",
     "DELETE FROM mine WHERE file('{file}') = ''",
+    "SELECT * FROM default.`{file}`",
+    "INSERT INTO mine SELECT 2, * FROM default.`{file}`",
+    "DESCRIBE default.`{file}`",
     "SELECT * FROM sqlite('{file}', 't')",
     "SELECT * FROM executable('cat {file}', LineAsString, 'a String')",
     "SELECT * FROM python(x)",
@@ -264,6 +267,7 @@ BEYOND = [
     "SELECT getServerSetting('path')",
     "SELECT 1 FORMAT CSV",
     "INSERT INTO mine FORMAT CSV 1,2",
+    "INSERT INTO mine FORMAT Values (1, file('{file}'))",
 ]
 
 

@@ -162,12 +162,13 @@ class Embedded:
         return tree
 
     def classify(self, sql: str, database: str) -> tuple[str, bool]:
-        """Ask the engine what a statement would do: (READ_ONLY, MUTATING, ..., and if only to that database)."""
+        """Ask the engine what one statement would do: READ_ONLY, MUTATING, ..., and whether only to that database."""
         with self.connection({}) as connection:
             # The connection string's database is not looked at here.
             connection.query(f"USE `{database}`", "Null")
             found = connection.classify_query(sql, database)
-            return str(found["query_class"]).rpartition(".")[2], bool(found["writes_only_target_database"])
+            kind = str(found["query_class"]).rpartition(".")[2] if found["statement_count"] == 1 else "UNKNOWN"
+            return kind, bool(found["writes_only_target_database"])
 
     def close(self) -> None:
         """Let go of the data folder."""
@@ -182,9 +183,9 @@ def readable(message: str) -> EngineError:
     code = re.search(r"Code: (\d+)", message)
     name = re.findall(r"\(([A-Z][A-Z0-9_]+)\)", message)
     text = re.sub(r"(Code: \d+\. )|(DB::Exception: )|( ?\(version [^)]*\))", "", message)
-    text = re.sub(r"[\s.]*\(([A-Z][A-Z0-9_]+)\)", "", text).strip().rstrip(". ")
+    text = re.sub(r"[\s.]*\(([A-Z][A-Z0-9_]+)\)", "", text)
     # A list of all that might stand there helps nobody.
-    text = re.sub(r"\. Expected one of: .{120,}", "", text, flags=re.DOTALL)
+    text = re.sub(r"\. Expected one of: .{120,}", "", text, flags=re.DOTALL).strip().rstrip(". ")
     suffix = f" ({name[-1]})" if name else ""
     prefix = f"Code: {code[1]}. " if code else ""
     return EngineError(f"{prefix}{text}.{suffix}", int(code[1]) if code else 0)

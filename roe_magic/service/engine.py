@@ -7,6 +7,7 @@ replaced when it dies; what ran in it then fails, and says so.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,7 @@ class _Live:
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     running: bool = False
+    revoked: bool = False
 
 
 class Engine:
@@ -136,15 +138,18 @@ class Engine:
         on_progress : callable
             Takes the engine's figures while it runs.
         """
+        _check_database(job.database)
         live = self._live[job.id] = _Live()
         try:
-            if not await self._slot(live):
-                return Outcome(models.REVOKED, [], None)
-            try:
-                on_start()
-                return await self._outcome(job, live, on_progress)
-            finally:
-                self._slots.release()
+            outcome = Outcome(models.REVOKED, [], None)
+            if await self._slot(live):
+                try:
+                    on_start()
+                    outcome = await self._outcome(job, live, on_progress)
+                finally:
+                    self._slots.release()
+            live.revoked = outcome.status == models.REVOKED
+            return outcome
         finally:
             del self._live[job.id]
             live.ended.set()
@@ -155,7 +160,7 @@ class Engine:
         Returns
         -------
         bool
-            False when there is no such submission, or it has ended.
+            False when there is no such submission, or it came to its end first.
         """
         live = self._live.get(job_id)
         if live is None:
@@ -170,12 +175,11 @@ class Engine:
             except EngineGone:
                 pass
         await live.ended.wait()
-        return True
+        return live.revoked
 
     async def ensure_database(self, name: str) -> None:
         """Make a database, unless it is there."""
-        if not (name.isascii() and name.replace("_", "a").isalnum()):
-            raise UsageError(f"A database's name is made of letters, digits and underscores: not {name!r}.")
+        _check_database(name)
         await self._call("ensure_database", database=name)
 
     async def tables(self, database: str) -> list[models.Table]:
@@ -218,14 +222,16 @@ class Engine:
         stop = asyncio.ensure_future(live.cancelled.wait())
         try:
             await asyncio.wait({slot, stop}, return_when=asyncio.FIRST_COMPLETED)
+            wanted = not live.cancelled.is_set()
+        except asyncio.CancelledError:
+            wanted = False
+            raise
         finally:
             stop.cancel()
-            if not slot.done():
-                slot.cancel()
-        got = slot.done() and not slot.cancelled()
-        if got and live.cancelled.is_set():
-            self._slots.release()
-        return got and not live.cancelled.is_set()
+            got = not slot.cancel()
+            if got and not wanted:
+                self._slots.release()
+        return got and wanted
 
     async def _outcome(self, job: Job, live: _Live, on_progress: Callable[[models.Progress], None]) -> Outcome:
         def progress(figures: dict[str, Any]) -> None:
@@ -269,3 +275,11 @@ class Engine:
                     await self._child.kill()
                 self._child = await Child.start(self._folder, self._writable, self._limits.settings())
             return self._child
+
+
+def _check_database(name: str) -> None:
+    # The engine takes names in `default` for paths of files.
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.lower() in {"default", "system", "information_schema"}:
+        raise UsageError(
+            f"A database's name is made of letters, digits and underscores, and is not reserved: not {name!r}."
+        )

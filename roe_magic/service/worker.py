@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import struct
 import sys
 import threading
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from roe_magic import frames
 from roe_magic.service import runner
 from roe_magic.service.embedded import Embedded, EngineError
 from roe_magic.service.tables import Tables
@@ -80,6 +82,8 @@ class Worker:
 
     def serve(self) -> None:
         """Take calls until the service goes."""
+        # pyarrow imports pandas when it first makes an array from Python values: not while a caller waits.
+        threading.Thread(target=frames.from_rows, args=(["a"], ["String"], [["x"]]), daemon=True).start()
         while (call := self._pipe.receive()) is not None:
             threading.Thread(target=self._answer, args=(call,), daemon=True).start()
 
@@ -117,6 +121,12 @@ class Worker:
         return True
 
 
+def _empty(folder: Path) -> None:
+    """Remove what a killed process left in its working folder."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def main(order: dict[str, Any], confined: str) -> None:
     """Run the process on what ``Child`` orders; ``confined`` is what the sandbox says of itself."""
     # The engine and Python may print; the pipe is ours alone.
@@ -128,6 +138,7 @@ def main(order: dict[str, Any], confined: str) -> None:
     with Path(f"{order['data']}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _empty(Path.cwd())
             engine = Embedded(order["data"], order["folders"])
         except (ImportError, OSError, RuntimeError) as error:
             missing, taken = isinstance(error, ModuleNotFoundError), isinstance(error, BlockingIOError)
