@@ -5,6 +5,7 @@ JSON and Arrow answers give equal frames. pandas and polars are imported only wh
 """
 
 from roe_magic.frames.arrow import ARROW_SETTINGS, arrow_is_faithful, from_arrow
+from roe_magic.frames.builder import from_lines
 from roe_magic.frames.cells import to_json, to_rows
 from roe_magic.frames.dataframes import to_pandas, to_polars
 from roe_magic.frames.reading import read_arrow, read_json
@@ -18,6 +19,7 @@ __all__ = [
     "TypeFallbackWarning",
     "arrow_is_faithful",
     "from_arrow",
+    "from_lines",
     "from_rows",
     "read_arrow",
     "read_json",

@@ -71,14 +71,17 @@ class FlatReader:
         values, ends, marks = compact
         try:
             table = self._from_csv(_as_csv(values, ends), escaped=b"\\" in text)
-        except pa.ArrowInvalid:
+            columns = [self._canonical(column, kind) for column, kind in zip(table.columns, self.kinds, strict=True)]
+        except (pa.ArrowException, UnicodeDecodeError):  # the latter when its message quotes bytes that are not UTF-8
             return None
-        pairs = zip(table.columns, quoted, strict=True)
-        strings = sum(len(ends) - column.null_count for column, is_quoted in pairs if is_quoted)
-        if table.num_rows != len(ends) or marks != 2 * strings:
-            return None  # a string among numbers, or a bare word among strings
-        arrays = [column.combine_chunks() for column in table.columns]
-        return [array.cast(arrow_type(kind, pa.string())) for array, kind in zip(arrays, self.kinds, strict=True)]
+        strings = sum(
+            len(ends) - array.null_count for array, is_quoted in zip(columns, quoted, strict=True) if is_quoted
+        )
+        # Else there is a string among numbers, or a bare word among strings.
+        return columns if table.num_rows == len(ends) and marks == 2 * strings else None
+
+    def _canonical(self, column: pa.ChunkedArray, kind: Type) -> pa.Array:
+        return column.combine_chunks().cast(arrow_type(kind, pa.string()))
 
     def _quoted(self, first_row: bytes) -> list[bool] | None:
         """Tell from the first row which columns come as JSON strings."""
@@ -112,9 +115,11 @@ class FlatReader:
 
 
 def _csv_type(kind: Type) -> pa.DataType:
-    """Read moments in UTC, whatever offset is written; the column's zone is given to them afterwards."""
+    """Give the type to read: moments in UTC, whatever offset is written, and the widest decimals as text."""
     want = arrow_type(kind, pa.string())
-    return pa.timestamp(want.unit, "UTC") if kind.name in ("DateTime", "DateTime64") else want
+    if pa.types.is_decimal256(want):
+        return pa.string()
+    return pa.timestamp(want.unit, "UTC") if pa.types.is_timestamp(want) else want
 
 
 def _as_csv(values: npt.NDArray[np.uint8], ends: Positions) -> pa.Buffer:

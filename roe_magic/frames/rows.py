@@ -193,7 +193,7 @@ _NULL = msgspec.Raw(b"null")
 
 def _object(cell: Any) -> str:
     """A JSON column holds objects: a string is one that is already written out."""
-    if isinstance(cell, msgspec.Raw) and bytes(cell[:1]) == b'"':
+    if isinstance(cell, msgspec.Raw) and bytes(cell).startswith(b'"'):
         cell = msgspec.json.decode(cell)
     return cell if isinstance(cell, str) else document(cell)
 
