@@ -62,12 +62,12 @@ def error_of(
 ) -> RoeAPIException:
     """Make the exception of an error status, whatever shape its body has."""
     kind = _BY_STATUS.get(status, errors.ServerError if status >= 500 else RoeAPIException)
+    payload = None
     try:
         payload = decode_json(body, content_type)
-    except ProtocolError:
-        payload, message = None, _snippet(body)
-    else:
         message = "; ".join(_sentences(payload))
+    except (ProtocolError, RecursionError):
+        message = _snippet(body) if body.strip() else ""
     return kind(
         f"{_title(status)}: {message[:_LONGEST_MESSAGE]}" if message else _title(status),
         status,
@@ -107,7 +107,8 @@ def _sentences(payload: Any) -> Iterator[str]:
 
 def _snippet(body: bytes) -> str:
     """Take the words out of a body that is not JSON, an HTML page of a proxy, say."""
-    text = body[:20_000].decode("utf-8", errors="replace")
+    # Short, because a page of nothing but "<" takes the square of its length.
+    text = body[:4000].decode("utf-8", errors="replace")
     text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", lambda m: _page_title(m.group()), text)
     words = " ".join(re.sub(r"(?s)<[^>]*>", " ", text).split())
     return words[:200] + ("…" if len(words) > 200 else "") or "an empty body"

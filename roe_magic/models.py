@@ -128,7 +128,8 @@ class QueryStatus(Model):
     worksheet_query_id: UUID
     status: str | None
     error: str | None = None
-    created_at: datetime | None = None
+    # The schema lets it be absent, but not null.
+    created_at: datetime | None = field(default=None, metadata=OMIT)
     finished_at: datetime | None = None
     # Ours, optional on the wire.
     started_at: datetime | None = field(default=None, metadata=OMIT)
@@ -306,20 +307,22 @@ def _plain(value: Any) -> Any:
 def _missing(kind: Any, payload: object, where: str) -> typing.Iterator[str]:
     """Yield the dotted path of every required field that the payload lacks, at all depths."""
     if not isinstance(payload, Mapping):
-        raise ProtocolError(
-            f"The server's answer is not a {kind.__name__}: {where or 'it'} is {_kind_of(payload)}, not an object.",
-            hint="Check ROE_BASE_URL: is this address Roe's API?",
-        )
+        raise _wrong_kind(kind, where.removesuffix(".") or "it", payload, "an object")
     for name, (hint, required) in _shape(kind).items():
         if name not in payload:
             if required:
                 yield where + name
             continue
         value, model = payload[name], _model_in(hint)
-        if model is not None and value is not None:
-            for index, item in enumerate(value if isinstance(value, list) else [value]):
-                step = f"{name}[{index}]" if isinstance(value, list) else name
-                yield from _missing(model, item, f"{where}{step}.")
+        if model is None or value is None:
+            continue
+        if not _is_list(hint):
+            yield from _missing(model, value, f"{where}{name}.")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _missing(model, item, f"{where}{name}[{index}].")
+        else:
+            raise _wrong_kind(kind, where + name, value, "a list")
 
 
 def _read(hint: Any, value: object, where: str) -> Any:
@@ -364,6 +367,18 @@ def _model_in(hint: Any) -> Any:
     return next((found for part in typing.get_args(hint) if (found := _model_in(part)) is not None), None)
 
 
+def _is_list(hint: Any) -> bool:
+    """Whether a field holds a list, or a list or null."""
+    return typing.get_origin(hint) is list or any(typing.get_origin(part) is list for part in typing.get_args(hint))
+
+
+def _wrong_kind(kind: Any, where: str, value: object, wanted: str) -> ProtocolError:
+    return ProtocolError(
+        f"The server's answer is not a {kind.__name__}: {where} is {_kind_of(value)}, not {wanted}.",
+        hint="Check ROE_BASE_URL: is this address Roe's API?",
+    )
+
+
 def _kind_of(value: object) -> str:
-    names = {type(None): "null", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
-    return names.get(type(value), type(value).__name__)
+    names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string"}
+    return names.get(type(value), "a list" if isinstance(value, list) else "an object")
