@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from roe_magic.service.engine import Engine, Limits
+from roe_magic.service.folder import DataFolder
 from roe_magic.service.problems import not_found
 from roe_magic.service.store import Store
 from roe_magic.service.tasks import MAX_STORED_BYTES, Tasks
@@ -26,42 +28,38 @@ class Parts:
 
     Parameters
     ----------
-    folder : Path
-        The data folder.
+    folder : DataFolder
+        Where everything is kept.
     hosts : collection of str
         Host names that requests may call the service by, beside the loopback ones.
     """
 
-    folder: Path
+    folder: DataFolder
     store: Store
     engine: Engine
     tasks: Tasks
     hosts: Collection[str] = ()
 
-    @property
-    def uploads(self) -> Path:
-        """Where files are kept while they are imported."""
-        return self.folder / "engine" / "uploads"
-
 
 @asynccontextmanager
 async def running(
-    folder: Path,
+    root: Path,
     *,
+    engine: Engine | None = None,
     limits: Limits | None = None,
     hosts: Collection[str] = (),
     max_stored_bytes: int = MAX_STORED_BYTES,
 ) -> AsyncIterator[Parts]:
     """Start the parts of a data folder, and stop them in the end.
 
-    Only one process may do so for one folder at a time; ``serve`` sees to that.
+    Only one process may do so for one folder at a time; ``serve`` sees to that. ``engine`` is the folder's own, if it
+    has been started already.
     """
-    store = Store(folder / "state.sqlite3")
-    # The state with its keys lies outside of what the engine's process may open.
-    results = folder / "results"
-    results.mkdir(exist_ok=True)
-    engine = Engine(folder / "engine", limits, results)
-    tasks = Tasks(store, engine, results, max_stored_bytes=max_stored_bytes)
+    folder = DataFolder(root)
+    shutil.rmtree(folder.uploads, ignore_errors=True)  # what a killed process left
+    engine = engine or folder.new_engine(limits)
+    store = Store(folder.state)
+    tasks = Tasks(store, engine, folder.results, max_stored_bytes=max_stored_bytes)
     try:
         tasks.start()
         await engine.start()

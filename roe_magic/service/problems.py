@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from roe_magic.service.engine import EngineGone
+from roe_magic.service.child import EngineGone
 from roe_magic.service.tasks import Closing
 
 _CONTRACT = "/v1/database/"

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import errno
+import importlib
 import importlib.util
 import shutil
 import signal
@@ -27,6 +28,7 @@ from roe_magic.service import envfile
 
 if TYPE_CHECKING:
     from roe_magic.service.engine import Limits
+    from roe_magic.service.folder import DataFolder
     from roe_magic.service.parts import Parts
 
 _NEEDED = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
@@ -87,7 +89,7 @@ def serve(settings: Settings) -> None:
         # The members' lock is let go last: whoever waits for it then finds the folder free.
         members = stack.enter_context(_members(settings.members_lock))
         folder = stack.enter_context(_folder(settings))
-        stack.enter_context(_alone(folder))
+        stack.enter_context(_alone(folder.lock))
         listener = stack.enter_context(_listener(settings.host, settings.port))
         asyncio.run(_serve(settings, folder, listener, members))
 
@@ -101,11 +103,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--env-file", type=Path, metavar="FILE", help="where to write address and key (default: DIR/service.env)")
     add("--memory", action="store_true", help="keep everything in a temporary folder that is removed at the end")
     add("--members-lock", type=Path, metavar="FILE", help="end when nobody holds a shared lock on this file any more")
+    add("--linger", type=float, default=5.0, metavar="S", help="how long after that (default: %(default)s seconds)")
+    add("--grace", type=float, default=30.0, metavar="S", help="how long to wait for the first (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve as a command line says, and tell the exit code."""
-    names = ("host", "port", "data", "env_file", "memory", "members_lock")
+    names = ("host", "port", "data", "env_file", "memory", "members_lock", "linger", "grace")
     try:
         serve(Settings(**{name: getattr(arguments, name) for name in names}))
     except RoeError as error:
@@ -135,29 +139,31 @@ def _members(path: Path | None) -> Iterator[int | None]:
 
 
 @contextlib.contextmanager
-def _folder(settings: Settings) -> Iterator[Path]:
+def _folder(settings: Settings) -> Iterator[DataFolder]:
+    from roe_magic.service.folder import DataFolder  # it brings the engine
+
     if settings.memory:
-        folder = Path(tempfile.mkdtemp(prefix="roe-magic-"))
+        root = Path(tempfile.mkdtemp(prefix="roe-magic-"))
         try:
-            yield folder
+            yield DataFolder(root)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(root, ignore_errors=True)
         return
-    folder = (settings.data or default_data()).expanduser().absolute()
+    root = (settings.data or default_data()).expanduser().absolute()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ServiceError(f"The data folder {folder} cannot be used: {error.strerror}.") from None
-    yield folder
+        raise ServiceError(f"The data folder {root} cannot be used: {error.strerror}.") from None
+    yield DataFolder(root)
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(path: Path) -> Iterator[None]:
     from roe_magic.service import locks  # POSIX alone has it
 
-    with locks.opened(folder / "service.lock") as handle:
+    with locks.opened(path) as handle:
         if not locks.take(handle):
-            raise ServiceError(f"Another service uses the data folder {folder} already.")
+            raise ServiceError(f"Another service uses the data folder {path.parent} already.")
         yield
 
 
@@ -167,9 +173,11 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = "is in use by another program" if taken else f"cannot be used: {error.strerror or error}"
+    except (OSError, OverflowError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = (
+            "is in use by another program" if taken else f"cannot be used: {getattr(error, 'strerror', None) or error}"
+        )
         raise ServiceError(f"Port {port} on {host} {why}.") from None
     with listener:
         # asyncio sets this only on sockets that name their protocol; without it each answer waits 40 ms for an ACK.
@@ -177,18 +185,21 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _serve(settings: Settings, folder: Path, listener: socket.socket, members: int | None) -> None:
-    from roe_magic.service import parts, server  # the extra's packages come with them
-
+async def _serve(settings: Settings, folder: DataFolder, listener: socket.socket, members: int | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    hosts = {settings.host, socket.gethostname().lower()}
-    async with parts.running(folder, limits=settings.limits, hosts=hosts) as running:
-        env_file = (settings.env_file or folder / "service.env").expanduser().absolute()
+    # Both take about a second: the engine's process starts while this one reads its packages.
+    engine = folder.new_engine(settings.limits)
+    await asyncio.gather(engine.start(), asyncio.to_thread(importlib.import_module, "roe_magic.service.server"))
+    from roe_magic.service import parts, server  # see above
+
+    hosts = {settings.host.lower(), socket.gethostname().lower()}
+    async with parts.running(folder.root, engine=engine, hosts=hosts) as running:
+        env_file = (settings.env_file or folder.env_file).expanduser().absolute()
         url = _url(settings.host, listener)
         _write_env_file(env_file, running, url)
-        print(f"The Roe API is at {url}; its address and key are in {env_file}", flush=True)  # a command's own output
+        print(f"The Roe API is at {url}; its address and key are in {env_file}", flush=True)  # a command
         if members is None:
             await server.run(running, listener, stop)
         else:

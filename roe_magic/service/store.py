@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-import alembic.command
-import alembic.config
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.attributes import set_committed_value
@@ -21,7 +19,9 @@ from roe_magic import models
 from roe_magic.service import keys, schema
 from roe_magic.service.schema import Key, Organization, Query, User, Worksheet, now
 
-_MIGRATIONS = Path(__file__).with_name("migrations")
+# The revision of the last step in ``migrations``.
+NEWEST = "001"
+
 _BUSY_SECONDS = 30
 
 R = TypeVar("R", bound=schema.Base)
@@ -44,7 +44,9 @@ class Store:
         sa.event.listen(self._engine, "connect", _configure)
         sa.event.listen(self._engine, "begin", _begin)
         self._session = sessionmaker(self._engine, expire_on_commit=False)
-        self._keys: dict[str, Key] = {}  # every request asks for one, and keys never change
+        # Every submit asks for these, and they never change.
+        self._keys: dict[str, Key] = {}
+        self._worksheets: dict[tuple[UUID, UUID | None], Worksheet] = {}
         _migrate(self._engine)
 
     def close(self) -> None:
@@ -99,9 +101,15 @@ class Store:
 
     def worksheet(self, organization_id: UUID, worksheet_id: UUID | None) -> Worksheet | None:
         """Find one worksheet of an organisation; its default one when no id is given."""
-        which = Worksheet.is_default if worksheet_id is None else Worksheet.id == worksheet_id
-        with self._session() as session:
-            return session.scalar(sa.select(Worksheet).where(Worksheet.organization_id == organization_id, which))
+        known = (organization_id, worksheet_id)
+        if known not in self._worksheets:
+            which = Worksheet.is_default if worksheet_id is None else Worksheet.id == worksheet_id
+            with self._session() as session:
+                row = session.scalar(sa.select(Worksheet).where(Worksheet.organization_id == organization_id, which))
+            if row is None:
+                return None
+            self._worksheets[known] = row
+        return self._worksheets[known]
 
     def add_worksheet(self, key: Key, name: str) -> Worksheet:
         """Make a worksheet."""
@@ -142,12 +150,14 @@ class Store:
         with self._session.begin() as session:
             session.execute(sa.update(Query).where(Query.id == query_id).values(**columns))
 
-    def fail_unfinished(self, error: str) -> None:
-        """Give every query that has not ended the status FAILURE."""
-        time = now()
-        unfinished = sa.update(Query).where(Query.status.not_in(models.TERMINAL))
+    def fail_unfinished(self, error: str) -> Sequence[UUID]:
+        """Give every query that has not ended the status FAILURE, and list them."""
+        time, unfinished = now(), Query.status.not_in(models.TERMINAL)
+        failed = sa.update(Query).values(status=models.FAILURE, error=error, finished_at=time, updated_at=time)
         with self._session.begin() as session:
-            session.execute(unfinished.values(status=models.FAILURE, error=error, finished_at=time, updated_at=time))
+            ids = session.scalars(sa.select(Query.id).where(unfinished)).all()
+            session.execute(failed.where(unfinished))
+        return ids
 
     def stored_bytes(self) -> int:
         """Add up what the rows of all ended queries take."""
@@ -195,8 +205,14 @@ def _begin(connection: sa.Connection) -> None:
 
 def _migrate(engine: sa.Engine) -> None:
     """Bring the file to the present schema in one transaction; a second process waits for the first."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with engine.connect().execution_options(begin="IMMEDIATE") as connection, connection.begin():
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "head")
+        if _version(connection) != NEWEST:
+            from roe_magic.service import migrations  # Alembic takes a third of a second
+
+            migrations.upgrade(connection)
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

@@ -120,12 +120,14 @@ class Tasks:
         self._live: dict[UUID, Live] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._databases: set[str] = set()
+        self._preparing = asyncio.Lock()
         self._stored_bytes = 0
         self.closing = False
 
     def start(self) -> None:
-        """Write down as failed what an earlier process left unfinished."""
-        self._store.fail_unfinished(RESTARTED)
+        """Write down as failed what an earlier process left unfinished, and remove the rows it may have left."""
+        for query_id in self._store.fail_unfinished(RESTARTED):
+            shutil.rmtree(self._folder / str(query_id), ignore_errors=True)
         self._stored_bytes = self._store.stored_bytes()
 
     def close(self) -> None:
@@ -188,9 +190,10 @@ class Tasks:
 
     async def ensure_database(self, name: str) -> None:
         """Make an organisation's database before it is first used."""
-        if name not in self._databases:
-            await self._engine.ensure_database(name)
-            self._databases.add(name)
+        async with self._preparing:  # in the order in which queries came, which is the order of their turns
+            if name not in self._databases:
+                await self._engine.ensure_database(name)
+                self._databases.add(name)
 
     async def _run(self, live: Live) -> None:
         try:
@@ -207,7 +210,7 @@ class Tasks:
         row = live.row
         database, folder = row.organization.database, self.folder(row)
         await self.ensure_database(database)
-        await run_in_threadpool(folder.mkdir, parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         if live.cancelled or self.closing:
             return Outcome(models.REVOKED, [], None)
         job = Job(id=str(row.id), sql=_sql(row), database=database, use_admin=row.use_admin, folder=folder)

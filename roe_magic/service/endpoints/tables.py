@@ -76,7 +76,7 @@ async def upload(request: Request) -> Response:
         if not isinstance(body.file, UploadFile):
             raise Problem(400, "The submitted data was not a file.", field="file")
         name = _checked(body.table_name)
-        path = await run_in_threadpool(_keep, body.file.file, parts.of(request).uploads)
+        path = await run_in_threadpool(_keep, body.file.file, parts.of(request).folder.uploads)
     try:
         summary = await _import(request, key, name, path, body.with_headers)
     finally:
