@@ -234,12 +234,12 @@ def test_a_scalar_subquery_runs_once(live: LiveEngine) -> None:
 def test_a_result_of_many_parts_is_whole_and_in_order(live: LiveEngine) -> None:
     """A million rows arrive in parts and lie in one file, by the Arrow and by the JSON way."""
     job, future = live.submit(
-        "SELECT number FROM numbers(1000000); SELECT number, '1'::Variant(UInt8, String) FROM numbers(50000)"
+        "SELECT number FROM numbers(1000000); SELECT number, '1'::Variant(UInt8, String) FROM numbers(150000)"
     )
     outcome = future.result(PATIENCE)
-    assert [statement.row_count for statement in outcome.statements] == [1000000, 50000]
+    assert [statement.row_count for statement in outcome.statements] == [1000000, 150000]
     assert table_of(job, 0)["number"].to_pylist() == list(range(1000000))
-    assert table_of(job, 1)["number"].to_pylist() == list(range(50000))
+    assert table_of(job, 1)["number"].to_pylist() == list(range(150000))
 
 
 def test_progress_rises_and_says_which_statement_runs(live: LiveEngine) -> None:

@@ -29,25 +29,27 @@ def write_arrow(path: Path, names: list[str], types: list[str], parts: Iterable[
 
 
 def write_json(path: Path, parts: Iterable[bytes]) -> tuple[list[str], list[str]]:
-    """Write a result from text in :data:`JSON_FORMAT`, and give its column names and types.
+    """Write a result from parts of text in :data:`JSON_FORMAT`, and give its column names and types.
 
     Raises
     ------
     ValueError
-        The text lacks its two header lines.
+        There is no part with the two header lines, which every part has.
     """
-    rows = map(_decoded, _lines(parts))
-    head = list(itertools.islice(rows, 2))
-    if len(head) < 2:
+    answers = filter(None, map(lines, parts))
+    first = next(answers, None)
+    if first is None:
         raise ValueError("The engine gave no answer to this statement.")
-    names, types = head
+    names, types, *_ = first
+    rows = (row for answer in itertools.chain([first], answers) for row in answer[2:])
     _write(path, names, types, _chunks(names, types, rows))
     return names, types
 
 
 def lines(text: bytes) -> list[Any]:
     """Decode the engine's JSON, one value a line."""
-    return [_decoded(line) for line in _lines([text])]
+    # Not splitlines: a string of the engine's JSON may hold other line ends as they are.
+    return [_decoded(line) for line in text.split(b"\n") if line]
 
 
 def _write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.Table]) -> None:
@@ -69,15 +71,6 @@ def _tables(names: list[str], parts: Iterable[bytes]) -> Iterator[pa.Table]:
 def _chunks(names: list[str], types: list[str], rows: Iterator[Any]) -> Iterator[pa.Table]:
     while chunk := list(itertools.islice(rows, _CHUNK)):
         yield frames.from_rows(names, types, chunk)
-
-
-def _lines(parts: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for part in parts:
-        *whole, rest = (rest + part).split(b"\n")
-        yield from filter(None, whole)
-    if rest:
-        yield rest
 
 
 def _decoded(line: bytes) -> Any:
