@@ -7,15 +7,15 @@ dies gives its lock back by dying, so nothing has to be tidied up.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -92,9 +92,11 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
     if folder in _joined:
         return _joined[folder]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    member = _locked(folder / "members.lock", fcntl.LOCK_SH)
-    with _held(folder / "start.lock"):
-        source = _running(folder) or _start(folder, memory=memory)
+    with contextlib.ExitStack() as undo:
+        member = undo.enter_context(_locked(folder / "members.lock", fcntl.LOCK_SH))
+        with _locked(folder / "start.lock", fcntl.LOCK_EX):
+            source = _running(folder) or _start(folder, memory=memory)
+        undo.pop_all()
     service = _joined[folder] = LocalService(folder, source, member, memory=memory)
     atexit.register(service.close)
     return service
@@ -126,6 +128,8 @@ def _start(folder: Path, *, memory: bool) -> Source:
             cwd=folder,
             start_new_session=True,
         )
+    # Whoever starts it outlives it, perhaps: then its end is taken note of, and it leaves no zombie.
+    threading.Thread(target=process.wait, name="roe-service", daemon=True).start()
     return _answering(folder, process)
 
 
@@ -180,9 +184,3 @@ def _locked(path: Path, kind: int) -> IO[bytes]:
             time.sleep(0.05)
         else:
             return file
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[None]:
-    with _locked(path, fcntl.LOCK_EX):
-        yield

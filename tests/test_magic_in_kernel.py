@@ -89,7 +89,7 @@ def test_the_panel_lives_while_the_cell_blocks_and_stop_lets_the_query_go_on(
 
 
 def test_cancel_stops_the_query_at_the_server(kernel: Kernel) -> None:
-    """The panel's button cancels while the cell blocks; the cell ends with QueryRevoked and the service says REVOKED."""
+    """The panel's button cancels while the cell blocks; the cell ends with QueryRevoked, the query REVOKED."""
     comm = start_long(kernel)
     kernel.press(comm, "cancel")
     if not HEARS_WHILE_BLOCKED:
