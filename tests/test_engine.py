@@ -139,6 +139,7 @@ def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine)
         ("SELECT " + "+".join(["1"] * 20000), ""),
         ("SELECT {name:String}", "name"),
         ("SELECT 1 FORMAT CSV", "FORMAT"),
+        ("SELECT 1 SETTINGS max_threads = 1 FORMAT CSV", "FORMAT"),
     ],
 )
 def test_what_is_not_sql_ends_in_a_clear_failure(live: LiveEngine, sql: str, words: str) -> None:
@@ -285,7 +286,7 @@ def test_cancel_returns_when_the_engine_has_stopped(live: LiveEngine) -> None:
 
 def test_cancel_at_once_is_not_lost(live: LiveEngine) -> None:
     """A cancel that comes before the engine knows the query stops it all the same."""
-    for _ in range(10):
+    for _ in range(20):
         started = threading.Event()
         job, future = live.submit(f"SELECT 1; {ENDLESS}", on_start=started.set)
         assert started.wait(PATIENCE)
@@ -423,6 +424,15 @@ def test_the_child_has_nothing_of_the_environment(
     found = subprocess.run(["ps", "eww", "-p", str(live.engine.pid)], capture_output=True, text=True, check=True).stdout
     assert "roe_magic.service.worker" in found
     assert "canary-key" not in found
+
+
+def test_a_platform_without_chdb_is_a_clear_error(
+    live: LiveEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where there is no chDB to install, starting says so instead of naming an extra."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ServiceError, match="Linux with glibc"):
+        live.call(Engine(tmp_path).start())
 
 
 class TestTables:

@@ -59,6 +59,7 @@ class Child:
     @classmethod
     async def start(cls, folder: Path, writable: list[Path], limits: dict[str, str]) -> Child:
         """Start the process on a folder and wait until it is ready."""
+        _require_platform()
         data, scratch = folder / "engine", folder / "scratch"
         for each in (data, scratch):
             each.mkdir(parents=True, exist_ok=True)
@@ -180,12 +181,14 @@ def _spawn(order: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.P
 
 def _start_error(hello: dict[str, Any], folder: Path) -> ServiceError | MissingExtra:
     if hello["missing"]:
-        glibc = sys.platform != "linux" or platform.libc_ver()[0] == "glibc"
-        if glibc and sys.platform != "win32":
-            return MissingExtra("local", "The local service")
-        return ServiceError("The local service needs macOS, or Linux with glibc: its engine, chDB, runs nowhere else.")
+        return MissingExtra("local", "The local service")
     if hello["taken"]:
         return ServiceError(
             f"Another process uses the data folder {folder}.", hint="Stop it, or choose another folder."
         )
     return ServiceError(f"The engine did not start: {hello['error']}", hint=f"See {folder / 'engine.log'}.")
+
+
+def _require_platform() -> None:
+    if sys.platform == "win32" or (sys.platform == "linux" and platform.libc_ver()[0] != "glibc"):
+        raise ServiceError("The local service needs macOS, or Linux with glibc: its engine, chDB, runs nowhere else.")

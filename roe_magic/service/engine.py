@@ -7,6 +7,7 @@ replaced when it dies; what ran in it then fails, and says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -242,23 +243,15 @@ class Engine:
             if live.cancelled.is_set():
                 return Outcome(models.REVOKED, [], None)
             live.running = True
-            found = await child.call(
-                "run",
-                progress,
-                tag=job.id,
-                # A lone surrogate cannot be SQL: the engine is given a question mark.
-                sql=job.sql.encode("utf-8", "replace").decode(),
-                database=job.database,
-                use_admin=job.use_admin,
-                folder=str(Path(job.folder).resolve()),
-            )
+            found = await child.call("run", progress, **_arguments(job))
         except EngineGone:
             cancelled = live.cancelled.is_set()
             return Outcome(models.REVOKED if cancelled else models.FAILURE, [], None if cancelled else RESTARTED)
         except asyncio.CancelledError:
             live.cancelled.set()
-            if self._child and self._child.alive:
-                self._child.send("cancel", tag=job.id)
+            with contextlib.suppress(EngineGone):
+                if live.running and self._child:
+                    self._child.send("cancel", tag=job.id)
             raise
         statements = [models.parse(models.Statement, item) for item in found["statements"]]
         return Outcome(found["status"], statements, found["error"])
@@ -275,6 +268,17 @@ class Engine:
                     await self._child.kill()
                 self._child = await Child.start(self._folder, self._writable, self._limits.settings())
             return self._child
+
+
+def _arguments(job: Job) -> dict[str, Any]:
+    return {
+        "tag": job.id,
+        # A lone surrogate cannot be SQL: the engine is given a question mark.
+        "sql": job.sql.encode("utf-8", "replace").decode(),
+        "database": job.database,
+        "use_admin": job.use_admin,
+        "folder": str(Path(job.folder).resolve()),
+    }
 
 
 def _check_database(name: str) -> None:

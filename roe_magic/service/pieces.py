@@ -72,9 +72,8 @@ def lift_settings(piece: Piece) -> tuple[Piece, str]:
     at = None if tokens[0].word == "CREATE" else _last_settings(tokens)
     if at is None:
         return piece, ""
-    stop = len(tokens)
-    if tokens[0].word == "INSERT":
-        stop = next((i for i in range(at, stop) if tokens[i].word in {"SELECT", "WITH", "VALUES"}), stop)
+    after = {"SELECT", "WITH", "VALUES"} if tokens[0].word == "INSERT" else {"FORMAT", "INTO"}
+    stop = next((i for i in range(at, len(tokens)) if tokens[i].word in after), len(tokens))
     data = piece.text.encode()
     begin, end = tokens[at].begin, tokens[stop].begin if stop < len(tokens) else len(data)
     rest = [Token(token.kind, token.text, token.begin - (end - begin)) for token in tokens[stop:]]

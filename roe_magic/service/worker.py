@@ -13,7 +13,6 @@ import shutil
 import struct
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -85,6 +84,9 @@ class Worker:
         # pyarrow imports pandas when it first makes an array from Python values: not while a caller waits.
         threading.Thread(target=frames.from_rows, args=(["a"], ["String"], [["x"]]), daemon=True).start()
         while (call := self._pipe.receive()) is not None:
+            if call["method"] == "run":
+                # Known before the next call is read, so that a cancel right behind it finds it.
+                self._enter(**call["arguments"])
             threading.Thread(target=self._answer, args=(call,), daemon=True).start()
 
     def _answer(self, call: dict[str, Any]) -> None:
@@ -100,9 +102,11 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             self._pipe.send(answer)
 
-    def _run(self, *, tag: str, sql: str, database: str, use_admin: bool, folder: str, call: int) -> dict[str, Any]:
-        job = runner.Submission(tag, sql, database, use_admin, Path(folder), self._limits)
-        self._running[tag] = job
+    def _enter(self, *, tag: str, sql: str, database: str, use_admin: bool, folder: str) -> None:
+        self._running[tag] = runner.Submission(tag, sql, database, use_admin, Path(folder), self._limits)
+
+    def _run(self, *, tag: str, call: int, **_: Any) -> dict[str, Any]:
+        job = self._running[tag]
         try:
             return runner.run(self._engine, job, lambda figures: self._pipe.send({"id": call, "progress": figures}))
         finally:
@@ -133,8 +137,6 @@ def main(order: dict[str, Any], confined: str) -> None:
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     pipe = Pipe(os.fdopen(os.dup(0), "rb"), sink)
-    os.environ["TZ"] = "UTC"
-    time.tzset()
     with Path(f"{order['data']}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
