@@ -115,6 +115,8 @@ def _running(folder: Path) -> Source | None:
 def _start(folder: Path, *, memory: bool) -> Source:
     command = [sys.executable, "-m", "roe_magic", "serve", "--port", "0", "--data", str(folder)]
     command += ["--env-file", str(folder / "service.env"), "--members-lock", str(folder / "members.lock")]
+    # The first member is here already.
+    command += ["--grace", "0"]
     command += ["--memory"] if memory else []
     # The service needs no key of the user's, so it does not get one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
