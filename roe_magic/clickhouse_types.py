@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from roe_magic.errors import ProtocolError
 
-# A type this deep is an attack or a mistake; ClickHouse's own parser stops at 1000.
-MAX_DEPTH = 200
+# A type this deep is an attack or a mistake, and Python's own limit must not be what stops it.
+MAX_DEPTH = 64
 
 _TOKEN = re.compile(
     r"""\s*(?:

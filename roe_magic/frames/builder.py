@@ -142,8 +142,9 @@ class _Column:
 
     def _widened(self, part: pa.Array) -> pa.Array:
         """Bring this part and those before it to the wider type of the two: bytes, or at last plain text."""
-        as_bytes = canonical.arrow_type(self.kind, pa.binary()) in (part.type, self.parts[0].type)
-        widen = self._as_bytes if as_bytes else self._as_text
+        text_or_bytes = [canonical.arrow_type(self.kind, text) for text in (pa.string(), pa.binary())]
+        fits = part.type in text_or_bytes and self.parts[0].type in text_or_bytes
+        widen = self._as_bytes if fits else self._as_text
         self.parts = [widen(each) for each in self.parts]
         return widen(part)
 

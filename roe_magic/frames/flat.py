@@ -87,7 +87,7 @@ class FlatReader:
         """Tell from the first row which columns come as JSON strings."""
         try:
             row: Any = msgspec.json.decode(first_row)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         if not isinstance(row, list) or len(row) != len(self.kinds):
             return None

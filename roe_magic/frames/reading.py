@@ -94,6 +94,8 @@ class _Reading:
                 self.take_rows(self.begin(about))
             else:  # rows before their types must wait for them
                 late.append(self.source.value())
+        if about.get("result_rows") is not None:
+            raise ProtocolError("The result's result_rows are not a list.")
         builder = self.builder or self.begin(about)
         for text in late:
             ends, _ = row_ends(text[1:])

@@ -183,6 +183,10 @@ def decode(text: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return json.loads(text.decode("utf-8", "surrogateescape"))
+        return json.loads(text.decode("utf-8", "surrogateescape"), parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"The result is not JSON: {error or 'it is nested too deeply'}.") from None
+
+
+def _integer(digits: str) -> int | float:
+    return -0.0 if digits == "-0" else int(digits)
