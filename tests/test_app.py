@@ -135,7 +135,7 @@ def test_every_kind_of_body_is_read(api: Api) -> None:
         (b'{"query": "\\ud800"}', "application/json", 400),
         (b'{"query": 5}', "application/json", 400),
         (b'{"query": "SELECT 1", "use_admin": "yes"}', "application/json", 400),
-        (b'{"query": "SELECT 1", "worksheet_id": "x"}', "application/json", 400),
+        (b'{"query": "SELECT 1", "organization_id": "x"}', "application/json", 400),
         (b"[" * 100_000, "application/json", 400),
         (b"query=%FF", "application/x-www-form-urlencoded", 400),
         (b"query=a&query=b", "application/x-www-form-urlencoded", 400),

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
+import msgspec
+
 from roe_magic.service.engine import Engine, Limits
 from roe_magic.service.folder import DataFolder
-from roe_magic.service.problems import not_found
+from roe_magic.service.problems import Problem, not_found
+from roe_magic.service.request import parameters
 from roe_magic.service.store import Store
 from roe_magic.service.tasks import MAX_STORED_BYTES, Tasks
 
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from roe_magic.service.schema import Key
+
+
+class Scope(msgspec.Struct):
+    """What the query string of any request may name."""
+
+    organization_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +83,28 @@ def of(request: Request) -> Parts:
     return cast("Parts", request.app.state.parts)
 
 
-def caller(request: Request, organization_id: UUID | None = None) -> Key:
+def caller(request: Request, organization_id: str | None = None) -> Key:
     """Tell whose request it is.
+
+    Parameters
+    ----------
+    organization_id : str, optional
+        The organisation that the body names; the query string is looked at here.
 
     Raises
     ------
     Problem
-        404 when the request names an organisation that is not the key's.
+        404 when the request names an organisation that is not the key's, 400 when the name is no UUID.
     """
     key = cast("Key", request.scope["key"])
-    if organization_id not in (None, key.organization_id):
-        raise not_found("Organization")
+    for named in (organization_id, parameters(request, Scope).organization_id):
+        if named and _uuid(named) != key.organization_id:
+            raise not_found("Organization")
     return key
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem(400, "Must be a valid UUID.", field="organization_id") from None

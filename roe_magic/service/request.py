@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -18,6 +18,7 @@ from starlette.types import Message
 from roe_magic.service.problems import Problem
 
 S = TypeVar("S", bound=msgspec.Struct)
+Items = Sequence[tuple[str, Any]]
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 MAX_BODY_BYTES = 16 * 2**20
@@ -45,17 +46,17 @@ async def fields(request: Request, kind: type[S], max_bytes: int = MAX_BODY_BYTE
     if content_type == JSON:
         yield _convert(_json(await limited.body()), kind, strict=True)
     elif content_type == FORM:
-        yield _convert(_form(await limited.body()), kind, strict=False)
+        yield _convert_form(_form(await limited.body()), kind)
     elif content_type == MULTIPART:
         async with _multipart(limited, max_bytes) as form:
-            yield _convert(_once(form.multi_items()), kind, strict=False)
+            yield _convert_form(form.multi_items(), kind)
     else:
         raise Problem(415, f"The body must be {JSON}, {FORM} or {MULTIPART}.")
 
 
 def parameters(request: Request, kind: type[S]) -> S:
     """Read the query string's fields, checked against a struct."""
-    return _convert(_once(request.query_params.multi_items(), keep_empty=True), kind, strict=False)
+    return _convert(_once(request.query_params.multi_items(), kind), kind, strict=False)
 
 
 def wait(request: Request) -> int | None:
@@ -121,9 +122,9 @@ def _json(body: bytes) -> object:
     return value
 
 
-def _form(body: bytes) -> Mapping[str, Any]:
+def _form(body: bytes) -> Items:
     try:
-        return _once(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise Problem(400, "The body is not a URL-encoded form in UTF-8.") from None
 
@@ -141,14 +142,19 @@ async def _multipart(request: Request, max_bytes: int) -> AsyncIterator[FormData
         await form.close()
 
 
-def _once(items: Any, *, keep_empty: bool = False) -> dict[str, Any]:
-    """Make a mapping of a form's fields; a form cannot say null, so that an empty field is one that is not there."""
-    result: dict[str, Any] = {}
-    for name, value in items:
-        if name in result:
-            raise Problem(400, "This field is given more than once.", field=name)
-        result[name] = value
-    return result if keep_empty else {name: value for name, value in result.items() if value != ""}
+def _once(items: Items, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Take the fields that a struct has; each may be given once."""
+    known = [(name, value) for name, value in items if name in kind.__struct_fields__]
+    result = dict(known)
+    if len(result) < len(known):
+        twice = next(name for name in result if [known_name for known_name, _ in known].count(name) > 1)
+        raise Problem(400, "This field is given more than once.", field=twice)
+    return result
+
+
+def _convert_form(items: Items, kind: type[S]) -> S:
+    """Check a form's fields; a form cannot say null, so that an empty field is one that is not there."""
+    return _convert({name: value for name, value in _once(items, kind).items() if value != ""}, kind, strict=False)
 
 
 def _convert(values: Any, kind: type[S], *, strict: bool) -> S:

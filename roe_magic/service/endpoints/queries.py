@@ -21,14 +21,13 @@ from roe_magic.service.tasks import Live
 
 class _Submission(msgspec.Struct):
     query: Annotated[str, msgspec.Meta(min_length=1)]
-    worksheet_id: UUID | None = None
-    use_admin: bool = False
-    organization_id: UUID | None = None
-
-
-class _Scope(msgspec.Struct):
     worksheet_id: str | None = None
-    organization_id: UUID | None = None
+    use_admin: bool = False
+    organization_id: str | None = None
+
+
+class _Scope(parts.Scope):
+    worksheet_id: str = ""
 
 
 async def submit(request: Request) -> Response:
@@ -81,11 +80,10 @@ async def cancel(request: Request) -> Response:
 
 async def _submit(request: Request, *, needs_scope: bool) -> Live:
     async with fields(request, _Submission) as body:
-        scope = parameters(request, _Scope)
         key = parts.caller(request, body.organization_id)
-        parts.caller(request, scope.organization_id)
     if body.use_admin and not key.admin:
         raise Problem(403, "This key is no admin key, which use_admin needs.")
+    scope = parameters(request, _Scope)
     named = scope.worksheet_id or body.worksheet_id
     if needs_scope and not (named or scope.organization_id or body.organization_id):
         raise Problem(400, "worksheet_id is required if organization_id is not provided.")
@@ -93,9 +91,9 @@ async def _submit(request: Request, *, needs_scope: bool) -> Live:
     return parts.of(request).tasks.submit(key, body.query, worksheet, use_admin=body.use_admin)
 
 
-def _worksheet(request: Request, key: Key, named: str | UUID | None) -> Worksheet:
+def _worksheet(request: Request, key: Key, named: str | None) -> Worksheet:
     try:
-        worksheet_id = UUID(str(named)) if named else None
+        worksheet_id = UUID(named) if named else None
         found = parts.of(request).store.worksheet(key.organization_id, worksheet_id)
     except ValueError:
         found = None
@@ -105,7 +103,7 @@ def _worksheet(request: Request, key: Key, named: str | UUID | None) -> Workshee
 
 
 def _find(request: Request) -> Live:
-    key = parts.caller(request, parameters(request, _Scope).organization_id)
+    key = parts.caller(request)
     live = parts.of(request).tasks.find(key.organization_id, path_id(request, "query_id", "Query"))
     if live is None:
         raise not_found("Query")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -14,24 +13,20 @@ from roe_magic import models
 from roe_magic.service import downloads, parts, schema
 from roe_magic.service.answer import respond
 from roe_magic.service.problems import Problem, not_found
-from roe_magic.service.request import fields, parameters, path_id
+from roe_magic.service.request import fields, path_id
 from roe_magic.service.tasks import Live
 
 _MAX_ROWS = 1000
 
 
-class _Scope(msgspec.Struct):
-    organization_id: UUID | None = None
-
-
-class _Submission(_Scope, kw_only=True):
+class _Submission(msgspec.Struct):
     sql: Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_ROWS)] = _MAX_ROWS
+    organization_id: str | None = None
 
 
 async def submit(request: Request) -> Response:
     """Accept a query."""
-    parts.caller(request, parameters(request, _Scope).organization_id)
     async with fields(request, _Submission) as body:
         key = parts.caller(request, body.organization_id)
     live = parts.of(request).tasks.submit(key, body.sql, None, kind=schema.TABLE, row_limit=body.limit)
@@ -41,7 +36,7 @@ async def submit(request: Request) -> Response:
 
 async def result(request: Request) -> Response:
     """Tell a query's status and, when it has succeeded, its rows."""
-    key = parts.caller(request, parameters(request, _Scope).organization_id)
+    key = parts.caller(request)
     query_id = path_id(request, "query_id", "Table query")
     live = parts.of(request).tasks.find(key.organization_id, query_id, schema.TABLE)
     if live is None:

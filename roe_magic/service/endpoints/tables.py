@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 from typing import IO, Annotated, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -27,23 +27,20 @@ MAX_UPLOAD_BYTES = 8 * 2**30
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .-]{0,127}")
 
 
-class _Scope(msgspec.Struct):
-    organization_id: UUID | None = None
-
-
-class _Preview(_Scope):
+class _Preview(msgspec.Struct):
     limit: Annotated[int, msgspec.Meta(ge=0, le=50)] = 3
 
 
-class _Upload(_Scope, kw_only=True):
+class _Upload(msgspec.Struct):
     table_name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     file: Any
     with_headers: bool = True
+    organization_id: str | None = None
 
 
 async def all_tables(request: Request) -> Response:
     """List the tables with their columns."""
-    key = _caller(request)
+    key = parts.caller(request)
     await parts.of(request).tasks.ensure_database(key.organization.database)
     found = await parts.of(request).engine.tables(key.organization.database)
     return respond(models.TableList(results=found, total=len(found)))
@@ -51,26 +48,26 @@ async def all_tables(request: Request) -> Response:
 
 async def describe(request: Request) -> Response:
     """Tell a table's columns, rows and age."""
-    key = _caller(request)
+    key = parts.caller(request)
     return respond(_there(await parts.of(request).engine.describe(key.organization.database, _name(request))))
 
 
 async def preview(request: Request) -> Response:
     """Answer a table's first rows."""
-    key, limit = _caller(request), parameters(request, _Preview).limit
+    key, limit = parts.caller(request), parameters(request, _Preview).limit
     return respond(_there(await parts.of(request).engine.preview(key.organization.database, _name(request), limit)))
 
 
 async def delete(request: Request) -> Response:
     """Drop a table."""
-    key = _writer(_caller(request))
+    key = _writer(parts.caller(request))
     _there(await parts.of(request).engine.drop(key.organization.database, _name(request)) or None)
     return Response(status_code=204)
 
 
 async def upload(request: Request) -> Response:
     """Make a table of a CSV file."""
-    _writer(_caller(request))
+    _writer(parts.caller(request))
     async with fields(request, _Upload, MAX_UPLOAD_BYTES) as body:
         key = parts.caller(request, body.organization_id)
         if not isinstance(body.file, UploadFile):
@@ -100,10 +97,6 @@ def _keep(source: IO[bytes], folder: Path) -> Path:
     with path.open("wb") as target:
         shutil.copyfileobj(source, target, 2**20)
     return path
-
-
-def _caller(request: Request) -> Key:
-    return parts.caller(request, parameters(request, _Scope).organization_id)
 
 
 def _writer(key: Key) -> Key:

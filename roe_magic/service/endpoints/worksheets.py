@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -17,16 +16,13 @@ from roe_magic.service.problems import not_found
 from roe_magic.service.request import fields, parameters, path_id
 
 
-class _Scope(msgspec.Struct):
-    organization_id: UUID | None = None
-
-
-class _Page(_Scope):
+class _Page(msgspec.Struct):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 
 
-class _NewWorksheet(_Scope, kw_only=True):
+class _NewWorksheet(msgspec.Struct):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    organization_id: str | None = None
 
 
 async def current_user(request: Request) -> Response:
@@ -39,13 +35,12 @@ class Worksheets(HTTPEndpoint):
 
     async def get(self, request: Request) -> Response:
         """List them."""
-        key = parts.caller(request, parameters(request, _Scope).organization_id)
+        key = parts.caller(request)
         found = await run_in_threadpool(parts.of(request).store.worksheets, key.organization_id)
         return respond([wire.worksheet(one) for one in found])
 
     async def post(self, request: Request) -> Response:
         """Make one."""
-        parts.caller(request, parameters(request, _Scope).organization_id)
         async with fields(request, _NewWorksheet) as body:
             key = parts.caller(request, body.organization_id)
         return respond(wire.worksheet(parts.of(request).store.add_worksheet(key, body.name)), 201)
@@ -54,7 +49,7 @@ class Worksheets(HTTPEndpoint):
 async def queries(request: Request) -> Response:
     """List the queries of a worksheet, the newest first."""
     page = parameters(request, _Page)
-    key, found = parts.caller(request, page.organization_id), parts.of(request)
+    key, found = parts.caller(request), parts.of(request)
     worksheet = found.store.worksheet(key.organization_id, path_id(request, "worksheet_id", "Worksheet"))
     if worksheet is None:
         raise not_found("Worksheet")
