@@ -128,7 +128,9 @@ class Child:
         with contextlib.suppress(RuntimeError):
             while len(head := source.read(4)) == 4:
                 body = source.read(struct.unpack(">I", head)[0])
-                self._loop.call_soon_threadsafe(self._take, msgspec.msgpack.decode(body))
+                # What msgpack cannot say comes as JSON; a message of msgpack never begins with a brace.
+                message = json.loads(body) if body.startswith(b"{") else msgspec.msgpack.decode(body)
+                self._loop.call_soon_threadsafe(self._take, message)
             self._loop.call_soon_threadsafe(self._gone)
 
     def _take(self, message: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import struct
@@ -36,7 +37,7 @@ class Pipe:
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one message; threads may call this at the same time."""
-        body = msgspec.msgpack.encode(message)
+        body = _encoded(message)
         with self._lock:
             self._sink.write(struct.pack(">I", len(body)) + body)
             self._sink.flush()
@@ -123,6 +124,14 @@ class Worker:
             with contextlib.suppress(EngineError):
                 self._engine.query(_KILL, {}, params={"tag": tag})
         return True
+
+
+def _encoded(message: dict[str, Any]) -> bytes:
+    """Encode a message; a cell whose bytes are not UTF-8 holds lone surrogates, which msgpack refuses."""
+    try:
+        return msgspec.msgpack.encode(message)
+    except UnicodeEncodeError:
+        return json.dumps(message).encode()
 
 
 def _empty(folder: Path) -> None:
