@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,8 @@ class Tables:
         settings = {
             "schema_inference_make_columns_nullable": "1",
             "input_format_csv_empty_as_default": "1",
+            # Whether the first row is a header is said by the caller, not guessed.
+            "input_format_csv_detect_header": "0",
             "input_format_max_rows_to_read_for_schema_inference": "1000000",
             "input_format_max_bytes_to_read_for_schema_inference": "1073741824",
         }
@@ -117,9 +119,10 @@ class Tables:
 
     def _load(self, database: str, table: str, path: str, form: str, inference: Mapping[str, str]) -> dict[str, Any]:
         name, source = f"{quoted(database)}.{quoted(table)}", f"file({literal(path)}, {form})"
-        settings = {**self._limits, **inference}
+        # A folder called a=b in the path would make a column.
+        settings = {**self._limits, **inference, "use_hive_partitioning": "0"}
         shape = self._engine.query(f"DESCRIBE {source}", settings, form="JSONCompactEachRow")
-        columns = ", ".join(f"{quoted(row[0])} {row[1]}" for row in results.lines(shape))
+        columns = _declared(results.lines(shape), named=form != "CSV")
         self._engine.query(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()", {})
         figures = Figures()
         try:
@@ -135,6 +138,14 @@ class Tables:
             elapsed_ns=figures.elapsed_ns,
         )
         return models.to_wire(summary)
+
+
+def _declared(columns: Sequence[Sequence[str]], *, named: bool) -> str:
+    """Write the columns that a file has; those without names of their own are called column_1 and so on."""
+    names = [column[0] if named else f"column_{n}" for n, column in enumerate(columns, 1)]
+    if any(re.search(r"[\0\ud800-\udfff]", name) for name in names):  # bytes that are not UTF-8 are read as surrogates
+        raise EngineError("The first row is no row of column names: it holds bytes that are not text.")
+    return ", ".join(f"{quoted(name)} {column[1]}" for name, column in zip(names, columns, strict=True))
 
 
 def quoted(name: str) -> str:
