@@ -19,6 +19,7 @@ from roe_magic import commands, config, header
 from roe_magic.client import RoeClient
 from roe_magic.config import Settings, Source
 from roe_magic.errors import ConfigError, QueryTimeout, RoeError, UsageError
+from roe_magic.models import PENDING, STARTED
 from roe_magic.panel.display import Display, Mode
 from roe_magic.panel.state import Snapshot
 from roe_magic.polling import WAIT_SUBMIT
@@ -267,12 +268,12 @@ def _viewer(running: RunningQuery) -> Callable[[Story], Snapshot]:
             query_id=str(story.query_id) if story.query_id else None,
             status=story.state,
             elapsed=story.elapsed,
-            queued=_seconds(query and query.queued),
-            running=_seconds(query and query.running),
+            **_spans(story, query),
             duration=_seconds(query and query.duration),
             observed=bool(query and query.observed),
             progress=story.status.progress if story.status else None,
             downloaded=story.downloaded,
+            download_size=story.download_size,
             rows=last.row_count if last and last.column_names else None,
             columns=len(last.column_names) if last and last.column_names else None,
             statements=len(story.statements or [1]),
@@ -285,6 +286,16 @@ def _viewer(running: RunningQuery) -> Callable[[Story], Snapshot]:
         )
 
     return view
+
+
+def _spans(story: Story, query: WorksheetQuery | None) -> dict[str, float | None]:
+    """Tell how long the query was queued and ran; while it lives, the last of the two up to now."""
+    queued, running = _seconds(query and query.queued), _seconds(query and query.running)
+    if story.state == PENDING:
+        queued = story.elapsed
+    elif story.state == STARTED and running is None and queued is not None:
+        running = max(story.elapsed - queued, 0.0)
+    return {"queued": queued, "running": running}
 
 
 def _seconds(span: Any) -> float | None:

@@ -29,6 +29,7 @@ from roe_magic.errors import (
 from roe_magic.models import FAILURE, PENDING, SUCCESS, TERMINAL
 from roe_magic.polling import WAIT_SUBMIT, Patience, attempts, backoff, next_poll
 from roe_magic.query import WorksheetQuery
+from roe_magic.transport import Reply
 
 # Right after a submit the server's replicas may not know the query yet.
 NOT_FOUND_GRACE = 5.0
@@ -53,8 +54,8 @@ class Story:
         Seconds since the submit, by this machine's monotonic clock.
     submitted, status : models, optional
         The server's last words.
-    downloaded : int, optional
-        Bytes of the rows read so far; None before the download.
+    downloaded, download_size : int, optional
+        Bytes of the rows read so far, None before the download; and of all of them, where the server says so.
     statements : list of models.Statement, optional
         The results, once they are here.
     notice : str, optional
@@ -72,6 +73,7 @@ class Story:
     submitted: models.WorksheetQuery | None = None
     status: models.QueryStatus | None = None
     downloaded: int | None = None
+    download_size: int | None = None
     statements: list[models.Statement] | None = None
     notice: str | None = None
     error: RoeError | None = None
@@ -349,6 +351,7 @@ class RunningQuery:
         query_id = self.story.query_id
         assert query_id is not None  # it was submitted
         reply = self.client.result(query_id)
+        self._tell(downloaded=0, download_size=_size_of(reply))
         chunks = self._measured(reply.chunks)
         if reply.content_type == models.ARROW_STREAM:
             statements: list[models.Statement] = frames.read_arrow(chunks)
@@ -426,6 +429,11 @@ def _statements(result: models.QueryResult, query_id: UUID) -> list[models.State
     if result.results is None or (result.status not in TERMINAL and not result.results):
         raise _NotReady(f"The server says that query {query_id} is over, but it gives no results.")
     return result.results
+
+
+def _size_of(reply: Reply) -> int | None:
+    length = reply.headers.get("Content-Length", "")
+    return int(length) if length.isdigit() and "Content-Encoding" not in reply.headers else None
 
 
 def _first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:
