@@ -22,6 +22,9 @@ DEFAULT_TIMEOUT = 60.0
 DEFAULT_MAX_RETRIES = 3
 KEYRING_SERVICE = "roe-magic"
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1", re.IGNORECASE)
+_BASE_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[^\s\\]*)?")
+# Sockets take no longer time; some 30 years.
+_LONGEST_TIMEOUT = 1e9
 _NO_CREDENTIALS = (
     "No API key is set: set ROE_API_KEY and ROE_ORGANIZATION_ID, or store a profile with `roe-magic login`."
 )
@@ -103,6 +106,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", check_base_url(self.base_url))
+        if not 0 <= self.timeout <= _LONGEST_TIMEOUT or self.max_retries < 0:
+            raise ConfigError(f"A timeout of {self.timeout} s with {self.max_retries} retries cannot work.")
 
     @property
     def host(self) -> str:
@@ -124,14 +129,18 @@ def resolve(*sources: Source) -> Settings:
         No source has a key, or the address that is asked for has none.
     """
     owner = _owner(sources)
-    until_owner = sources[: sources.index(owner) + 1]
+    stronger = sources[: sources.index(owner)]
+    # An organisation goes with its address, as a key does: one that comes with another address is not for this server.
+    ours = [
+        each for each in stronger if not (each.base_url or each.api_key) or same_address(each.address, owner.address)
+    ]
     assert owner.api_key is not None
     timeout = _first(sources, "timeout")
     max_retries = _first(sources, "max_retries")
     return Settings(
         base_url=owner.address,
         api_key=owner.api_key,
-        organization_id=_first(until_owner, "organization_id"),
+        organization_id=_first([*ours, owner], "organization_id"),
         timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
         source=owner.name,
@@ -300,17 +309,25 @@ def _entry(profile: str, base_url: str) -> str:
 
 def check_base_url(url: str) -> str:
     """Bring a base URL into one form, or say why it will not do."""
-    parts = urlsplit(url.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"The base URL {url!r} is not an http or https address.", hint=f"Such as {DEFAULT_BASE_URL}")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+    url = url.strip()
+    if set(url) & set("@?#"):  # not repeated in the message: it may hold a password
         raise ConfigError("The base URL may hold neither a user name nor a password, a query or a fragment.")
+    if not _BASE_URL.fullmatch(url.lower()) or not _has_good_port(url):
+        raise ConfigError(f"The base URL {url!r} is not an http or https address.", hint=f"Such as {DEFAULT_BASE_URL}")
+    parts = urlsplit(url)
     if parts.scheme == "http" and not _is_loopback(url) and os.environ.get("ROE_ALLOW_HTTP") != "1":
         raise ConfigError(
             f"{parts.netloc} is asked for over plain http, which would send the API key unencrypted.",
             hint="Use https://, or set ROE_ALLOW_HTTP=1 if you trust the network between.",
         )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def same_address(one: str, other: str) -> bool:

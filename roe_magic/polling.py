@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -42,7 +43,7 @@ def next_poll(elapsed: float, *, live: int = 1, dice: Callable[[], float] = _ran
 
 def backoff(attempt: int, *, dice: Callable[[], float] = _random.random) -> float:
     """Tell how long to wait before attempt ``attempt + 1`` (from 0): doubling, capped at 5 s, half of it by chance."""
-    return min(0.25 * 2.0**attempt, 5.0) * (0.5 + 0.5 * dice())
+    return min(0.25 * 2.0 ** min(attempt, 10), 5.0) * (0.5 + 0.5 * dice())
 
 
 def retry_after(header: str | None, *, now: Callable[[], float] = time.time) -> float | None:
@@ -53,7 +54,9 @@ def retry_after(header: str | None, *, now: Callable[[], float] = time.time) -> 
     if text.isascii() and text.isdigit():
         return min(float(text), LONGEST_RETRY_AFTER)
     try:
-        seconds = parsedate_to_datetime(text).timestamp() - now()
+        date = parsedate_to_datetime(text)
+        # HTTP's dates are in GMT, whether they say so or not.
+        seconds = (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - now()
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
