@@ -87,6 +87,8 @@ class Embedded:
             yield connection
         except RuntimeError as error:
             raise self._readable(str(error)) from None
+        except UnicodeDecodeError as error:  # a message that quotes bytes which are not UTF-8
+            raise self._readable(error.object.decode("utf-8", "backslashreplace")) from None
         finally:
             if connection is not None:
                 connection.close()
@@ -137,7 +139,7 @@ class Embedded:
     def rows(self, sql: str, params: Mapping[str, str] | None = None, **settings: str) -> list[list[Any]]:
         """Run one of the service's own queries and give its rows."""
         text = self.query(sql, settings, form="JSONCompactEachRow", params=params)
-        return [json.loads(line) for line in text.splitlines()]
+        return [json.loads(line.decode("utf-8", "surrogateescape")) for line in text.splitlines()]
 
     def tokens(self, sql: str) -> list[tuple[int, int, str]]:
         """Cut SQL into (begin, end, kind), in bytes."""

@@ -21,6 +21,7 @@ from roe_magic.service.pieces import Token
 WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key"
 
 Node = Mapping[str, Any]
+_NAMES = frozenset({"Identifier", "TableIdentifier"})
 
 
 class Refused(Exception):
@@ -223,19 +224,23 @@ def _check_function(node: Node, key: str, database: str) -> None:
 
 
 def _check_arguments(node: Node, database: str) -> None:
+    name = node["name"].lower()
     arguments = (node.get("arguments") or {}).get("children", [])
-    identifiers = [item for item in arguments if item.get("type") in {"Identifier", "TableIdentifier"}]
-    if node["name"].lower() in permitted.IN_FUNCTIONS:
-        for item in identifiers[-1:]:
-            _check_name(_parts(item), database)
-    if not node.get("is_operator"):
-        # A bare function name is an argument too: arrayMap(file, [...]).
-        for item in identifiers:
-            name = item["name"]
-            _require(
-                len(_parts(item)) > 1 or not _reaches_outside(name),
-                f"the function {name} is not permitted here (is it a column? write table.{name})",
-            )
+    if name in permitted.IN_FUNCTIONS and arguments[-1:] and arguments[-1].get("type") in _NAMES:
+        # A name at the right of IN is a table.
+        _check_name(_parts(arguments[-1]), database)
+    if name.startswith(permitted.HIGHER_ORDER_PREFIXES):
+        for item in arguments:
+            _check_function_reference(item)
+
+
+def _check_function_reference(item: Node) -> None:
+    """Refuse a bare function name as an argument, as in ``arrayMap(file, [...])``."""
+    name = item.get("name", "")
+    _require(
+        item.get("type") not in _NAMES or len(_parts(item)) > 1 or not _reaches_outside(name),
+        f"the function {name} is not permitted here (is it a column? write table.{name})",
+    )
 
 
 def _check_function_name(name: str) -> None:

@@ -26,7 +26,7 @@ CREATE_FLAGS = words(
 ALTER_COMMANDS = words(
     "ADD_COLUMN DROP_COLUMN MODIFY_COLUMN RENAME_COLUMN COMMENT_COLUMN MATERIALIZE_COLUMN CLEAR_COLUMN "
     "ADD_INDEX DROP_INDEX MATERIALIZE_INDEX ADD_CONSTRAINT DROP_CONSTRAINT ADD_PROJECTION DROP_PROJECTION "
-    "MATERIALIZE_PROJECTION MODIFY_ORDER_BY MODIFY_COMMENT DELETE UPDATE DROP_PARTITION MODIFY_QUERY"
+    "MATERIALIZE_PROJECTION MODIFY_ORDER_BY MODIFY_COMMENT MODIFY_TTL REMOVE_TTL DELETE UPDATE DROP_PARTITION MODIFY_QUERY"
 )
 
 # Those that make up rows or only look at rows that the statement may see anyway.
@@ -65,7 +65,9 @@ OUTSIDE_FUNCTIONS = words(
     "aiclassify aiembed aiextract aifilter aigenerate airedact aisimilarity aitranslate "
     "filesystemavailable filesystemcapacity filesystemunreserved __getscalar __scalarsubqueryresult"
 )
-OUTSIDE_PREFIXES = ("dictget", "dicthas", "dictisin", "regionto", "regionin", "naivebayesclassifier")
+OUTSIDE_PREFIXES = ("dictget", "dicthas", "dictisin", "region", "naivebayesclassifier")
+# The functions that take functions.
+HIGHER_ORDER_PREFIXES = ("array", "map")
 
 # Table functions: refused when called in any place, since one may stand at the right of IN.
 OUTSIDE_TABLES = words(
