@@ -261,6 +261,7 @@ def _viewer(running: RunningQuery) -> Callable[[Story], Snapshot]:
         query = running.query
         last = story.statements[-1] if story.statements else None
         error = story.error
+        queued, running_for = _spans(story, query)
         return Snapshot(
             sql=story.sql,
             server=settings.base_url,
@@ -268,7 +269,8 @@ def _viewer(running: RunningQuery) -> Callable[[Story], Snapshot]:
             query_id=str(story.query_id) if story.query_id else None,
             status=story.state,
             elapsed=story.elapsed,
-            **_spans(story, query),
+            queued=queued,
+            running=running_for,
             duration=_seconds(query and query.duration),
             observed=bool(query and query.observed),
             progress=story.status.progress if story.status else None,
@@ -288,14 +290,14 @@ def _viewer(running: RunningQuery) -> Callable[[Story], Snapshot]:
     return view
 
 
-def _spans(story: Story, query: WorksheetQuery | None) -> dict[str, float | None]:
+def _spans(story: Story, query: WorksheetQuery | None) -> tuple[float | None, float | None]:
     """Tell how long the query was queued and ran; while it lives, the last of the two up to now."""
     queued, running = _seconds(query and query.queued), _seconds(query and query.running)
     if story.state == PENDING:
         queued = story.elapsed
     elif story.state == STARTED and running is None and queued is not None:
         running = max(story.elapsed - queued, 0.0)
-    return {"queued": queued, "running": running}
+    return queued, running
 
 
 def _seconds(span: Any) -> float | None:

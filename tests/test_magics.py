@@ -186,7 +186,8 @@ class TestFlags:
 
     def test_a_profile_flag_counts_as_the_strongest(self, shell: Shell, service: Service, tmp_path: Path) -> None:
         """`-s` uses a profile whose key stands in a variable that it names."""
-        lines = ["[mine]", f"base_url = {service.url}", "api_key_variable = MY_KEY"]
+        lines = ["[mine]", f"base_url = {service.url}", "api_key_variable = MY_KEY", "organization_id = "]
+        lines[-1] += service.organization_id
         (tmp_path / "config.ini").write_text("\n".join(lines))
         ran = shell.roe("-s mine", "SELECT 1")
         assert "MY_KEY" in str(ran.error) or "no API key" in str(ran.error)
