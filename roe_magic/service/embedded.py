@@ -137,7 +137,7 @@ class Embedded:
                 yield bytes(part.bytes())
 
     def rows(self, sql: str, params: Mapping[str, str] | None = None, **settings: str) -> list[list[Any]]:
-        """Run one of the service's own queries and give its rows."""
+        """Run one of the service's own queries and give its rows; bytes that are not UTF-8 become lone surrogates."""
         text = self.query(sql, settings, form="JSONCompactEachRow", params=params)
         return [json.loads(line.decode("utf-8", "surrogateescape")) for line in text.splitlines()]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def write_json(path: Path, parts: Iterable[bytes]) -> tuple[list[str], list[str]
     first = next(answers, None)
     if first is None:
         raise ValueError("The engine gave no answer to this statement.")
-    names, types, *_ = first
+    names, types = map(shown, first[:2])
     rows = (row for answer in itertools.chain([first], answers) for row in answer[2:])
     _write(path, names, types, _chunks(names, types, rows))
     return names, types
@@ -50,6 +50,11 @@ def lines(text: bytes) -> list[Any]:
     """Decode the engine's JSON, one value a line."""
     # Not splitlines: a string of the engine's JSON may hold other line ends as they are.
     return [_decoded(line) for line in text.split(b"\n") if line]
+
+
+def shown(texts: Sequence[str]) -> list[str]:
+    """Make names and types, in which lone surrogates stand for bytes that are not UTF-8, fit to be shown."""
+    return [text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for text in texts]
 
 
 def _write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.Table]) -> None:

@@ -229,7 +229,7 @@ class _Run:
             except EngineError:
                 continue
             rows = results.lines(text)
-            return [row[0] for row in rows], [row[1] for row in rows]
+            return results.shown([row[0] for row in rows]), results.shown([row[1] for row in rows])
         return None
 
 
