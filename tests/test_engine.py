@@ -468,11 +468,11 @@ class TestTables:
         assert live.call(engine.drop("own", "people")) is False
 
     def test_a_csv_file_without_header_gets_names(self, live: LiveEngine, files: Path) -> None:
-        """Columns are then c1, c2, ..., as ClickHouse names them."""
+        """Columns are then column_1, column_2, and so on, and the first row is a row."""
         path = files / "plain.csv"
         path.write_text("1,a\n2,b\n")
         live.call(live.engine.create_from_csv("own", "plain", path, with_headers=False))
-        assert live.rows("SELECT c1, c2 FROM plain ORDER BY c1") == [(1, b"a"), (2, b"b")]
+        assert live.rows("SELECT column_1, column_2 FROM plain ORDER BY column_1") == [(1, b"a"), (2, b"b")]
         live.call(live.engine.drop("own", "plain"))
 
     def test_a_table_that_exists_is_left_alone(self, live: LiveEngine, files: Path) -> None:

@@ -20,6 +20,7 @@ from roe_magic.service.pieces import Piece, insert_as_select, lift_settings, spl
 # Lowered by a SET or a SETTINGS clause, never raised.
 _LIMITS = ("max_execution_time", "max_memory_usage")
 PROGRESS_SECONDS = 0.1
+_FIGURES = ("read_rows", "read_bytes", "total_rows_to_read", "written_rows", "written_bytes", "elapsed_ns")
 
 
 @dataclass
@@ -111,15 +112,14 @@ class _Throttle:
     def __init__(self, report: Callable[[dict[str, int]], None], statement: int, statements: int) -> None:
         self._report, self._place = report, {"statement": statement, "statements": statements}
         self._next = 0.0
-        self.total = 0
+        self.seen: dict[str, int] = {}
 
     def __call__(self, figures: Mapping[str, int]) -> None:
-        self.total = max(self.total, figures.get("total_rows_to_read", 0))
+        self.seen = {name: max(int(figures.get(name, 0)), self.seen.get(name, 0)) for name in _FIGURES}
         now = time.monotonic()
         if now >= self._next:
             self._next = now + PROGRESS_SECONDS
-            names = ("read_rows", "read_bytes", "total_rows_to_read", "written_rows", "written_bytes", "elapsed_ns")
-            self._report({**{name: int(figures.get(name, 0)) for name in names}, **self._place})
+            self._report({**self.seen, **self._place})
 
 
 class _Run:
@@ -135,13 +135,14 @@ class _Run:
         query_id, began = str(uuid.uuid4()), time.time()
         verdict = self._judge()
         names, types = self._nothing() if verdict.action in {"set", "use"} else self._rows(verdict)
-        figures = self._figures
+        figures, seen = self._figures, self._progress.seen
         summary = models.Summary(
-            read_rows=figures.read_rows,
-            read_bytes=figures.read_bytes,
+            # A stream's parts may be counted before the last of it has been read; the progress then knows more.
+            read_rows=max(figures.read_rows, seen.get("read_rows", 0)),
+            read_bytes=max(figures.read_bytes, seen.get("read_bytes", 0)),
             written_rows=figures.written_rows,
             written_bytes=figures.written_bytes,
-            total_rows_to_read=self._progress.total,
+            total_rows_to_read=seen.get("total_rows_to_read", 0),
             result_rows=figures.result_rows,
             result_bytes=self._path.stat().st_size if figures.result_rows else 0,
             elapsed_ns=figures.elapsed_ns,
