@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import PATIENCE, Service, end_service, start_service, wait_for
+from services import PATIENCE, Service, end_service, start_service, wait_for
 
 from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.service import envfile, serve

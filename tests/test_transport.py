@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from certificates import self_signed
-from conftest import wait_for
 from fake_clock import FakeClock
 from scripted_server import (
     Request,
@@ -30,6 +29,7 @@ from scripted_server import (
     send,
     tunnel,
 )
+from services import wait_for
 
 from roe_magic.config import Secret, Settings
 from roe_magic.errors import (
