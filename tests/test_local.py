@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from services import wait_for
 
 from roe_magic import RoeClient, RunningQuery, local_service
 from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.local import LocalService
-from tests.conftest import wait_for
 
 MEMBER = """
 import sys
