@@ -8,8 +8,10 @@ import json
 import math
 import tracemalloc
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -19,6 +21,8 @@ from rows_engine import QUERY_ID, body, cut, same, values
 
 from roe_magic import frames, models
 from roe_magic.errors import ProtocolError, ResultTooLarge
+
+UTC = ZoneInfo("UTC")
 
 EXAMPLE = """{
   "worksheet_query_id": "123e4567-e89b-12d3-a456-426614174000", "status": "SUCCESS",
@@ -106,8 +110,11 @@ def test_a_byte_order_mark_is_stepped_over() -> None:
 @pytest.mark.parametrize(
     ("kind", "cells", "expected"),
     [
-        ("Float64", "NaN, Infinity, -Infinity, -0, -0.0, 1, null",
-         [math.nan, math.inf, -math.inf, -0.0, -0.0, 1.0, None]),
+        (
+            "Float64",
+            "NaN, Infinity, -Infinity, -0, -0.0, 1, null",
+            [math.nan, math.inf, -math.inf, -0.0, -0.0, 1.0, None],
+        ),
         ("Float64", '"nan", "inf", "-inf", 1e400', [math.nan, math.inf, -math.inf, math.inf]),
         ("Float64", "-0, 2", [-0.0, 2.0]),
         ("UInt64", '18446744073709551615, "18446744073709551614", null', [2**64 - 1, 2**64 - 2, None]),
@@ -124,8 +131,31 @@ def test_a_byte_order_mark_is_stepped_over() -> None:
         ("JSON", '{"a": 1.0}, "{\\"b\\": 2}", null', ['{"a": 1.0}', '{"b": 2}', None]),
         ("Dynamic", '1e5, "x", [1, 2], null', ["1e5", '"x"', "[1, 2]", None]),
         ("Nullable(Nothing)", "null, null", [None, None]),
+        (
+            "Time",
+            '"-42 days, 8:00:01", "1 day, 1:00:00", "-00:00:01", -1.0, "3"',
+            [timedelta(seconds=n) for n in (-3599999, 90000, -1, -1, 3)],
+        ),
+        ("IntervalDay", '"2", -1, 3.0', [timedelta(days=2), timedelta(days=-1), timedelta(days=3)]),
+        ("Date", '"2024-01-02", "2024-01-03 00:00:00"', [date(2024, 1, 2), date(2024, 1, 3)]),
+        (
+            "DateTime",
+            '0, "1970-01-01", 1.0, null',
+            [
+                datetime(1970, 1, 1, tzinfo=UTC),
+                datetime(1970, 1, 1, tzinfo=UTC),
+                datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
+                None,
+            ],
+        ),
+        ("Tuple(a UInt8, b String)", '[1, "x"], {"b": "y", "a": "2"}', [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]),
+        (
+            "Map(UInt8, Date)",
+            '{"1": "2024-01-02"}, [[2, "2024-01-03"]], [{"keys": 3, "values": "2024-01-04"}], {}',
+            [[(1, date(2024, 1, 2))], [(2, date(2024, 1, 3))], [(3, date(2024, 1, 4))], []],
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("size", [3, 1 << 16])
 def test_unusual_cells_keep_their_values(kind: str, cells: str, expected: list[Any], size: int) -> None:
     """What other servers and JSON writers send for a type is read exactly: numbers as strings, NaN, surrogates."""

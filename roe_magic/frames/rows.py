@@ -226,7 +226,8 @@ def _local(naive: pa.Array, kind: Type) -> pa.Array:
 
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?\Z")
-_CLOCK = re.compile(r"([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
+# As ClickHouse writes it, or as Python does: "-1 day, 23:59:59".
+_CLOCK = re.compile(r"(?:(-?\d+) days?, )?([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
 _PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
@@ -269,9 +270,9 @@ def _span(cell: Any, digits: int) -> int:
     found = _CLOCK.match(cell) if isinstance(cell, str) else None
     if found is None:
         return _ticks(Decimal(str(cell)), digits)
-    sign, hours, minutes, seconds, fraction = found.groups()
-    ticks = _ticks(int(hours) * 3600 + int(minutes) * 60 + int(seconds) + Decimal(f"0.{fraction or 0}"), digits)
-    return -ticks if sign == "-" else ticks
+    days, sign, hours, minutes, seconds, fraction = found.groups()
+    whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + Decimal(f"0.{fraction or 0}")
+    return _ticks(int(days or 0) * 86_400 + (-whole if sign == "-" else whole), digits)
 
 
 def _interval(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
