@@ -8,7 +8,9 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
 HERE = Path(__file__).parent
 
@@ -22,7 +24,13 @@ def main() -> None:
 
     print(f"Running {arguments.notebook.name} on the local service ...", flush=True)
     notebook = nbformat.read(arguments.notebook, as_version=4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(HERE)}}).execute()
+    # Sockets on the disk, which no other user of this machine can listen to.
+    quietly = Config({"ConnectionFileMixin": {"transport": "ipc"}})
+    resources = {"metadata": {"path": str(HERE)}}
+    try:
+        NotebookClient(notebook, timeout=600, resources=resources, config=quietly).execute()
+    except CellExecutionError as error:
+        sys.exit(f"{arguments.notebook.name} failed:\n{error}")
 
     executed = arguments.out / arguments.notebook.name
     nbformat.write(notebook, executed)
