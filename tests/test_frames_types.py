@@ -180,6 +180,14 @@ CASES = [
         "datetime64[s, Europe/Paris]",
     ),
     *(moments(digits, zone) for digits in range(10) for zone in (None, "America/New_York")),
+    # Before there were zones a town's own time had seconds in its offset.
+    Case(
+        "DateTime64(3, 'Europe/Paris')",
+        ["fromUnixTimestamp64Milli(-2208988800001)"],
+        [datetime(1900, 1, 1, 0, 9, 20, 999000, tzinfo=PARIS)],
+        pa.timestamp("ms", "Europe/Paris"),
+        "datetime64[ms, Europe/Paris]",
+    ),
     *map(times, (None, 0, 3, 6)),
     Case(
         "Time64(9)",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +16,7 @@ from roe_magic.frames import schema as canonical
 from roe_magic.frames.arrow import from_arrow, repair
 from roe_magic.frames.cells import json_cells
 from roe_magic.frames.flat import FlatReader
+from roe_magic.frames.memory import no_garbage_collection
 from roe_magic.frames.scanner import Positions, decode, row_ends
 from roe_magic.frames.schema import DOCUMENTS, bare, resolve
 
@@ -53,7 +52,7 @@ class TableBuilder:
             return
         start = 0
         for end in [*ends[ROWS - 1 :: ROWS].tolist(), *([int(ends[-1])] if len(ends) % ROWS else [])]:
-            with _no_garbage_collection():
+            with no_garbage_collection():
                 self._convert(self._rows(text[start : end + 1]))
             start = end + 1
 
@@ -158,15 +157,3 @@ class _Column:
     def whole(self) -> pa.ChunkedArray:
         parts = self.parts or [rows.column(self.name, self.kind, ())]
         return rows.finish(pa.chunked_array(parts), self.kind)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Many objects are made at once and none in cycles: looking through them would take most of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from roe_magic.clickhouse_types import Type
 from roe_magic.frames import schema as canonical
+from roe_magic.frames.memory import no_garbage_collection
 from roe_magic.frames.schema import INTERVALS, arrow_type, bare, element_names, resolve
 
 Convert = Callable[[pa.Array, Type], list[Any]]
@@ -27,14 +28,16 @@ def to_rows(table: pa.Table | pa.RecordBatch, column_types: Sequence[str]) -> li
     tuple is an object, and a map is an object too, unless a key repeats or is not simple: then it is a list of pairs.
     ``from_rows`` of it gives the same table again.
     """
-    return [list(row) for row in zip(*_columns(table, column_types, json_cells), strict=True)]
+    with no_garbage_collection():
+        return [list(row) for row in zip(*_columns(table, column_types, json_cells), strict=True)]
 
 
 def to_json(table: pa.Table | pa.RecordBatch, column_types: Sequence[str]) -> bytes:
     """Write the rows as JSON, ``[1,"a"],[2,"b"]``, without the outer brackets; documents go through as they are."""
-    rows = list(zip(*_columns(table, column_types, _raw_cells), strict=True))
     try:
-        return msgspec.json.encode(rows)[1:-1]
+        with no_garbage_collection():
+            rows = list(zip(*_columns(table, column_types, _raw_cells), strict=True))
+            return msgspec.json.encode(rows)[1:-1]
     except UnicodeEncodeError:  # bytes that are not UTF-8, as lone surrogates: only the standard library writes them
         return json.dumps(to_rows(table, column_types), separators=(",", ":"))[1:-1].encode()
 
@@ -44,7 +47,7 @@ def _columns(table: pa.Table | pa.RecordBatch, column_types: Sequence[str], conv
         table = pa.Table.from_batches([table])
     canonical.check_lengths(table.column_names, column_types)
     return [
-        [cell for chunk in column.chunks for cell in convert(chunk, resolve(kind))]
+        list(itertools.chain.from_iterable(convert(chunk, resolve(kind)) for chunk in column.chunks))
         for column, kind in zip(table.columns, column_types, strict=True)
     ]
 
@@ -121,11 +124,23 @@ def _decoded(array: pa.Array, _: Type) -> list[Any]:
     return _each(array, lambda raw: raw.decode("utf-8", "surrogateescape"))
 
 
-def _datetimes(array: pa.Array, kind: Type) -> list[Any]:
+def _datetimes(array: pa.Array, _: Type) -> list[Any]:
     """Write moments as Python does: the fraction left out where it is zero, the offset with a colon."""
-    text = pc.strftime(array, format="%Y-%m-%d %H:%M:%S%z")
-    text = pc.replace_substring_regex(text, r"\.0+([+-])", r"\1")
-    return plain(pc.replace_substring_regex(text, r"([+-]\d\d)(\d\d)$", r"\1:\2"))
+    local = pc.local_timestamp(array)  # twenty times as quick as strftime
+    text = local.cast(pa.string())
+    if array.type.unit != "s":
+        text = pc.replace_substring_regex(text, r"\.0+$", "")
+    seconds = pc.subtract(local.cast(pa.int64()), array.cast(pa.int64())).dictionary_encode()
+    per_second = 10 ** _DIGITS[array.type.unit]
+    offsets = pa.array([_offset(ticks // per_second) for ticks in seconds.dictionary.to_pylist()], pa.string())
+    return plain(pc.binary_join_element_wise(text, offsets.take(seconds.indices), ""))
+
+
+def _offset(seconds: int) -> str:
+    """Write +01:00, or +00:09:21 for the mean times before there were zones."""
+    minutes, rest = divmod(abs(seconds), 60)
+    text = f"{'-' if seconds < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
+    return f"{text}:{rest:02}" if rest else text
 
 
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}

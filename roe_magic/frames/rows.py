@@ -225,7 +225,7 @@ def _local(naive: pa.Array, kind: Type) -> pa.Array:
     return pc.assume_timezone(naive, canonical.zone(kind), ambiguous="earliest", nonexistent="earliest")
 
 
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?\Z")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d(?::\d\d)?)?\Z")
 # As ClickHouse writes it, or as Python does: "-1 day, 23:59:59".
 _CLOCK = re.compile(r"(?:(-?\d+) days?, )?([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
 _PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
