@@ -10,7 +10,6 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
-from traitlets.config import Config
 
 HERE = Path(__file__).parent
 
@@ -24,11 +23,10 @@ def main() -> None:
 
     print(f"Running {arguments.notebook.name} on the local service ...", flush=True)
     notebook = nbformat.read(arguments.notebook, as_version=4)
-    # Sockets on the disk, which no other user of this machine can listen to.
-    quietly = Config({"ConnectionFileMixin": {"transport": "ipc"}})
+    quietly = ["--IPKernelApp.log_level=ERROR"]
     resources = {"metadata": {"path": str(HERE)}}
     try:
-        NotebookClient(notebook, timeout=600, resources=resources, config=quietly).execute()
+        NotebookClient(notebook, timeout=600, resources=resources, extra_arguments=quietly).execute()
     except CellExecutionError as error:
         sys.exit(f"{arguments.notebook.name} failed:\n{error}")
 
