@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).with_name("specifications")
-_BODIES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 _CONTRACT = "/v1/database/"
 
 # Errors that any endpoint may answer, and those of endpoints that take a body.
@@ -54,17 +53,9 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         errors |= _WITH_KEY
     if "requestBody" in operation:
         errors |= _WITH_BODY
-        _offer_forms(operation["requestBody"]["content"])
     for status, text in errors.items():
         answer = operation["responses"].setdefault(status, {"description": text})
         answer.setdefault("content", {"application/json": {"schema": {"$ref": _error(path, status)}}})
-
-
-def _offer_forms(content: dict[str, Any]) -> None:
-    """Offer every kind of body; a file comes in a multipart one alone."""
-    if "application/json" in content:
-        for kind in _BODIES:
-            content.setdefault(kind, {"schema": content["application/json"]["schema"]})
 
 
 def _error(path: str, status: str) -> str:
