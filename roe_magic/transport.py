@@ -315,6 +315,7 @@ class _DeadlineReader(io.RawIOBase):
 
     def __init__(self, raw: Any, sock: Any) -> None:
         self._raw, self._sock = raw, sock
+        self.ended = False
         self._timeout = sock.gettimeout()
         self._ends = None if self._timeout is None else time.monotonic() + self._timeout
 
@@ -328,6 +329,7 @@ class _DeadlineReader(io.RawIOBase):
                 raise TimeoutError("timed out")
             self._sock.settimeout(remaining)
         count: int | None = self._raw.readinto(buffer)
+        self.ended = count == 0
         return count
 
     def close(self) -> None:
@@ -341,7 +343,13 @@ class _DeadlineReader(io.RawIOBase):
 class _DeadlineResponse(http.client.HTTPResponse):
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock))
+        self._reader = _DeadlineReader(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        super().begin()
+        if self._reader.ended:  # http.client takes a head that is cut off for a whole one
+            raise http.client.HTTPException("the answer ended inside its head")
 
 
 class _Connecting:
