@@ -8,15 +8,15 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 from uuid import UUID
 
-import msgspec
-
 from roe_magic import models
+from roe_magic.answers import decode_json
 from roe_magic.config import Settings
 from roe_magic.errors import (
     ConnectFailed,
     NotFoundError,
     ProtocolError,
     RoeAPIException,
+    ServerError,
     SubmitUncertain,
     TransportError,
 )
@@ -26,6 +26,7 @@ from roe_magic.transport import Call, Reply, Transport
 
 # How much longer than the wait that was asked for an answer may take.
 GRACE = 10.0
+_LOOK_FIRST = "Look for it with `%roe worksheets` before you run the cell once more."
 _ASYNC = "/v1/database/query/async/"
 
 
@@ -118,10 +119,13 @@ class RoeClient:
             return parse(models.WorksheetQuery, self._transport.send(call).json())
         except ConnectFailed:
             raise
+        except (ProtocolError, ServerError) as error:
+            error.hint = " ".join(filter(None, (error.hint, f"The query may be running all the same. {_LOOK_FIRST}")))
+            raise
         except TransportError as error:
             raise SubmitUncertain(
                 f"The query was sent, but the answer was lost ({error.message}) It may be running.",
-                hint="It was not sent again. Look for it with `%roe worksheets` before you run the cell once more.",
+                hint=f"It was not sent again. {_LOOK_FIRST}",
             ) from None
 
     def follow(self, query_id: UUID | str, *, wait: int = WAIT_STATUS) -> Iterator[Seen]:
@@ -143,11 +147,8 @@ class RoeClient:
         if reply.content_type != models.NDJSON:
             yield Seen(_status(reply.json(), query_id), waited)
             return
-        try:
-            for line in _lines(reply.chunks):
-                yield Seen(_status(msgspec.json.decode(line), query_id), waited)
-        except msgspec.DecodeError:
-            raise ProtocolError("The server's status stream holds a line that is not JSON.") from None
+        for line in _lines(reply.chunks):
+            yield Seen(_status(decode_json(line, reply.content_type), query_id), waited)
 
     def status(self, query_id: UUID | str) -> models.QueryStatus:
         """Ask for the status of a query, as it is now."""

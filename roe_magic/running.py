@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,17 +29,18 @@ from roe_magic.errors import (
     TransportError,
 )
 from roe_magic.models import FAILURE, PENDING, SUCCESS, TERMINAL
-from roe_magic.polling import WAIT_SUBMIT, Patience, attempts, backoff, next_poll
+from roe_magic.polling import WAIT_SUBMIT, Patience, backoff, next_poll
 from roe_magic.query import WorksheetQuery
 from roe_magic.transport import Reply
 
-# Right after a submit the server's replicas may not know the query yet.
-NOT_FOUND_GRACE = 5.0
+# Right after a submit the server's replicas may not know the query yet; and a proxy between may answer in its place.
+ODD_GRACE = 5.0
 # SUCCESS may be told a moment before the rows are there.
 RESULT_GRACE = 15.0
 STALL_AFTER = 60.0
 # How long a caller who leaves waits for the id of a query that is just being submitted.
 ID_GRACE = 0.7
+_log = logging.getLogger(__name__)
 _PASSING = (TransportError, ServerError, RateLimitError)
 _live = 0
 _live_lock = threading.Lock()
@@ -161,6 +164,8 @@ class RunningQuery:
         except RoeError as error:
             error.query_id = error.query_id or (str(self.story.query_id) if self.story.query_id else None)
             self._tell(error=error, notice=None)
+        except Exception as error:
+            self._tell(error=_unexpected(error, self._id_text()), notice=None)
         finally:
             self._tell(over=self.story.terminal or not self._detached.is_set())
             self._ended.set()
@@ -275,13 +280,15 @@ class RunningQuery:
 
     def _watch(self) -> None:
         """Ask until the query has ended, through failures as long as patience lasts."""
-        patience = Patience(clock=self._clock)
+        patience, odd = Patience(clock=self._clock), Patience(ODD_GRACE, clock=self._clock)
         number = 0
         while not self.story.terminal and not self._detached.is_set():
             try:
                 waited = self._look(patience)
-            except NotFoundError:
-                if self.elapsed > NOT_FOUND_GRACE:
+                odd.good()
+            except (NotFoundError, ProtocolError):
+                odd.bad()
+                if odd.is_over():
                     raise
                 waited = False
             except _PASSING as error:
@@ -308,7 +315,7 @@ class RunningQuery:
         """Put up with a passing failure, visibly, until patience ends."""
         since = patience.bad()
         if patience.is_over():
-            error.hint = f"The query may still be running. Look again with: %roe status {self.story.query_id}"
+            error.hint = f"The query may well go on at the server. Come back to it with: %roe result {self._id_text()}"
             raise error
         self._tell(notice=f"No answer for {since:.0f} s, still trying ({error.message})")
         wait = getattr(error, "retry_after", None)
@@ -336,14 +343,15 @@ class RunningQuery:
 
     def _download(self) -> list[models.Statement]:
         """Read the rows, again where the download broke or the rows are not ready yet."""
-        for attempt in attempts(1000, budget=RESULT_GRACE, clock=self._clock, sleep=self._pause):
+        broken, absent = Patience(clock=self._clock), Patience(RESULT_GRACE, clock=self._clock)
+        for number in itertools.count():
             try:
                 return self._read()
-            except (TransportError, NotFoundError, _NotReady) as error:
+            except (*_PASSING, NotFoundError, _NotReady) as error:
                 if self._detached.is_set():
                     raise
-                attempt.failed(error)
-        raise AssertionError("attempts() raises when it is used up")
+                self._bear(error, broken if isinstance(error, _PASSING) else absent, number)
+        raise AssertionError("it counts for ever")
 
     def _read(self) -> list[models.Statement]:
         from roe_magic import frames
@@ -383,7 +391,15 @@ class RunningQuery:
             elapsed = self.story.elapsed if self.story.over else self.elapsed
             self.story = replace(self.story, elapsed=elapsed, **changes)
             if self._listener is not None:
-                self._listener(self.story)
+                self._hear(self._listener)
+
+    def _hear(self, listener: Callable[[Story], None]) -> None:
+        """Call the listener; the query does not fail because somebody could not be told of it."""
+        try:
+            listener(self.story)
+        except Exception:
+            self._listener = None
+            _log.warning("A listener failed and is told nothing more.", exc_info=True)
 
     def _await_id(self) -> None:
         """Give a submit that is under way a moment to tell the query's id, and note the time."""
@@ -433,7 +449,8 @@ def _statements(result: models.QueryResult, query_id: UUID) -> list[models.State
 
 def _size_of(reply: Reply) -> int | None:
     length = reply.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() and "Content-Encoding" not in reply.headers else None
+    plain = length.isascii() and length.isdigit() and len(length) < 20
+    return int(length) if plain and "Content-Encoding" not in reply.headers else None
 
 
 def _first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:
@@ -462,6 +479,13 @@ def _known_by_status(status: models.QueryStatus) -> models.WorksheetQuery:
         error=status.error,
         ai_summary=None,
     )
+
+
+def _unexpected(error: Exception, query_id: str | None) -> RoeError:
+    """Wrap what should not happen, so that the waiting thread hears of it."""
+    problem = RoeError(f"Something unexpected went wrong: {type(error).__name__}: {error}", query_id=query_id)
+    problem.__cause__ = error
+    return problem
 
 
 def _ended_badly(query: WorksheetQuery) -> QueryError:
