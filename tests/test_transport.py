@@ -62,6 +62,7 @@ ENDLESS_HEAD = send(b"HTTP/1.1 200 OK\r\n" + b"X-A: 1\r\n" * 10_000)
 BROKEN = {
     "reset": reset(),
     "reset in the head": reset(b"HTTP/1.1 200 O"),
+    "end in the head": send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"),
     "reset in the body": reset(bytes_of({"ok": True})[:-4]),
     "no answer": NO_ANSWER,
     "cut body": CUT_BODY,
