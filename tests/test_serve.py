@@ -12,7 +12,6 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from services import PATIENCE, Service, end_service, start_service, wait_for
 from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.service import envfile, serve
 
+LINES = {"Prefer": "wait=30", "Accept": "application/x-ndjson"}
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
 
 
@@ -166,19 +166,20 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> Non
     with running(tmp_path) as first:
         query = submit(first, SLOW)
         wait_for(lambda: status(first, query["id"])["status"] == "STARTED")
-        heard: list[dict[str, Any]] = []
-        watcher = threading.Thread(target=lambda: heard.append(status(first, query["id"], wait=30)))
-        watcher.start()
-        time.sleep(0.2)
-        began = time.monotonic()
-        first.process.send_signal(number)
+        with (
+            first.client() as http,
+            http.stream("GET", f"/v1/database/query/{query['id']}/status/", headers=LINES) as told,
+        ):
+            lines = told.iter_lines()
+            assert json.loads(next(lines))["status"] == "STARTED"
+            began = time.monotonic()
+            first.process.send_signal(number)
+            list(lines)
         assert first.wait() == 0
         assert time.monotonic() - began < 20
-        watcher.join(PATIENCE)
-        assert heard
     with running(tmp_path) as second:
-        told = status(second, query["id"])
-        assert (told["status"], told["error"]) == ("FAILURE", "server stopped")
+        ended = status(second, query["id"])
+        assert (ended["status"], ended["error"]) == ("FAILURE", "server stopped")
 
 
 def test_a_killed_service_says_so_at_its_next_start(tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def test_it_ends_soon_after_its_last_member(tmp_path: Path) -> None:
 def test_it_ends_when_no_member_comes(tmp_path: Path) -> None:
     """A service that nobody joins does not stay for ever; who asks for the lock meanwhile waits for its end."""
     lock = tmp_path / "members.lock"
-    with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "0.5", "--grace", "1") as service:
+    with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "0.5", "--grace", "3") as service:
         assert service.wait() == 0
 
 

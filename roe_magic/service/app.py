@@ -36,14 +36,15 @@ def create_app(started: AbstractAsyncContextManager[Parts]) -> Starlette:
             yield
 
     app = Starlette(
-        routes=_routes(), lifespan=lifespan, middleware=[Middleware(Gate)], exception_handlers=problems.HANDLERS
+        routes=routes(), lifespan=lifespan, middleware=[Middleware(Gate)], exception_handlers=problems.HANDLERS
     )
     # A redirect would answer a POST without its final slash, with an address made of the Host header.
     app.router.redirect_slashes = False
     return app
 
 
-def _routes() -> list[Route]:
+def routes() -> list[Route]:
+    """List the endpoints."""
     query, table = "/v1/database/query/", "/v1/tables/"
     return [
         Route("/healthz", health),

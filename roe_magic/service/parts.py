@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeGuard, cast
 from uuid import UUID
 
 import msgspec
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Scope(msgspec.Struct):
     """What the query string of any request may name."""
 
-    organization_id: str = ""
+    organization_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +97,18 @@ def caller(request: Request, organization_id: str | None = None) -> Key:
         404 when the request names an organisation that is not the key's, 400 when the name is no UUID.
     """
     key = cast("Key", request.scope["key"])
-    for named in (organization_id, parameters(request, Scope).organization_id):
-        if named and _uuid(named) != key.organization_id:
-            raise not_found("Organization")
+    in_query = parameters(request, Scope).organization_id
+    named = [in_query] if isinstance(in_query, str) else []
+    if is_given(organization_id):
+        named.append(organization_id)
+    if any(_uuid(one) != key.organization_id for one in named):
+        raise not_found("Organization")
     return key
+
+
+def is_given(field: str | None) -> TypeGuard[str]:
+    """Tell whether a body's optional id is there; a form says null as an empty text, some clients as "null"."""
+    return field not in (None, "", "null")
 
 
 def _uuid(text: str) -> UUID:

@@ -119,7 +119,8 @@ def _json(body: bytes) -> object:
         raise Problem(400, f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
         raise Problem(400, "The body must be a JSON object.")
-    return value
+    # In JSON Schema 3.0 is an integer, too.
+    return {name: int(one) if isinstance(one, float) and one.is_integer() else one for name, one in value.items()}
 
 
 def _form(body: bytes) -> Items:
@@ -154,7 +155,11 @@ def _once(items: Items, kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 def _convert_form(items: Items, kind: type[S]) -> S:
     """Check a form's fields; a form cannot say null, so that an empty field is one that is not there."""
-    return _convert({name: value for name, value in _once(items, kind).items() if value != ""}, kind, strict=False)
+    values = {name: value for name, value in _once(items, kind).items() if value != ""}
+    for field in msgspec.structs.fields(kind):
+        if field.type is bool and str(values.get(field.name, "true")).lower() not in ("true", "false"):
+            raise Problem(400, "Must be true or false.", field=field.name)
+    return _convert(values, kind, strict=False)
 
 
 def _convert(values: Any, kind: type[S], *, strict: bool) -> S:

@@ -61,6 +61,9 @@ class Settings:
         member has come it waits for ``grace`` seconds.
     limits : Limits, optional
         What one statement may use.
+    max_stored_bytes : int
+        When the rows of all ended queries take more on disk, those of the oldest are removed; the result endpoint then
+        answers 404, and the query itself stays.
     """
 
     host: str = "127.0.0.1"
@@ -72,6 +75,7 @@ class Settings:
     grace: float = 30.0
     linger: float = 5.0
     limits: Limits | None = None
+    max_stored_bytes: int = 10 * 2**30
 
 
 def serve(settings: Settings) -> None:
@@ -195,7 +199,8 @@ async def _serve(settings: Settings, folder: DataFolder, listener: socket.socket
     from roe_magic.service import parts, server  # see above
 
     hosts = {settings.host.lower(), socket.gethostname().lower()}
-    async with parts.running(folder.root, engine=engine, hosts=hosts) as running:
+    room = settings.max_stored_bytes
+    async with parts.running(folder.root, engine=engine, hosts=hosts, max_stored_bytes=room) as running:
         env_file = (settings.env_file or folder.env_file).expanduser().absolute()
         url = _url(settings.host, listener)
         _write_env_file(env_file, running, url)

@@ -84,8 +84,8 @@ async def _submit(request: Request, *, needs_scope: bool) -> Live:
     if body.use_admin and not key.admin:
         raise Problem(403, "This key is no admin key, which use_admin needs.")
     scope = parameters(request, _Scope)
-    named = scope.worksheet_id or body.worksheet_id
-    if needs_scope and not (named or scope.organization_id or body.organization_id):
+    named = scope.worksheet_id or (body.worksheet_id if parts.is_given(body.worksheet_id) else None)
+    if needs_scope and not (named or scope.organization_id or parts.is_given(body.organization_id)):
         raise Problem(400, "worksheet_id is required if organization_id is not provided.")
     worksheet = _worksheet(request, key, named)
     return parts.of(request).tasks.submit(key, body.query, worksheet, use_admin=body.use_admin)
