@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -130,7 +130,7 @@ def test_a_table_query_may_fail(sdk: Sdk) -> None:
 
 def test_bad_input_is_a_bad_request(sdk: Sdk, table: str) -> None:
     """Each published shape of a 400 becomes the SDK's BadRequestError with a message worth reading."""
-    for call, says in (
+    calls: list[tuple[Callable[[], object], str]] = [
         (lambda: sdk.tables.upload(table_name=table, file=CSV), "exists"),
         (lambda: sdk.tables.upload(table_name="sdk_empty", file=b""), "empty"),
         (lambda: sdk.tables.upload(table_name="not/a`name", file=CSV), "table name"),
@@ -141,7 +141,8 @@ def test_bad_input_is_a_bad_request(sdk: Sdk, table: str) -> None:
         (lambda: sdk.tables.query(""), "length"),
         (lambda: sdk.tables.query("SELECT 1", limit=1001), "1000"),
         (lambda: sdk.tables.query("x" * 65_537), "65536"),
-    ):
+    ]
+    for call, says in calls:
         with pytest.raises(exceptions.BadRequestError, match=says) as caught:
             call()
         assert caught.value.status_code == 400
@@ -149,13 +150,14 @@ def test_bad_input_is_a_bad_request(sdk: Sdk, table: str) -> None:
 
 def test_what_is_not_there_is_not_found(sdk: Sdk) -> None:
     """A table, a query and another organisation that do not exist are the SDK's NotFoundError."""
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: sdk.tables.describe("nowhere"),
         lambda: sdk.tables.preview("nowhere"),
         lambda: sdk.tables.delete("nowhere"),
         lambda: sdk.tables.query_result(str(uuid4())),
         lambda: sdk.tables.upload(table_name="mine", file=CSV, organization_id=uuid4()),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(exceptions.NotFoundError, match="not found") as caught:
             call()
         assert set(caught.value.response or {}) == {"detail"}
