@@ -44,6 +44,9 @@ class Store:
         sa.event.listen(self._engine, "connect", _configure)
         sa.event.listen(self._engine, "begin", _begin)
         self._session = sessionmaker(self._engine, expire_on_commit=False)
+        # SQLite refuses to turn a read into a write when another process has written in between.
+        writing = self._engine.execution_options(begin="IMMEDIATE")
+        self._writing = sessionmaker(writing, expire_on_commit=False)
         # Every submit asks for these, and they never change.
         self._keys: dict[str, Key] = {}
         self._worksheets: dict[tuple[UUID, UUID | None], Worksheet] = {}
@@ -57,7 +60,7 @@ class Store:
 
     def first_start(self) -> tuple[Organization, User]:
         """Find the organisation and user of this data folder; make them, and a default worksheet, at first start."""
-        with self._session.begin() as session:
+        with self._writing.begin() as session:
             organization = session.scalar(sa.select(Organization).order_by(Organization.created_at))
             user = session.scalar(sa.select(User).order_by(User.id))
             if organization is None or user is None:
@@ -67,14 +70,14 @@ class Store:
 
     def add_organization(self, name: str, user: User) -> Organization:
         """Make an organisation with its default worksheet."""
-        with self._session.begin() as session:
+        with self._writing.begin() as session:
             return _organization(session, name, session.merge(user))
 
     def add_key(self, organization: Organization, user: User, *, admin: bool) -> str:
         """Make a key of an organisation; this is the only time that its text is known."""
         key, key_id, digest = keys.make()
         row = Key(id=key_id, digest=digest, admin=admin, organization_id=organization.id, user_id=user.id)
-        with self._session.begin() as session:
+        with self._writing.begin() as session:
             session.add(row)
         return key
 
@@ -147,14 +150,14 @@ class Store:
 
     def finish(self, query_id: UUID, **columns: Any) -> None:
         """Write down what became of a query."""
-        with self._session.begin() as session:
+        with self._writing.begin() as session:
             session.execute(sa.update(Query).where(Query.id == query_id).values(**columns))
 
     def fail_unfinished(self, error: str) -> Sequence[UUID]:
         """Give every query that has not ended the status FAILURE, and list them."""
         time, unfinished = now(), Query.status.not_in(models.TERMINAL)
         failed = sa.update(Query).values(status=models.FAILURE, error=error, finished_at=time, updated_at=time)
-        with self._session.begin() as session:
+        with self._writing.begin() as session:
             ids = session.scalars(sa.select(Query.id).where(unfinished)).all()
             session.execute(failed.where(unfinished))
         return ids
@@ -173,11 +176,11 @@ class Store:
 
     def forget_results(self, query_ids: Iterable[UUID]) -> None:
         """Note that the rows of these queries are gone."""
-        with self._session.begin() as session:
+        with self._writing.begin() as session:
             session.execute(sa.update(Query).where(Query.id.in_(list(query_ids))).values(result_bytes=0, expired=True))
 
     def _add(self, row: R, **related: object) -> R:
-        with self._session.begin() as session:
+        with self._writing.begin() as session:
             session.add(row)
         for name, value in related.items():  # known already: reading them back would double the time
             set_committed_value(row, name, value)
