@@ -147,8 +147,11 @@ class RoeClient:
         if reply.content_type != models.NDJSON:
             yield Seen(_status(reply.json(), query_id), waited)
             return
-        for line in _lines(reply.chunks):
-            yield Seen(_status(decode_json(line, reply.content_type), query_id), waited)
+        try:
+            for line in _lines(reply.chunks):
+                yield Seen(_status(decode_json(line, reply.content_type), query_id), waited)
+        finally:
+            reply.close()
 
     def status(self, query_id: UUID | str) -> models.QueryStatus:
         """Ask for the status of a query, as it is now."""

@@ -361,10 +361,12 @@ class RunningQuery:
         reply = self.client.result(query_id)
         self._tell(downloaded=0, download_size=_size_of(reply))
         chunks = self._measured(reply.chunks)
-        if reply.content_type == models.ARROW_STREAM:
-            statements: list[models.Statement] = frames.read_arrow(chunks)
-            return statements
-        return _statements(frames.read_json(chunks), query_id)
+        try:
+            if reply.content_type == models.ARROW_STREAM:
+                return frames.read_arrow(chunks)
+            return _statements(frames.read_json(chunks), query_id)
+        finally:
+            reply.close()  # what was not read to its end has a connection still
 
     def _measured(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Pass the bytes on, telling how many there were, up to the limit."""
