@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -183,6 +184,8 @@ class ScriptedServer:
     ) -> None:
         self.journal: list[Request] = []
         self.connections = 0
+        # A script that is a function of the request; None leaves it to the routes and steps.
+        self.script: Callable[[Request], Step | None] = lambda _: None
         self._steps, self._routes = deque(steps), dict[tuple[str, str], deque[Step]]()
         self._context, self._greet = context, greet
         self._lock, self._closing = threading.Lock(), threading.Event()
@@ -263,12 +266,14 @@ class ScriptedServer:
         while request := wire.read_request(number):
             with self._lock:
                 self.journal.append(request)
-                step = self.next_step(request)
+                step = self._next(request)
             if not step(wire):
                 return
 
-    def next_step(self, request: Request) -> Step:
+    def _next(self, request: Request) -> Step:
         """Choose what is done with a request."""
+        if scripted := self.script(request):
+            return scripted
         steps = self._routes.get((request.method, request.path), self._steps)
         if not steps:
             return answer("Not Found", 404)
@@ -280,3 +285,11 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Wait until a condition holds."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it did not come true in time"
+        time.sleep(0.005)

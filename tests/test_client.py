@@ -448,10 +448,6 @@ def test_no_repr_shows_the_key(client: RoeClient) -> None:
 def test_many_threads_submit_each_their_own_query() -> None:
     """One client, thirty threads: every query is submitted once, and every answer reaches the thread that asked."""
 
-    class Echo(ScriptedServer):
-        def next_step(self, request: Any) -> Step:
-            return answer({**sample("submit-200-smallest"), "query": request.json()["query"]})
-
     wrong: list[str] = []
 
     def submit(client: RoeClient, number: int) -> None:
@@ -460,7 +456,8 @@ def test_many_threads_submit_each_their_own_query() -> None:
             if client.submit(sql).query != sql:
                 wrong.append(sql)
 
-    with Echo() as server, client_of(server) as client:
+    with ScriptedServer() as server, client_of(server) as client:
+        server.script = lambda request: answer({**sample("submit-200-smallest"), "query": request.json()["query"]})
         threads = [threading.Thread(target=submit, args=(client, number)) for number in range(30)]
         for thread in threads:
             thread.start()

@@ -16,7 +16,6 @@ import pytest
 from certificates import self_signed
 from fake_clock import FakeClock
 from scripted_server import (
-    Request,
     ScriptedServer,
     Step,
     Wire,
@@ -28,8 +27,8 @@ from scripted_server import (
     reset,
     send,
     tunnel,
+    wait_for,
 )
-from services import wait_for
 
 from roe_magic.config import Secret, Settings
 from roe_magic.errors import (
@@ -664,10 +663,6 @@ def test_a_body_that_is_not_read_to_its_end_gives_no_bytes_to_the_next_request()
 def test_many_threads_may_share_one_transport() -> None:
     """Each thread gets the answers to its own questions."""
 
-    class Echo(ScriptedServer):
-        def next_step(self, request: Request) -> Step:
-            return answer({"n": request.params["n"][0]})
-
     wrong: list[str] = []
 
     def ask(name: int) -> None:
@@ -676,7 +671,8 @@ def test_many_threads_may_share_one_transport() -> None:
             if sender.json(replace(GET, params={"n": text})) != {"n": text}:
                 wrong.append(text)
 
-    with Echo() as server, Sender(server.url) as sender:
+    with ScriptedServer() as server, Sender(server.url) as sender:
+        server.script = lambda request: answer({"n": request.params["n"][0]})
         threads = [threading.Thread(target=ask, args=(name,)) for name in range(16)]
         for thread in threads:
             thread.start()
