@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from IPython.core.error import UsageError
@@ -19,9 +19,28 @@ from roe_magic.query import WorksheetQuery
 if TYPE_CHECKING:
     import pandas as pd
 
-    from roe_magic.magics import RoeMagic
 
-Command = Callable[["RoeMagic", list[str]], Any]
+class Magic(Protocol):
+    """What a command uses of the magic that it was given to."""
+
+    shell: Any
+    connection: Source | None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The user's variables."""
+        ...
+
+    def client(self, *flags: Source) -> RoeClient:
+        """Give the client for the settings in force."""
+        ...
+
+    def attach(self, query_id: UUID) -> WorksheetQuery:
+        """Watch a query that was submitted before, and fetch its rows."""
+        ...
+
+
+Command = Callable[[Magic, list[str]], Any]
 
 
 def find(line: str) -> tuple[Command, list[str]] | None:
@@ -36,7 +55,7 @@ def find(line: str) -> tuple[Command, list[str]] | None:
     return command and (command, words[1:])
 
 
-def show_help(_magic: RoeMagic, _words: list[str]) -> None:
+def show_help(_magic: Magic, _words: list[str]) -> None:
     """List the commands."""
     rows = [
         f"  %roe {name + ' ' + _ARGUMENTS.get(name, ''):<44}{_sentence(command)}" for name, command in COMMANDS.items()
@@ -44,7 +63,7 @@ def show_help(_magic: RoeMagic, _words: list[str]) -> None:
     print("\n".join(["Run SQL: %%roe above it, or %roe SQL on one line; flags: %%roe?", "Other commands:", *rows]))
 
 
-def connect(magic: RoeMagic, words: list[str]) -> None:
+def connect(magic: Magic, words: list[str]) -> None:
     """Use a service of this machine, a profile or an address; show the connection in force."""
     memory = "--memory" in words
     where = [word for word in words if word != "--memory"]
@@ -61,24 +80,24 @@ def connect(magic: RoeMagic, words: list[str]) -> None:
     print(f"Connected to {settings.host} ({settings.source}) as {user.display_name}, organisation {organization}")
 
 
-def whoami(magic: RoeMagic, words: list[str]) -> pd.Series[Any]:
+def whoami(magic: Magic, words: list[str]) -> pd.Series[Any]:
     """Ask the server who the key belongs to."""
     _no_more(words, "whoami")
     user = models.to_wire(magic.client().current_user())
     return _series({**user, "server": magic.client().settings.base_url}, "whoami")
 
 
-def status(magic: RoeMagic, words: list[str]) -> pd.Series[Any]:
+def status(magic: Magic, words: list[str]) -> pd.Series[Any]:
     """Ask for a query's status, as it is now."""
     return _series(models.to_wire(magic.client().status(_query_id(words, "status"))), "status")
 
 
-def result(magic: RoeMagic, words: list[str]) -> WorksheetQuery:
+def result(magic: Magic, words: list[str]) -> WorksheetQuery:
     """Come back to a query: watch it to its end and fetch its rows."""
     return magic.attach(_query_id(words, "result"))
 
 
-def tables(magic: RoeMagic, words: list[str]) -> pd.DataFrame:
+def tables(magic: Magic, words: list[str]) -> pd.DataFrame:
     """List the organisation's tables."""
     _no_more(words, "tables")
     found = magic.client().tables()
@@ -86,7 +105,7 @@ def tables(magic: RoeMagic, words: list[str]) -> pd.DataFrame:
     return _frame(rows, ["table", "columns"])
 
 
-def worksheets(magic: RoeMagic, words: list[str]) -> pd.DataFrame:
+def worksheets(magic: Magic, words: list[str]) -> pd.DataFrame:
     """List the worksheets, or the queries of one: the way to a query whose id is lost."""
     client = magic.client()
     if words:
@@ -97,7 +116,7 @@ def worksheets(magic: RoeMagic, words: list[str]) -> pd.DataFrame:
     return _frame(rows, ["id", "name", "created_at", "updated_at"])
 
 
-def upload(magic: RoeMagic, words: list[str]) -> None:
+def upload(magic: Magic, words: list[str]) -> None:
     """Make a table of a CSV file or a DataFrame."""
     flags = {word for word in words if word.startswith("--")}
     names = [word for word in words if not word.startswith("--")]
@@ -132,7 +151,7 @@ def worksheet_id(client: RoeClient, text: str) -> UUID:
     return found[0]
 
 
-def _connection(magic: RoeMagic, where: str, *, memory: bool) -> Source:
+def _connection(magic: Magic, where: str, *, memory: bool) -> Source:
     if where.lower() == "local":
         from roe_magic.local import local_service
 
@@ -142,7 +161,7 @@ def _connection(magic: RoeMagic, where: str, *, memory: bool) -> Source:
     return config.from_profile(where)
 
 
-def _for_address(magic: RoeMagic, url: str) -> Source:
+def _for_address(magic: Magic, url: str) -> Source:
     """Find the key that belongs to an address, or ask for it."""
     asked = Source(name="%roe connect", base_url=config.check_base_url(url))
     for source in (config.from_environment(), *config.keyed_profiles()):

@@ -5,127 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from roe_magic import models
-from roe_magic.errors import MissingExtra, UsageError
+from roe_magic import models, render
+from roe_magic.errors import UsageError
 from roe_magic.models import SUCCESS, TERMINAL, parse, to_wire
+from roe_magic.results import DISPLAY_LIMIT, DtypeBackend, StatementResult, read_statement
+from roe_magic.words import clean, duration, plural
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
-DtypeBackend = Literal["numpy_nullable", "pyarrow"]
-DISPLAY_LIMIT = 10
 _STATES = list(models.STATES)
 _NESTED = ("worksheet", "organization", "creator")
 _NESTED_KEYS = {"worksheet": ("id", "name"), "organization": ("id", "name"), "creator": ("id", "email", "display_name")}
 _TIMES = ("created_at", "updated_at", "finished_at")
 _SPANS = ("duration", "queued", "running")
 _TEXTS = ("query", "query_task_id", "query_task_status", "error", "ai_summary")
-
-
-class StatementResult:
-    """What one statement of a query gave.
-
-    It can be handed as it is to pyarrow, polars, duckdb and plotting libraries, by the Arrow PyCapsule and dataframe
-    protocols.
-
-    Attributes
-    ----------
-    query : str
-        The statement's SQL.
-    row_count : int
-    column_names, column_types : list of str
-        The types are ClickHouse's names.
-    summary : models.Summary or None
-        ClickHouse's figures: rows and bytes read, written and sent, elapsed_ns.
-    """
-
-    def __init__(self, statement: models.Statement, origin: Mapping[str, Any]) -> None:
-        self._statement, self._origin = statement, dict(origin)
-        self.query = statement.query
-        self.column_names = list(statement.column_names)
-        self.column_types = list(statement.column_types)
-        self.summary = statement.summary
-        rows = statement.result_rows
-        self.row_count: int = rows.num_rows if rows is not None else statement.row_count or 0
-
-    def __len__(self) -> int:
-        return self.row_count
-
-    def __repr__(self) -> str:
-        columns = ", ".join(f"{n} {t}" for n, t in zip(self.column_names, self.column_types, strict=False))
-        return f"<StatementResult {self.row_count:,} rows; {columns or 'no columns'}>"
-
-    def arrow(self) -> pa.Table:
-        """Give the rows as a pyarrow Table; docs/types.md tells the type of each column."""
-        if self._statement.result_rows is None:
-            raise UsageError(
-                "Only the description of these rows was kept, not the rows.",
-                hint=f"Fetch them with: %roe result {self._origin['id']}",
-            )
-        table: pa.Table = self._statement.result_rows
-        return table
-
-    def df(self, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
-        """Give the rows as a pandas DataFrame.
-
-        Parameters
-        ----------
-        dtype_backend : {"numpy_nullable", "pyarrow"}
-            As in pandas' own readers.
-        tz : str, optional
-            A time zone to show all times in; left out, each keeps its own.
-
-        Returns
-        -------
-        DataFrame
-            Its ``attrs["roe"]`` tells where it came from, in JSON values.
-        """
-        from roe_magic import frames
-
-        frame: pd.DataFrame = frames.to_pandas(self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz)
-        frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
-        return frame
-
-    def polars(self) -> pl.DataFrame:
-        """Give the rows as a polars DataFrame (extra ``polars``)."""
-        from roe_magic import frames
-
-        try:
-            import polars as pl  # noqa: F401  # asked for here, so that its absence has a clear message
-        except ImportError:
-            raise MissingExtra("polars", "A polars DataFrame") from None
-        frame: pl.DataFrame = frames.to_polars(self.arrow(), self.column_types)
-        return frame
-
-    DataFrame = df
-    PolarsDataFrame = polars
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        capsule: object = self.arrow().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]  # pyarrow
-        return capsule
-
-    def __dataframe__(self, **options: Any) -> Any:
-        return self.arrow().__dataframe__(**options)
-
-    def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
-        """Give the wire form of this statement, with its rows if asked."""
-        from roe_magic import frames
-
-        items = frames.to_rows(self.arrow(), self.column_types) if rows else None
-        return to_wire(replace(self._statement, result_rows=items, row_count=self.row_count))
-
-    def _repr_html_(self) -> str:
-        from roe_magic import render
-
-        return render.statement_html(self, DISPLAY_LIMIT)
 
 
 class WorksheetQuery(Mapping[str, Any]):
@@ -328,7 +229,7 @@ class WorksheetQuery(Mapping[str, Any]):
     @property
     def has_rows(self) -> bool:
         """Whether the rows are here, so that looking at them asks no server."""
-        return isinstance(self._statements, list)
+        return isinstance(self._statements, list) and all(item.has_rows for item in self.results)
 
     @property
     def _loaded(self) -> list[models.Statement]:
@@ -431,11 +332,10 @@ class WorksheetQuery(Mapping[str, Any]):
     def from_dict(cls, data: Mapping[str, Any]) -> WorksheetQuery:
         """Read what :meth:`to_dict` gave."""
         status, seconds = data.get("status"), data.get("observed_seconds")
-        statements = [parse(models.Statement, item) for item in data.get("results") or []]
         return cls(
             parse(models.WorksheetQuery, data["worksheet_query"]),
             parse(models.QueryStatus, status) if status else None,
-            [_with_table(item) for item in statements],
+            [read_statement(item) for item in data.get("results") or []],
             observed=None if seconds is None else timedelta(seconds=seconds),
         )
 
@@ -452,34 +352,18 @@ class WorksheetQuery(Mapping[str, Any]):
         return WorksheetQuery.from_dict, (self.to_dict(rows=bool(self._loaded)),)
 
     def __repr__(self) -> str:
-        from roe_magic import render
-
-        return render.query_line(self)
+        words = [f"WorksheetQuery {self.id} {self.status}"]
+        if self.duration is not None:
+            words.append(f"in {duration(self.duration.total_seconds())}")
+        rows = f", {plural(self.results[-1].row_count, 'row')}" if self._loaded else ""
+        return f"<{' '.join(words)}{rows}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        from roe_magic import render
-
-        return {"text/plain": render.query_text(self), "text/html": render.query_html(self)}
-
-
-_EMPTY = (
-    "id",
-    "status",
-    *_TIMES,
-    *_SPANS,
-    "query",
-    "query_task_id",
-    "query_task_status",
-    "error",
-    "ai_summary",
-    "observed",
-)
-
-
-def _with_table(statement: models.Statement) -> models.Statement:
-    from roe_magic import frames
-
-    if statement.result_rows is None and statement.row_count:
-        return statement
-    table = frames.from_rows(statement.column_names, statement.column_types, statement.result_rows or [])
-    return replace(statement, result_rows=table)
+        """Show the rows; the line above and the error where there are none."""
+        if self.has_rows:
+            return {
+                "text/plain": render.text(self.results, self.displaylimit),
+                "text/html": render.html(self.results, self.displaylimit),
+            }
+        plain = "\n".join(filter(None, (repr(self), self.error and clean(self.error, limit=2000, lines=True))))
+        return {"text/plain": plain, "text/html": render.preformatted(plain)}

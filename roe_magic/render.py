@@ -6,14 +6,17 @@ escaped, and styles stand in the elements, where they survive in an untrusted no
 
 from __future__ import annotations
 
-import html
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
 
-from roe_magic.panel.words import clean, count, duration, plural
+from roe_magic.words import clean, count, plural
 
 if TYPE_CHECKING:
-    from roe_magic.query import StatementResult, WorksheetQuery
+    import pyarrow as pa
+
+    from roe_magic.models import Summary
 
 # Even without a displaylimit a browser is not given more than this many rows.
 MOST_ROWS = 1000
@@ -24,44 +27,46 @@ _LINE = "border-bottom:1px solid var(--jp-border-color2,#bdbdbd80)"
 _NUMBERS = ("Int", "UInt", "Float", "Decimal", "BFloat")
 
 
-def query_line(query: WorksheetQuery) -> str:
-    """Write a query in one line."""
-    parts = [str(query.status)]
-    if query.duration is not None:
-        parts.append(f"in {duration(query.duration.total_seconds())}")
-    rows = f", {plural(query.results[-1].row_count, 'row')}" if query.has_rows and query.results else ""
-    return f"<WorksheetQuery {query.id} {' '.join(parts)}{rows}>"
+class Rows(Protocol):
+    """What is shown of one statement: a StatementResult."""
+
+    query: str | None
+    column_names: list[str]
+    column_types: list[str]
+    row_count: int
+    summary: Summary | None
+
+    def arrow(self) -> pa.Table:
+        """Give the rows."""
+        ...
 
 
-def query_text(query: WorksheetQuery) -> str:
-    """Write the rows of each statement as plain text; the one-line form where there are none."""
-    if not query.has_rows:
-        return "\n".join(filter(None, (query_line(query), query.error and clean(query.error, limit=2000, lines=True))))
-    several = len(query.results) > 1
+def text(results: Sequence[Rows], limit: int | None) -> str:
+    """Write the rows of each statement as plain text, ``limit`` rows of each."""
+    return "\n\n".join(
+        "\n".join(filter(None, (heading, statement_text(result, limit)))) for heading, result in _headed(results)
+    )
+
+
+def html(results: Sequence[Rows], limit: int | None) -> str:
+    """Write the rows of each statement as HTML, ``limit`` rows of each."""
     sections = [
-        (f"{_heading(index, query)}\n" if several else "") + statement_text(result, query.displaylimit)
-        for index, result in enumerate(query.results)
-    ]
-    return "\n\n".join(sections)
-
-
-def query_html(query: WorksheetQuery) -> str:
-    """Write the rows of each statement as HTML; the one-line form where there are none."""
-    if not query.has_rows:
-        return f"<pre>{html.escape(query_text(query))}</pre>"
-    several = len(query.results) > 1
-    sections = [
-        (f'<div style="{_FAINT};margin-top:8px">{html.escape(_heading(index, query))}</div>' if several else "")
-        + statement_html(result, query.displaylimit)
-        for index, result in enumerate(query.results)
+        (f'<div style="{_FAINT};margin-top:8px">{escape(heading)}</div>' if heading else "")
+        + statement_html(result, limit)
+        for heading, result in _headed(results)
     ]
     return f'<div style="overflow-x:auto">{"".join(sections)}</div>'
 
 
-def statement_html(result: StatementResult, limit: int | None) -> str:
+def preformatted(plain: str) -> str:
+    """Write plain text as HTML."""
+    return f"<pre>{escape(plain)}</pre>"
+
+
+def statement_html(result: Rows, limit: int | None) -> str:
     """Write a statement's rows as an HTML table with its size below."""
     if not result.column_names:
-        return f'<div style="{_FAINT}">{html.escape(_size(result, 0))}</div>'
+        return f'<div style="{_FAINT}">{escape(_size(result, 0))}</div>'
     rows = _cells(result, limit, CELL)
     numeric = [kind.removeprefix("Nullable(").startswith(_NUMBERS) for kind in result.column_types[:MOST_COLUMNS]]
     head = "".join(map(_head_cell, result.column_names[:MOST_COLUMNS], result.column_types, numeric))
@@ -69,11 +74,11 @@ def statement_html(result: StatementResult, limit: int | None) -> str:
     return (
         '<table style="border-collapse:collapse;margin:4px 0">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f'<div style="{_FAINT}">{html.escape(_size(result, len(rows)))}</div>'
+        f'<div style="{_FAINT}">{escape(_size(result, len(rows)))}</div>'
     )
 
 
-def statement_text(result: StatementResult, limit: int | None) -> str:
+def statement_text(result: Rows, limit: int | None) -> str:
     """Write a statement's rows as aligned plain text with its size below."""
     if not result.column_names:
         return _size(result, 0)
@@ -85,7 +90,7 @@ def statement_text(result: StatementResult, limit: int | None) -> str:
     return "\n".join([*table, _size(result, len(rows))])
 
 
-def _cells(result: StatementResult, limit: int | None, width: int) -> list[list[str | None]]:
+def _cells(result: Rows, limit: int | None, width: int) -> list[list[str | None]]:
     """Take the first rows as short safe strings, None for NULL."""
     from roe_magic import frames
 
@@ -101,20 +106,18 @@ def _short(cell: Any, width: int) -> str:
 
 def _head_cell(name: str, kind: str, numeric: bool) -> str:
     align = "right" if numeric else "left"
-    shown, title = html.escape(clean(name)), html.escape(clean(kind, limit=500), quote=True)
-    kind_line = f'<div style="font-weight:normal;font-size:85%;{_FAINT}">{html.escape(clean(kind, limit=30))}</div>'
+    shown, title = escape(clean(name)), escape(clean(kind, limit=500), quote=True)
+    kind_line = f'<div style="font-weight:normal;font-size:85%;{_FAINT}">{escape(clean(kind, limit=30))}</div>'
     return f'<th title="{title}" style="text-align:{align};padding:2px 10px;{_LINE}">{shown}{kind_line}</th>'
 
 
 def _cell(text: str | None, numeric: bool) -> str:
     align = "right;font-variant-numeric:tabular-nums" if numeric else "left"
     style = f"text-align:{align};padding:2px 10px;white-space:pre-wrap;max-width:40em"
-    return (
-        f'<td style="{style};{_FAINT}">NULL</td>' if text is None else f'<td style="{style}">{html.escape(text)}</td>'
-    )
+    return f'<td style="{style};{_FAINT}">NULL</td>' if text is None else f'<td style="{style}">{escape(text)}</td>'
 
 
-def _size(result: StatementResult, shown: int) -> str:
+def _size(result: Rows, shown: int) -> str:
     """Tell how large a result is, and how much of it is shown."""
     if not result.column_names:
         written = result.summary.written_rows if result.summary else 0
@@ -125,6 +128,8 @@ def _size(result: StatementResult, shown: int) -> str:
     return f"{count(shown)} of {size}{more}" if shown < total else size + more
 
 
-def _heading(index: int, query: WorksheetQuery) -> str:
-    sql = clean(query.results[index].query or "", limit=80)
-    return f"Statement {index + 1} of {len(query.results)}: {sql}"
+def _headed(results: Sequence[Rows]) -> Iterator[tuple[str, Rows]]:
+    """Give each result its heading; one alone needs none."""
+    for number, result in enumerate(results, 1):
+        sql = clean(result.query or "", limit=80)
+        yield f"Statement {number} of {len(results)}: {sql}" if len(results) > 1 else "", result

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from roe_magic.models import Progress
 from roe_magic.panel import Snapshot, view
-from roe_magic.panel.words import about, clean, count, duration, plural, size
+from roe_magic.words import about, clean, count, duration, plural, size
 
 ID = "8f3a2c1d-3b52-4d0f-9a51-0d1b3c5a7e42"
 QUERY = Snapshot(sql="SELECT 1", server="https://api.roe-ai.com", organization="Acme", query_id=ID)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from roe_magic import models
-from roe_magic.panel.words import about, clean, count, duration, plural, size
+from roe_magic.words import about, clean, count, duration, plural, size
 
 SQL_LIMIT = 20_000
 MESSAGE_LIMIT = 4_000
