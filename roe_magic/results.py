@@ -98,7 +98,7 @@ class StatementResult:
     PolarsDataFrame = polars
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        capsule: object = self.arrow().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]  # pyarrow
+        capsule: object = self.arrow().__arrow_c_stream__(requested_schema)
         return capsule
 
     def __dataframe__(self, **options: Any) -> Any:
