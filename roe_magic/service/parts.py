@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import msgspec
@@ -83,12 +83,12 @@ def of(request: Request) -> Parts:
     return cast("Parts", request.app.state.parts)
 
 
-def caller(request: Request, organization_id: str | None = None) -> Key:
+def caller(request: Request, organization_id: UUID | None = None) -> Key:
     """Tell whose request it is.
 
     Parameters
     ----------
-    organization_id : str, optional
+    organization_id : UUID, optional
         The organisation that the body names; the query string is looked at here.
 
     Raises
@@ -98,17 +98,10 @@ def caller(request: Request, organization_id: str | None = None) -> Key:
     """
     key = cast("Key", request.scope["key"])
     in_query = parameters(request, Scope).organization_id
-    named = [in_query] if isinstance(in_query, str) else []
-    if is_given(organization_id):
-        named.append(organization_id)
-    if any(_uuid(one) != key.organization_id for one in named):
+    named = [organization_id, _uuid(in_query) if isinstance(in_query, str) else None]
+    if any(one not in (None, key.organization_id) for one in named):
         raise not_found("Organization")
     return key
-
-
-def is_given(field: str | None) -> TypeGuard[str]:
-    """Tell whether a body's optional id is there; a form says null as an empty text, some clients as "null"."""
-    return field not in (None, "", "null")
 
 
 def _uuid(text: str) -> UUID:

@@ -21,9 +21,9 @@ from roe_magic.service.tasks import Live
 
 class _Submission(msgspec.Struct):
     query: Annotated[str, msgspec.Meta(min_length=1)]
-    worksheet_id: str | None = None
+    worksheet_id: UUID | None = None
     use_admin: bool = False
-    organization_id: str | None = None
+    organization_id: UUID | None = None
 
 
 class _Scope(parts.Scope):
@@ -84,16 +84,16 @@ async def _submit(request: Request, *, needs_scope: bool) -> Live:
     if body.use_admin and not key.admin:
         raise Problem(403, "This key is no admin key, which use_admin needs.")
     scope = parameters(request, _Scope)
-    named = scope.worksheet_id or (body.worksheet_id if parts.is_given(body.worksheet_id) else None)
-    if needs_scope and not (named or scope.organization_id or parts.is_given(body.organization_id)):
+    named = scope.worksheet_id or body.worksheet_id
+    if needs_scope and not (named or scope.organization_id or body.organization_id):
         raise Problem(400, "worksheet_id is required if organization_id is not provided.")
     worksheet = _worksheet(request, key, named)
     return parts.of(request).tasks.submit(key, body.query, worksheet, use_admin=body.use_admin)
 
 
-def _worksheet(request: Request, key: Key, named: str | None) -> Worksheet:
+def _worksheet(request: Request, key: Key, named: str | UUID | None) -> Worksheet:
     try:
-        worksheet_id = UUID(named) if named else None
+        worksheet_id = UUID(str(named)) if named else None
         found = parts.of(request).store.worksheet(key.organization_id, worksheet_id)
     except ValueError:
         found = None

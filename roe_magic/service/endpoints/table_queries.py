@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +23,7 @@ _MAX_ROWS = 1000
 class _Submission(msgspec.Struct):
     sql: Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_ROWS)] = _MAX_ROWS
-    organization_id: str | None = None
+    organization_id: UUID | None = None
 
 
 async def submit(request: Request) -> Response:

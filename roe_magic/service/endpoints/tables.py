@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 from typing import IO, Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -35,7 +35,7 @@ class _Upload(msgspec.Struct):
     table_name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     file: Any
     with_headers: bool = True
-    organization_id: str | None = None
+    organization_id: UUID | None = None
 
 
 async def all_tables(request: Request) -> Response:

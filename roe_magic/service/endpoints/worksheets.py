@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +23,7 @@ class _Page(msgspec.Struct):
 
 class _NewWorksheet(msgspec.Struct):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
-    organization_id: str | None = None
+    organization_id: UUID | None = None
 
 
 async def current_user(request: Request) -> Response:
