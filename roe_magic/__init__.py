@@ -1,7 +1,7 @@
 """SQL in notebook cells on Roe's async query API.
 
-``%load_ext roe_magic`` brings the ``%%roe`` magic; :class:`RoeClient`, :class:`RunningQuery` and :func:`local_service`
-do the same from plain Python. Nothing heavy is imported before it is used.
+``%load_ext roe_magic`` brings the ``%%roe`` magic; :func:`run`, :class:`RoeClient` and :func:`local_service` do the
+same from plain Python. Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from roe_magic.client import RoeClient
     from roe_magic.local import local_service
     from roe_magic.query import WorksheetQuery
-    from roe_magic.running import RunningQuery
+    from roe_magic.running import RunningQuery, run
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,10 +22,17 @@ __all__ = [
     "WorksheetQuery",
     "load_ipython_extension",
     "local_service",
+    "run",
     "unload_ipython_extension",
 ]
 
-_HOMES = {"RoeClient": "client", "RunningQuery": "running", "WorksheetQuery": "query", "local_service": "local"}
+_HOMES = {
+    "RoeClient": "client",
+    "RunningQuery": "running",
+    "WorksheetQuery": "query",
+    "local_service": "local",
+    "run": "running",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -42,6 +49,7 @@ def load_ipython_extension(ipython: Any) -> None:
     """Bring ``%roe`` and ``%%roe`` into a shell: ``%load_ext roe_magic``."""
     from roe_magic.magics import RoeMagic
 
+    RoeMagic.drop_bad_settings(ipython.config)
     ipython.register_magics(RoeMagic)
 
 
@@ -49,3 +57,5 @@ def unload_ipython_extension(ipython: Any) -> None:
     """Take them away again: ``%unload_ext roe_magic``."""
     for kind in ("line", "cell"):
         ipython.magics_manager.magics[kind].pop("roe", None)
+    if magic := ipython.magics_manager.registry.pop("RoeMagic", None):
+        magic.close()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from roe_magic import models
 from roe_magic.answers import decode_json
-from roe_magic.config import Settings
+from roe_magic.config import Settings, from_environment, from_user_file, resolve
 from roe_magic.errors import (
     ConnectFailed,
     NotFoundError,
@@ -50,8 +50,8 @@ class RoeClient:
 
     Parameters
     ----------
-    settings : Settings
-        See :func:`roe_magic.config.resolve`.
+    settings : Settings, optional
+        See :func:`roe_magic.config.resolve`; left out, those of the environment or the profile ``default``.
     transport : Transport, optional
         For tests: one with an injected clock.
 
@@ -61,9 +61,9 @@ class RoeClient:
     when no complete answer came, ProtocolError when it is not what the contract says.
     """
 
-    def __init__(self, settings: Settings, *, transport: Transport | None = None) -> None:
-        self.settings = settings
-        self._transport = transport or Transport(settings)
+    def __init__(self, settings: Settings | None = None, *, transport: Transport | None = None) -> None:
+        self.settings = settings or resolve(from_environment(), from_user_file())
+        self._transport = transport or Transport(self.settings)
 
     def __enter__(self) -> RoeClient:
         return self

@@ -12,8 +12,8 @@ from uuid import UUID
 from IPython.core.error import UsageError as MagicUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Bool, Enum, Float, Int, Unicode
-from traitlets.config import Configurable
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
+from traitlets.config import Config, Configurable
 
 from roe_magic import commands, config, header
 from roe_magic.client import RoeClient
@@ -64,6 +64,25 @@ class RoeMagic(Magics, Configurable):
         self.connection: Source | None = None
         self._told: BaseException | None = None
         self._clients: dict[Settings, RoeClient] = {}
+
+    @classmethod
+    def drop_bad_settings(cls, settings: Config) -> None:
+        """Take settings that no trait accepts out of the shell's configuration, saying so.
+
+        ``%config RoeMagic.x = bad`` is refused when it is typed, yet stays there, and would break each later load.
+        """
+        section = settings.get("RoeMagic", {})
+        for name, value in list(section.items()):
+            try:
+                cls(None, config=Config(RoeMagic={name: value}))
+            except TraitError as error:
+                del section[name]
+                print(f"roe-magic: %config RoeMagic.{name} is left out: {error}")
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        while self._clients:
+            self._clients.popitem()[1].close()
 
     @property
     def parser(self) -> Any:

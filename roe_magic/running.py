@@ -417,6 +417,31 @@ class RunningQuery:
         return None if self.story.query_id is None else str(self.story.query_id)
 
 
+def run(sql: str, client: RoeClient | None = None, *, timeout: float | None = None, **options: Any) -> WorksheetQuery:
+    """Run SQL to its end, as ``%%roe`` does, from plain Python.
+
+    Parameters
+    ----------
+    sql : str
+        One or more statements, separated by semicolons.
+    client : RoeClient, optional
+        Left out, one with the settings of the environment or the profile ``default``.
+    timeout : float, optional
+        Seconds to wait at most.
+    options
+        As for :class:`RunningQuery`.
+
+    Raises
+    ------
+    RoeError
+        As :meth:`RunningQuery.wait`.
+    """
+    if client is not None:
+        return RunningQuery(client, sql, **options).start().wait(timeout)
+    with RoeClient() as own:
+        return RunningQuery(own, sql, **options).start().wait(timeout)
+
+
 class _NotReady(ProtocolError):
     """The query has succeeded, its rows are not there yet."""
 

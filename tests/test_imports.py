@@ -169,6 +169,7 @@ def test_the_public_names_are_these() -> None:
         "WorksheetQuery",
         "load_ipython_extension",
         "local_service",
+        "run",
         "unload_ipython_extension",
     ]
     for name in roe_magic.__all__:

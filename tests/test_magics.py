@@ -285,6 +285,16 @@ class TestSurroundings:
         assert "displaylimit" in shown
         assert service.api_key not in shown
 
+    def test_a_refused_setting_does_not_break_the_next_load(self, shell: Shell) -> None:
+        """A value that a trait refuses is told, kept out, and forgotten by %reload_ext, with the good ones kept."""
+        shell.run("%config RoeMagic.displaylimit = 3")
+        shell.run("%config RoeMagic.panel = 'sideways'")
+        assert shell.magic.panel == "auto"
+        loaded = shell.run("%reload_ext roe_magic")
+        assert loaded.error is None
+        assert "RoeMagic.panel is left out" in loaded.out
+        assert (shell.magic.panel, shell.magic.displaylimit) == ("auto", 3)
+
     def test_unloading_takes_the_magic_away(self, shell: Shell) -> None:
         """After %unload_ext the magic is gone; loading it again brings it back."""
         shell.run("%unload_ext roe_magic")
