@@ -1,0 +1,87 @@
+"""How long, and in how much memory, a large result in JSON becomes a pandas DataFrame: what the real API offers."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from benchmarks import data
+from benchmarks.kernels import Contestant, race
+from benchmarks.setting import Setting
+from benchmarks.table import Measured, Row
+from roe_magic import RoeClient, RunningQuery
+
+_OURS = """\
+def read(path):
+    with open(path, "rb") as body:
+        result = frames.read_json(iter(lambda: body.read(1 << 16), b""))
+    last = result.results[-1]
+    return frames.to_pandas(last.result_rows, last.column_types)
+"""
+_THEIRS = """\
+def read(path):
+    with open(path, "rb") as body:
+        last = loads(body.read())["results"][-1]
+    return pd.DataFrame(last["result_rows"], columns=last["column_names"]){then}
+"""
+_SETUPS = {
+    "roe_magic": f"from roe_magic import frames\nimport pandas, pyarrow\n{_OURS}",
+    "json + DataFrame + astype": f"from json import loads\nimport pandas as pd\n"
+    f"{_THEIRS.format(then=f'.astype({data.ASTYPE})')}",
+    "orjson + DataFrame": f"from orjson import loads\nimport pandas as pd\n{_THEIRS.format(then='')}",
+}
+# The high-water mark of a process's memory is not set back by exec, as that of getrusage may not be: read it where it is.
+_PEAK = """
+import resource, sys
+def kilobytes(name):
+    try:
+        with open("/proc/self/status") as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith(name))
+    except FileNotFoundError:  # macOS: bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+before = kilobytes("VmRSS")
+read(sys.argv[1])
+print((kilobytes("VmHWM") - before) / 1000)
+"""
+
+
+def rows(setting: Setting) -> list[Row]:
+    """Measure."""
+    body = _body(setting)
+    contestants = setting.present(*(_contestant(name, body, setting.rows) for name in _SETUPS))
+    taken = race(setting.python, contestants, setting.large, setting.environment, warm_up=1)
+    peaks = {one.name: _peaks(setting, one, body) for one in contestants}
+    seconds, peak = f"{setting.rows:,} x 10 to pandas, JSON", f"{setting.rows:,} x 10, JSON: extra peak memory"
+    ours, plain, quick = _SETUPS
+    return [
+        *(
+            Row(seconds, Measured(ours, taken[ours]), Measured(peer, taken.get(peer, [])), goal, most)
+            for peer, goal, most in [(plain, "over 4x faster", 0.25), (quick, "", None)]
+        ),
+        *(
+            Row(peak, Measured(ours, peaks[ours], "MB"), Measured(peer, peaks.get(peer, []), "MB"), *goal)
+            for peer, goal in [(plain, ("under 350 MB", 350.0, True)), (quick, ("", None))]
+        ),
+    ]
+
+
+def _contestant(name: str, body: Path, count: int) -> Contestant:
+    cell = f"df = read({str(body)!r})\nassert len(df) == {count}; del df"
+    return Contestant(name, cell, _SETUPS[name], "orjson" if "orjson" in name else "pandas")
+
+
+def _body(setting: Setting) -> Path:
+    """Write the service's own JSON answer down once."""
+    path = setting.scratch / "result.json"
+    with RoeClient(setting.service.settings) as client:
+        query = RunningQuery(client, data.clickhouse(setting.rows), fetch=False).start().wait()
+        with path.open("wb") as file:
+            file.writelines(client.result(query.id, arrow=False).chunks)
+    return path
+
+
+def _peaks(setting: Setting, one: Contestant, body: Path) -> list[float]:
+    """Read in fresh processes; gives megabytes above what the process held before."""
+    program = [setting.python, "-c", one.setup + _PEAK, body]
+    rounds = range(min(setting.large, 3))
+    return [float(subprocess.run(program, check=True, capture_output=True, text=True).stdout) for _ in rounds]
