@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _STATES = list(models.STATES)
-_NESTED = ("worksheet", "organization", "creator")
-_NESTED_KEYS = {"worksheet": ("id", "name"), "organization": ("id", "name"), "creator": ("id", "email", "display_name")}
+_NESTED = (
+    *("worksheet.id", "worksheet.name", "organization.id", "organization.name"),
+    *("creator.id", "creator.email", "creator.display_name"),
+)
 _TIMES = ("created_at", "updated_at", "finished_at")
 _SPANS = ("duration", "queued", "running")
 _TEXTS = ("query", "query_task_id", "query_task_status", "error", "ai_summary")
+_KEYS = ("id", "status", *_TIMES, *_SPANS, *_TEXTS)
+_STRINGS = ("query", "query_task_id", "error", "ai_summary", "observed", *(key for key in _NESTED if key[-3:] != ".id"))
 
 
 class WorksheetQuery(Mapping[str, Any]):
@@ -151,7 +155,10 @@ class WorksheetQuery(Mapping[str, Any]):
         if self._status is not None and self._status.started_at is not None:
             return self._status.started_at
         first = self._loaded[0].start_timestamp if self._loaded else None
-        return None if first is None else datetime.fromtimestamp(first, timezone.utc)
+        try:
+            return None if first is None else datetime.fromtimestamp(first, timezone.utc)
+        except (ValueError, OverflowError, OSError):  # NaN, or a time that no calendar has
+            return None
 
     @property
     def duration(self) -> timedelta | None:
@@ -186,6 +193,7 @@ class WorksheetQuery(Mapping[str, Any]):
             raise UsageError(f"Query {self.id} has no rows here.", hint=f"Fetch them with: %roe result {self.id}")
         if callable(self._statements):
             self._statements = self._statements()
+            self.__dict__.pop("_flat", None)  # the results may tell when it started
         return [StatementResult(item, self._origin(item)) for item in self._statements]
 
     def df(
@@ -249,10 +257,10 @@ class WorksheetQuery(Mapping[str, Any]):
 
     @cached_property
     def _flat(self) -> dict[str, Any]:
-        flat = {name: getattr(self, name) for name in ("id", "status", *_TIMES, *_SPANS, *_TEXTS)}
+        flat = {name: getattr(self, name) for name in _KEYS}
         for name in _NESTED:
-            inner = getattr(self, name)
-            flat |= {f"{name}.{key}": getattr(inner, key, None) for key in _NESTED_KEYS[name]}
+            outer, _, key = name.partition(".")
+            flat[name] = getattr(getattr(self, outer), key, None)
         flat["observed"] = ", ".join(self.observed)
         return {**flat, **{key: value for key, value in self.extra.items() if key not in flat}}
 
@@ -295,9 +303,7 @@ class WorksheetQuery(Mapping[str, Any]):
         import pandas as pd
 
         items = list(queries)
-        columns = dict.fromkeys(key for item in items for key in item) or dict.fromkeys(
-            ("id", "status", *_TIMES, *_SPANS, *_TEXTS, "observed")
-        )
+        columns = dict.fromkeys((*_KEYS, *_NESTED, "observed", *(key for item in items for key in item)))
         frame: pd.DataFrame = pd.DataFrame(
             {key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns}
         )
@@ -308,7 +314,7 @@ class WorksheetQuery(Mapping[str, Any]):
         words = [*_STATES, *sorted({str(w) for w in frame["status"].dropna()} - set(_STATES))]
         for name in ("status", "query_task_status"):
             frame[name] = pd.Categorical(frame[name], categories=words)
-        for name in ("query", "error", "ai_summary", "query_task_id", "observed"):
+        for name in _STRINGS:
             frame[name] = frame[name].astype("string")
         return frame
 
@@ -320,22 +326,22 @@ class WorksheetQuery(Mapping[str, Any]):
         rows : bool
             Include the rows, not only what describes them.
         """
-        loaded = self.results if rows or self._loaded else []
+        loaded = self.results if rows or isinstance(self._statements, list) else None
         return {
             "worksheet_query": to_wire(self._submitted),
             "status": to_wire(self._status) if self._status else None,
-            "results": [item.to_dict(rows=rows) for item in loaded],
+            "results": None if loaded is None else [item.to_dict(rows=rows) for item in loaded],
             "observed_seconds": self._observed.total_seconds() if self._observed is not None else None,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WorksheetQuery:
         """Read what :meth:`to_dict` gave."""
-        status, seconds = data.get("status"), data.get("observed_seconds")
+        status, results, seconds = data.get("status"), data.get("results"), data.get("observed_seconds")
         return cls(
             parse(models.WorksheetQuery, data["worksheet_query"]),
             parse(models.QueryStatus, status) if status else None,
-            [read_statement(item) for item in data.get("results") or []],
+            None if results is None else [read_statement(item) for item in results],
             observed=None if seconds is None else timedelta(seconds=seconds),
         )
 
@@ -349,10 +355,10 @@ class WorksheetQuery(Mapping[str, Any]):
         return cls.from_dict(json.loads(text))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return WorksheetQuery.from_dict, (self.to_dict(rows=bool(self._loaded)),)
+        return WorksheetQuery.from_dict, (self.to_dict(rows=self.has_rows),)
 
     def __repr__(self) -> str:
-        words = [f"WorksheetQuery {self.id} {self.status}"]
+        words = [f"WorksheetQuery {self.id} {clean(self.status)}"]
         if self.duration is not None:
             words.append(f"in {duration(self.duration.total_seconds())}")
         rows = f", {plural(self.results[-1].row_count, 'row')}" if self._loaded else ""
@@ -360,7 +366,7 @@ class WorksheetQuery(Mapping[str, Any]):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the rows; the line above and the error where there are none."""
-        if self.has_rows:
+        if self.has_rows and self.results:
             return {
                 "text/plain": render.text(self.results, self.displaylimit),
                 "text/html": render.html(self.results, self.displaylimit),

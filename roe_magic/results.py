@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from roe_magic import models
 from roe_magic.errors import MissingExtra, UsageError
 from roe_magic.models import parse, to_wire
+from roe_magic.words import clean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,9 @@ class StatementResult:
         return self.row_count
 
     def __repr__(self) -> str:
-        columns = ", ".join(f"{n} {t}" for n, t in zip(self.column_names, self.column_types, strict=False))
+        columns = ", ".join(
+            f"{clean(n)} {clean(t)}" for n, t in zip(self.column_names, self.column_types, strict=False)
+        )
         return f"<StatementResult {self.row_count:,} rows; {columns or 'no columns'}>"
 
     def arrow(self) -> pa.Table:
