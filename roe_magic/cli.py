@@ -7,7 +7,7 @@ import getpass
 import sys
 from collections.abc import Sequence
 
-from roe_magic import __version__, config
+from roe_magic import __version__, config, profiles
 from roe_magic.errors import RoeError
 from roe_magic.service import serve
 
@@ -53,7 +53,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _login(arguments: argparse.Namespace) -> int:
     key = config.Secret(getpass.getpass("API key (not shown): ").strip())
-    path = config.save_profile(arguments.profile, arguments.base_url, arguments.organization, key)
+    path = profiles.save_profile(arguments.profile, arguments.base_url, arguments.organization, key)
     print(f"The key is in this machine's keyring, the rest of the profile {arguments.profile!r} in {path}.")
     print(f"Use it in a cell with `%%roe -s {arguments.profile}`, or check it with `roe-magic doctor`.")
     return 0

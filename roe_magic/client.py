@@ -10,7 +10,7 @@ from uuid import UUID
 
 from roe_magic import models
 from roe_magic.answers import decode_json
-from roe_magic.config import Settings, from_environment, from_user_file, resolve
+from roe_magic.config import Settings, from_environment, resolve
 from roe_magic.errors import (
     ConnectFailed,
     NotFoundError,
@@ -22,6 +22,7 @@ from roe_magic.errors import (
 )
 from roe_magic.models import parse
 from roe_magic.polling import WAIT_STATUS, WAIT_SUBMIT
+from roe_magic.profiles import from_user_file
 from roe_magic.transport import Call, Reply, Transport
 
 # How much longer than the wait that was asked for an answer may take.

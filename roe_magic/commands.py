@@ -10,7 +10,7 @@ from uuid import UUID
 
 from IPython.core.error import UsageError
 
-from roe_magic import config, models
+from roe_magic import config, models, profiles
 from roe_magic.client import RoeClient
 from roe_magic.config import Source
 from roe_magic.errors import ConfigError
@@ -158,13 +158,13 @@ def _connection(magic: Magic, where: str, *, memory: bool) -> Source:
         return local_service(memory=memory).source
     if "://" in where:
         return _for_address(magic, where)
-    return config.from_profile(where)
+    return profiles.from_profile(where)
 
 
 def _for_address(magic: Magic, url: str) -> Source:
     """Find the key that belongs to an address, or ask for it."""
     asked = Source(name="%roe connect", base_url=config.check_base_url(url))
-    for source in (config.from_environment(), *config.keyed_profiles()):
+    for source in (config.from_environment(), *profiles.keyed_profiles()):
         if source.api_key is not None and config.same_address(source.address, url):
             return source
     if not getattr(getattr(magic.shell, "kernel", None), "_allow_stdin", True):

@@ -6,7 +6,6 @@ is bound to the base URL of its own source; :func:`resolve` never sends one sour
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -15,12 +14,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from roe_magic.errors import ConfigError, MissingExtra
+from roe_magic.errors import ConfigError
 
 DEFAULT_BASE_URL = "https://api.roe-ai.com"
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_MAX_RETRIES = 3
-KEYRING_SERVICE = "roe-magic"
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1", re.IGNORECASE)
 _BASE_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[^\s\\]*)?")
 # Sockets take no longer time; some 30 years.
@@ -177,7 +175,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
     return Source(
         name="the environment",
         base_url=environ.get("ROE_BASE_URL") or None,
-        api_key=_secret(environ.get("ROE_API_KEY")),
+        api_key=secret_of(environ.get("ROE_API_KEY")),
         organization_id=environ.get("ROE_ORGANIZATION_ID") or None,
         timeout=read_number(environ.get("ROE_TIMEOUT"), float, "ROE_TIMEOUT"),
         max_retries=read_number(environ.get("ROE_MAX_RETRIES"), int, "ROE_MAX_RETRIES"),
@@ -187,124 +185,6 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
 def with_organization(source: Source, organization_id: str | None) -> Source:
     """Give the source with another organisation, where one is named."""
     return replace(source, organization_id=organization_id) if organization_id else source
-
-
-def config_path() -> Path:
-    """Tell where the user's file is; ``ROE_CONFIG_FILE`` moves it."""
-    if moved := os.environ.get("ROE_CONFIG_FILE"):
-        return Path(moved)
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("roe-magic", appauthor=False)) / "config.ini"
-
-
-def profiles(path: Path | None = None) -> dict[str, dict[str, str]]:
-    """Read the user's file: one section per profile, as in an INI file."""
-    parser = configparser.ConfigParser(interpolation=None)
-    location = path or config_path()
-    try:
-        parser.read(location, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"The profiles in {location} cannot be read: {error}.") from None
-    return {name: dict(parser[name]) for name in parser.sections()}
-
-
-def from_profile(name: str, path: Path | None = None) -> Source:
-    """Read one profile of the user's file, with its key from the keyring or the variable that it names.
-
-    Raises
-    ------
-    ConfigError
-        There is no such profile, or it has no key.
-    """
-    known = profiles(path)
-    if name not in known:
-        listed = ", ".join(sorted(known)) or "none yet"
-        raise ConfigError(f"There is no profile {name!r}.", hint=f"Profiles: {listed}. Add one: roe-magic login {name}")
-    source = _profile_source(name, known[name])
-    if source.api_key is None:
-        raise ConfigError(f"The profile {name!r} has no API key.", hint=f"Store one: roe-magic login {name}")
-    return source
-
-
-def keyed_profiles() -> list[Source]:
-    """Read the profiles that have a key."""
-    sources = (_profile_source(name, section) for name, section in profiles().items())
-    return [source for source in sources if source.api_key is not None]
-
-
-def from_user_file(path: Path | None = None) -> Source:
-    """Read the profile ``default``; an empty source where there is none."""
-    section = profiles(path).get("default")
-    return _profile_source("default", section) if section else Source(name="the user's file")
-
-
-def _profile_source(name: str, section: Mapping[str, str]) -> Source:
-    base_url = check_base_url(section.get("base_url") or DEFAULT_BASE_URL)
-    variable = section.get("api_key_variable")
-    key = os.environ.get(variable) if variable else stored_key(name, base_url)
-    return Source(
-        name=f"the profile {name!r}",
-        base_url=base_url,
-        api_key=_secret(key),
-        organization_id=section.get("organization_id") or None,
-        timeout=read_number(section.get("timeout"), float, f"timeout of the profile {name!r}"),
-        max_retries=read_number(section.get("max_retries"), int, f"max_retries of the profile {name!r}"),
-    )
-
-
-def save_profile(name: str, base_url: str, organization_id: str | None, key: Secret) -> Path:
-    """Store a profile: the key in the keyring, bound to its address, the rest in the user's file.
-
-    Raises
-    ------
-    MissingExtra
-        The package ``keyring`` is not installed.
-    """
-    keyring = _keyring()
-    if keyring is None:
-        raise MissingExtra("keyring", "Storing a key")
-    base_url = check_base_url(base_url)
-    try:
-        keyring.set_password(KEYRING_SERVICE, _entry(name, base_url), key.reveal())
-    except keyring.errors.KeyringError as error:
-        raise ConfigError(
-            f"This machine's keyring did not take the key: {error}.",
-            hint="Set ROE_API_KEY instead, or name a variable in the profile: api_key_variable = MY_KEY",
-        ) from None
-    path = config_path()
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read(path, encoding="utf-8")
-    parser[name] = {"base_url": base_url, **({"organization_id": organization_id} if organization_id else {})}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        parser.write(file)
-    return path
-
-
-def stored_key(profile: str, base_url: str) -> str | None:
-    """Look a profile's key up in the keyring; None without a keyring or an entry."""
-    keyring = _keyring()
-    if keyring is None:
-        return None
-    try:
-        key: str | None = keyring.get_password(KEYRING_SERVICE, _entry(profile, base_url))
-    except keyring.errors.KeyringError:
-        return None
-    return key
-
-
-def _keyring() -> Any:
-    try:
-        import keyring
-        import keyring.errors
-    except ImportError:
-        return None
-    return keyring
-
-
-def _entry(profile: str, base_url: str) -> str:
-    return f"{profile}@{base_url}"
 
 
 def check_base_url(url: str) -> str:
@@ -359,5 +239,6 @@ def read_env_file(path: Path) -> Source:
     return replace(source, name="the local service")
 
 
-def _secret(text: str | None) -> Secret | None:
+def secret_of(text: str | None) -> Secret | None:
+    """Make a secret of a text; None where there is none."""
     return Secret(text.strip()) if text and text.strip() else None

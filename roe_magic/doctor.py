@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from roe_magic import __version__, config
+from roe_magic import __version__, config, profiles
 from roe_magic.client import RoeClient
 from roe_magic.errors import RoeError
 
@@ -64,7 +64,9 @@ def _local() -> Iterator[Finding]:
 
 def _server(profile: str | None) -> Iterator[Finding]:
     try:
-        sources = [config.from_profile(profile)] if profile else [config.from_environment(), config.from_user_file()]
+        sources = (
+            [profiles.from_profile(profile)] if profile else [config.from_environment(), profiles.from_user_file()]
+        )
         settings = config.resolve(*sources)
     except RoeError as error:
         yield Finding(_BAD, error.message, error.hint)

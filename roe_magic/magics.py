@@ -15,7 +15,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
 from traitlets.config import Config, Configurable
 
-from roe_magic import commands, config, header
+from roe_magic import commands, config, header, profiles
 from roe_magic.client import RoeClient
 from roe_magic.config import Settings, Source
 from roe_magic.errors import ConfigError, QueryTimeout, RoeError, UsageError
@@ -195,9 +195,9 @@ class RoeMagic(Magics, Configurable):
             max_retries=self.max_retries,
         )
         if self.profile:
-            yield config.from_profile(self.profile)
+            yield profiles.from_profile(self.profile)
         yield config.from_environment()
-        yield config.from_user_file()
+        yield profiles.from_user_file()
 
     def _give(self, query: WorksheetQuery, target: header.Target, *, hidden: bool) -> Any:
         """Assign what is to be assigned, and give the cell's value."""
@@ -255,7 +255,7 @@ def _short(error: BaseException, *, told: bool) -> list[str]:
 def _flags(arguments: Any) -> Source:
     """Make a source of the flags that say where a query goes."""
     if arguments.section:
-        profile = config.from_profile(arguments.section)
+        profile = profiles.from_profile(arguments.section)
         return config.with_organization(profile, arguments.organization)
     return Source(name="the cell's flags", organization_id=arguments.organization)
 

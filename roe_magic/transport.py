@@ -6,9 +6,7 @@ Foreign exceptions are translated here and nowhere else, without their context: 
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import io
 import platform
 import random
 import ssl
@@ -21,12 +19,11 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from roe_magic import __version__
 from roe_magic.answers import decode_json, error_of
 from roe_magic.config import Secret, Settings
+from roe_magic.deadlines import POOLS
 from roe_magic.errors import ConnectFailed, DeadlineExceeded, ProtocolError, RoeAPIException, RoeError, TransportError
 from roe_magic.polling import Attempt, RateLimit, attempts, retry_after
 
@@ -307,90 +304,14 @@ class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignor
         return False
 
 
-class _DeadlineReader(io.RawIOBase):
-    """The bytes of an answer, refused once its total time is over.
-
-    A read timeout starts anew with every byte that drips in; this one counts from when the request was sent.
-    """
-
-    def __init__(self, raw: Any, sock: Any) -> None:
-        self._raw, self._sock = raw, sock
-        self.ended = False
-        self._timeout = sock.gettimeout()
-        self._ends = None if self._timeout is None else time.monotonic() + self._timeout
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._ends is not None:
-            remaining = self._ends - time.monotonic()
-            if remaining <= 0:
-                raise TimeoutError("timed out")
-            self._sock.settimeout(remaining)
-        count: int | None = self._raw.readinto(buffer)
-        self.ended = count == 0
-        return count
-
-    def close(self) -> None:
-        # The next request on this connection has a time of its own.
-        with contextlib.suppress(OSError):
-            self._sock.settimeout(self._timeout)
-        self._raw.close()
-        super().close()
-
-
-class _DeadlineResponse(http.client.HTTPResponse):
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._reader = _DeadlineReader(self.fp.detach(), sock)
-        self.fp = io.BufferedReader(self._reader)
-
-    def begin(self) -> None:
-        super().begin()
-        if self._reader.ended:  # http.client takes a head that is cut off for a whole one
-            raise http.client.HTTPException("the answer ended inside its head")
-
-
-class _Connecting:
-    """Tells a failure before the connection stands, TLS and a proxy's tunnel included, from one after it.
-
-    Nothing of a request was sent before, so it may be sent again.
-    """
-
-    def connect(self) -> None:
-        try:
-            super().connect()  # type: ignore[misc]  # the connection's
-        except ssl.SSLCertVerificationError:
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            raise urllib3.exceptions.NewConnectionError(self, str(error)) from error  # type: ignore[arg-type]  # mixed in
-
-
-class _HTTPConnection(_Connecting, HTTPConnection):
-    response_class = _DeadlineResponse
-
-
-class _HTTPSConnection(_Connecting, HTTPSConnection):
-    response_class = _DeadlineResponse
-
-
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
 class _Adapter(HTTPAdapter):
     """An adapter whose connections keep total deadlines, straight or through a proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        manager.pool_classes_by_scheme = POOLS
         return manager

@@ -11,7 +11,7 @@ import keyring
 import keyring.backend
 import pytest
 
-from roe_magic import __version__, cli, config
+from roe_magic import __version__, cli, profiles
 from roe_magic.errors import ConfigError
 from tests.conftest import Service
 
@@ -106,7 +106,7 @@ def test_login_stores_a_key_bound_to_its_address(
     moved = (tmp_path / "config.ini").read_text().replace(service.url, "https://elsewhere.example")
     (tmp_path / "config.ini").write_text(moved)
     with pytest.raises(ConfigError, match="has no API key"):
-        config.from_profile("work")
+        profiles.from_profile("work")
 
 
 def test_a_bad_key_is_refused_without_being_shown(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 
-from roe_magic import config
+from roe_magic import config, profiles
 from roe_magic.config import DEFAULT_BASE_URL, Secret, Settings, Source, check_base_url, resolve
 from roe_magic.errors import ConfigError
 
@@ -263,19 +263,19 @@ def test_any_text_is_an_address_or_a_config_error(url: str) -> None:
 
 def test_a_saved_profile_is_found_again_with_its_key_in_the_keyring_alone(ring: MemoryKeyring) -> None:
     """The file holds no secret; the entry is bound to the address."""
-    path = config.save_profile("acme", HERE, "org", Secret(KEY))
+    path = profiles.save_profile("acme", HERE, "org", Secret(KEY))
     assert KEY not in path.read_text()
     assert list(ring.kept) == [("roe-magic", f"acme@{HERE}")]
-    settings = resolve(config.from_profile("acme"))
+    settings = resolve(profiles.from_profile("acme"))
     assert (settings.base_url, settings.api_key, settings.organization_id) == (HERE, Secret(KEY), "org")
 
 
 def test_a_profile_whose_address_was_changed_has_no_key(ring: MemoryKeyring) -> None:
     """Whoever edits the file cannot have the key sent elsewhere."""
-    path = config.save_profile("acme", HERE, None, Secret(KEY))
+    path = profiles.save_profile("acme", HERE, None, Secret(KEY))
     path.write_text(path.read_text().replace(HERE, "https://evil.test"))
     with pytest.raises(ConfigError, match="no API key"):
-        config.from_profile("acme")
+        profiles.from_profile("acme")
 
 
 def test_a_profile_may_name_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_profile_may_name_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path
         "[ci]\nbase_url = https://api.ci.roe-ai.com\napi_key_variable = CI_KEY\ntimeout = 5\nmax_retries = 0\n"
     )
     monkeypatch.setenv("CI_KEY", KEY)
-    settings = resolve(config.from_profile("ci"))
+    settings = resolve(profiles.from_profile("ci"))
     assert (settings.api_key, settings.timeout, settings.max_retries) == (Secret(KEY), 5.0, 0)
 
 
@@ -293,7 +293,7 @@ def test_a_profile_that_is_not_there_lists_the_ones_that_are(tmp_path: Path) -> 
     """A typing error is mended at once."""
     (tmp_path / "config.ini").write_text("[acme]\n[beta]\n")
     with pytest.raises(ConfigError, match="acme, beta"):
-        config.from_profile("acne")
+        profiles.from_profile("acne")
 
 
 @pytest.mark.parametrize("content", [b"no section = 1\n", b"[a]\n[a]\n", b"\xff\xfe\0", b"[a\n"])
@@ -301,12 +301,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> 
     """With its path."""
     (tmp_path / "config.ini").write_bytes(content)
     with pytest.raises(ConfigError, match=r"config\.ini"):
-        config.profiles()
+        profiles.read_profiles()
 
 
 def test_without_a_file_there_is_no_default() -> None:
     """And no keyring is asked."""
-    assert config.from_user_file() == Source(name="the user's file")
+    assert profiles.from_user_file() == Source(name="the user's file")
 
 
 def test_the_env_file_of_the_local_service_is_read(tmp_path: Path) -> None:

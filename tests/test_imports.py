@@ -15,9 +15,9 @@ import roe_magic
 PACKAGE = Path(roe_magic.__file__).parent
 # Each module or package may import those of the lines above its own; the place of a new one belongs here.
 LAYERS = [
-    {"errors", "words", "polling", "statements", "header"},
+    {"errors", "words", "polling", "statements", "header", "deadlines"},
     {"models", "config", "answers", "clickhouse_types", "uploads"},
-    {"frames", "transport", "panel"},
+    {"frames", "transport", "panel", "profiles"},
     {"client", "render", "service"},
     {"results", "local", "doctor"},
     {"query"},
@@ -30,12 +30,12 @@ LAYERS = [
 # Who alone may import what, in functions too.
 OWNERS = {
     "requests": {"transport"},
-    "urllib3": {"transport"},
+    "urllib3": {"deadlines", "transport"},
     "anywidget": {"panel.widget"},
     "ipywidgets": {"panel.widget"},
-    "keyring": {"config"},
+    "keyring": {"profiles"},
     "sqlglot": {"statements"},
-    "platformdirs": {"config", "service.serve"},
+    "platformdirs": {"profiles", "service.serve"},
 }
 # What is imported in functions only, so that nothing pays for it before it is used.
 LATE = {"pandas", "polars", "sqlglot", "keyring", "platformdirs", "requests"}
