@@ -7,6 +7,7 @@ import json
 import multiprocessing
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
 
@@ -83,6 +84,19 @@ def by_arrow(sql: str) -> pa.Table:
 def values(table: pa.Table, column: int = 0) -> list[object]:
     """Give a column as Python values, dictionaries decoded."""
     return table.column(column).to_pylist()
+
+
+def shown(value: object) -> object:
+    """Write a value so that equal ones look alike: NaN and the sign of zero count, a moment is its UTC and zone."""
+    if isinstance(value, (list, tuple)):
+        return [shown(each) for each in value]
+    if isinstance(value, dict):
+        return [(shown(key), shown(each)) for key, each in value.items()]
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return f"{value.astimezone(timezone.utc).isoformat()} {value.tzinfo}"
+    if isinstance(value, timedelta):
+        return f"{value // timedelta(microseconds=1)} us {getattr(value, 'nanoseconds', 0)} ns"
+    return repr(value)
 
 
 def same(one: pa.Table, other: pa.Table) -> bool:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rows_engine import body, by_arrow, by_json, cut, lines, same, values
+from rows_engine import body, by_arrow, by_json, cut, lines, same, shown, values
 
 from roe_magic import frames
 from roe_magic.clickhouse_types import parse
@@ -136,7 +136,7 @@ def test_any_nested_type_is_exact_by_json_and_by_arrow(column: tuple[Kind, list[
     sql = f"SELECT c FROM ({' UNION ALL '.join(parts)}) ORDER BY n"
     names, types, table = by_json(sql)
     assert parse(types[0]) == parse(kind.name)
-    assert repr(values(table)) == repr([kind.arrow(cell) for cell in cells])
+    assert shown(values(table)) == shown([kind.arrow(cell) for cell in cells])
     if frames.arrow_is_faithful(types):
         assert same(frames.from_arrow(by_arrow(sql), types), table)
         stored = frames.from_arrow(by_arrow(sql).slice(1), types, stored=True)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rows_engine import QUERY_ID, body, cut, same, values
+from rows_engine import QUERY_ID, body, cut, same, shown, values
 
 from roe_magic import frames, models
 from roe_magic.errors import ProtocolError, ResultTooLarge
@@ -161,7 +161,7 @@ def test_unusual_cells_keep_their_values(kind: str, cells: str, expected: list[A
     """What other servers and JSON writers send for a type is read exactly: numbers as strings, NaN, surrogates."""
     rows = ",".join(f"[{cell}]" for cell in _split(cells))
     found = values(table_of(["c"], [kind], rows, size))
-    assert repr([_plain(value) for value in found]) == repr([_plain(value) for value in expected])
+    assert shown([_plain(value) for value in found]) == shown([_plain(value) for value in expected])
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pyarrow as pa
 import pytest
-from rows_engine import body, by_arrow, by_json, cut, lines, same, values
+from rows_engine import body, by_arrow, by_json, cut, lines, same, shown, values
 
 from roe_magic import frames
 
@@ -498,7 +498,7 @@ def test_each_type_has_its_values_by_json_and_by_arrow(case: Case, null: bool) -
     """The engine's JSON, and its Arrow where it is faithful, become the same table, with the values computed here."""
     sql, wanted = select(case, null=null), expected(case, null=null)
     names, types, table = by_json(sql)
-    assert repr(values(table)) == repr(wanted)
+    assert shown(values(table)) == shown(wanted)
     assert table.schema.field(0).type == case.arrow
     table.validate(full=True)
     if frames.arrow_is_faithful(types):
@@ -549,7 +549,7 @@ def test_each_type_has_its_pandas_dtype(case: Case, null: bool) -> None:
     if case.dtype == "datetime64[s]":
         found = [None if value is None else value.date() for value in found]
     assert len(found) == len(wanted)
-    assert all(one == other or repr(one) == repr(other) for one, other in zip(found, wanted, strict=True)), found
+    assert shown(found) == shown(wanted)
 
 
 @pytest.mark.parametrize(("case", "null"), NULLS)
@@ -558,7 +558,7 @@ def test_each_type_has_an_arrow_backed_pandas_column(case: Case, null: bool) -> 
     _, types, table = by_json(select(case, null=null))
     frame = frames.to_pandas(table, types, dtype_backend="pyarrow")
     assert frame.dtypes.iloc[0] == pd.ArrowDtype(case.arrow)
-    assert repr(pa.chunked_array(pa.array(frame["c"])).to_pylist()) == repr(expected(case, null=null))
+    assert shown(pa.chunked_array(pa.array(frame["c"])).to_pylist()) == shown(expected(case, null=null))
 
 
 @pytest.mark.filterwarnings("ignore:polars")

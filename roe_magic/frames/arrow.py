@@ -164,6 +164,20 @@ def _seconds(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
     return (array.cast(pa.int64()) if pa.types.is_integer(array.type) else array).cast(arrow_type(kind, text))
 
 
+def _moment(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
+    want = arrow_type(kind, text)
+    return moments(array, want.unit).cast(want) if pa.types.is_string(array.type) else array.cast(want)
+
+
+def moments(texts: pa.Array, unit: str) -> pa.Array:
+    """Read times that are written with their offset; pyarrow 17 reads years that nanoseconds cannot hold as others."""
+    if unit == "ns":
+        years = pc.utf8_slice_codeunits(texts, 0, 4)
+        if pc.any(pc.or_(pc.less(years, "1678"), pc.greater(years, "2261"))).as_py():
+            raise pa.ArrowInvalid("a year is beyond the range of nanoseconds")
+    return texts.cast(pa.timestamp(unit, "UTC"))
+
+
 def _interval(array: pa.Array, kind: Type, _: pa.DataType) -> pa.Array:
     unit, factor = INTERVALS[kind.name]
     return pc.multiply_checked(array.cast(pa.int64()), pa.scalar(factor, pa.int64())).cast(pa.duration(unit))
@@ -265,6 +279,7 @@ _REPAIRS: dict[str, Callable[[pa.Array, Type, pa.DataType], pa.Array]] = {
     "Enum8": _label,
     "Enum16": _label,
     "DateTime": _seconds,
+    "DateTime64": _moment,
     "Time": _seconds,
     "Time64": _seconds,
     "BFloat16": _bfloat16,

@@ -18,7 +18,7 @@ from pyarrow import csv
 
 from roe_magic.clickhouse_types import Type
 from roe_magic.frames.scanner import Positions, quotes_in, row_ends
-from roe_magic.frames.schema import arrow_type, bare, is_known
+from roe_magic.frames.schema import arrow_type, bare, is_known, may_overflow
 
 _NUMBERS = {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)} | {"Float32", "Float64", "BFloat16"}
 _WRITTEN = {
@@ -53,7 +53,7 @@ class FlatReader:
     def __init__(self, kinds: Sequence[Type]) -> None:
         self.kinds = [bare(kind) for kind in kinds]
         # Given up after a few refusals in a row: the data are of another sort.
-        self.patience = 3 if kinds and all(kind.name in _FLAT and is_known(kind) for kind in self.kinds) else 0
+        self.patience = 3 if kinds and all(map(_is_flat, self.kinds)) else 0
 
     def read(self, text: bytes, ends: Positions) -> list[pa.Array] | None:
         """Give the columns of the rows in ``text``, which begins at a row and ends with one; None if it cannot."""
@@ -112,6 +112,10 @@ class FlatReader:
                 false_values=["false"],
             ),
         )
+
+
+def _is_flat(kind: Type) -> bool:
+    return kind.name in _FLAT and is_known(kind) and not may_overflow(kind)
 
 
 def _csv_type(kind: Type) -> pa.DataType:

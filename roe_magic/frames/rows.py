@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from roe_magic.clickhouse_types import Type
 from roe_magic.errors import ProtocolError
 from roe_magic.frames import schema as canonical
-from roe_magic.frames.arrow import enumerate_labels
+from roe_magic.frames.arrow import enumerate_labels, from_arrow, moments
 from roe_magic.frames.schema import INTERVALS, arrow_type, bare, column_type, element_names, resolve
 
 # What the engine must be told so that its JSON formats lose nothing.
@@ -62,10 +62,10 @@ def from_rows(
     columns = []
     for name, type_name, cells in zip(column_names, column_types, _transposed(rows, len(column_names)), strict=True):
         kind = resolve(type_name)
-        part = pa.chunked_array([column(name, kind, cells, stored=stored)])
-        columns.append(finish(part, kind, stored=stored))
+        columns.append(finish(pa.chunked_array([column(name, kind, cells)]), kind))
     fields = map(canonical.field, column_names, column_types, (each.type for each in columns))
-    return pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
+    table = pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
+    return from_arrow(table, column_types, stored=True) if stored else table
 
 
 def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[Cells]:
@@ -80,9 +80,9 @@ def check_rows(rows: Sequence[Any], width: int, first: int = 0) -> None:
             raise ProtocolError(f"Row {number} of the result is not a list of {width} cells.")
 
 
-def column(name: str, kind: Type, cells: Cells, *, stored: bool = False) -> pa.Array:
+def column(name: str, kind: Type, cells: Cells) -> pa.Array:
     """Make one column, or a part of one: text is binary where it is not UTF-8, plain text where nothing else fits."""
-    for text in (pa.binary(),) if stored else (pa.string(), pa.binary()):
+    for text in (pa.string(), pa.binary()):
         try:
             return build(cells, kind, text)
         except UnicodeEncodeError:
@@ -93,9 +93,9 @@ def column(name: str, kind: Type, cells: Cells, *, stored: bool = False) -> pa.A
     return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
 
 
-def finish(whole: pa.ChunkedArray, kind: Type, *, stored: bool = False) -> pa.ChunkedArray:
+def finish(whole: pa.ChunkedArray, kind: Type) -> pa.ChunkedArray:
     """Make dictionaries of the columns that are Enum or LowCardinality(String)."""
-    want = column_type(kind, whole.type, stored=stored)
+    want = column_type(kind, whole.type)
     if not pa.types.is_dictionary(want) or want.value_type != whole.type:
         return whole
     if not bare(kind).name.startswith("Enum"):
@@ -216,9 +216,11 @@ def _decimal(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
 def _datetime(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
     texts = pa.array(cells, pa.string())
     try:
-        return texts.cast(pa.timestamp(want.unit, "UTC")).cast(want)
-    except pa.ArrowInvalid:  # no zone is written: it is the column's
-        return _local(texts.cast(pa.timestamp(want.unit)), kind)
+        return moments(texts, want.unit).cast(want)
+    except pa.ArrowInvalid:
+        if want.unit == "ns":
+            raise
+    return _local(texts.cast(pa.timestamp(want.unit)), kind)  # no zone is written: it is the column's
 
 
 def _local(naive: pa.Array, kind: Type) -> pa.Array:
