@@ -19,12 +19,11 @@ from roe_magic import commands, config, header, profiles
 from roe_magic.client import RoeClient
 from roe_magic.config import Settings, Source
 from roe_magic.errors import ConfigError, QueryTimeout, RoeError, UsageError
-from roe_magic.models import PENDING, STARTED
 from roe_magic.panel.display import Display, Mode
-from roe_magic.panel.state import Snapshot
+from roe_magic.pictures import pictures_of
 from roe_magic.polling import WAIT_SUBMIT
 from roe_magic.query import WorksheetQuery
-from roe_magic.running import AttachedQuery, RunningQuery, Story
+from roe_magic.running import AttachedQuery, RunningQuery
 
 
 @magics_class
@@ -156,12 +155,12 @@ class RoeMagic(Magics, Configurable):
         """Run a query to its end under a panel; `_roe` is set whatever comes of it."""
         mode: Mode = "off" if quiet else self.panel  # type: ignore[assignment]  # the trait allows no other word
         display = Display(mode, on_stop=_stopper(running))
-        view = _viewer(running)
+        picture = pictures_of(running)
         try:
             running.start()
             if not running.join(self.progress_after if after is None else after, timeout):
-                display.show(view(running.story))
-                running.listen(lambda story: display.update(view(story)))
+                display.show(picture(running.story))
+                running.listen(lambda story: display.update(picture(story)))
             return running.wait(timeout)
         except RoeError as error:
             # What the panel tells is not told again below it.
@@ -169,7 +168,7 @@ class RoeMagic(Magics, Configurable):
             raise
         finally:
             running.listen(None)
-            display.finish(view(running.story))
+            display.finish(picture(running.story))
             self._remember(running)
 
     def attach(self, query_id: UUID) -> WorksheetQuery:
@@ -270,57 +269,6 @@ def _secret_in(variable: str) -> config.Secret:
 def _stopper(running: RunningQuery) -> Callable[[str], None]:
     """Give what the panel's button calls; it may come on any thread, so it only starts things."""
     return lambda action: running.cancel_soon() if action == "cancel" else running.detach()
-
-
-def _viewer(running: RunningQuery) -> Callable[[Story], Snapshot]:
-    """Give the function that makes a panel's picture of a story."""
-    settings = running.client.settings
-
-    def view(story: Story) -> Snapshot:
-        query = running.query
-        last = story.statements[-1] if story.statements else None
-        error = story.error
-        queued, running_for = _spans(story, query)
-        return Snapshot(
-            sql=story.sql,
-            server=settings.base_url,
-            organization=query.organization.name if query and query.organization else settings.organization_id,
-            query_id=str(story.query_id) if story.query_id else None,
-            status=story.state,
-            elapsed=story.elapsed,
-            queued=queued,
-            running=running_for,
-            duration=_seconds(query and query.duration),
-            observed=bool(query and query.observed),
-            progress=story.status.progress if story.status else None,
-            downloaded=story.downloaded,
-            download_size=story.download_size,
-            rows=last.row_count if last and last.column_names else None,
-            columns=len(last.column_names) if last and last.column_names else None,
-            statements=len(story.statements or [1]),
-            error=error.message if error else (query.error if query else None),
-            hint=error.hint if error else None,
-            notice=story.notice,
-            stop=None if story.over else "cancel" if story.waited else "detach",
-            live=not (story.over or running.detached),
-            detached=running.detached and not story.over,
-        )
-
-    return view
-
-
-def _spans(story: Story, query: WorksheetQuery | None) -> tuple[float | None, float | None]:
-    """Tell how long the query was queued and ran; while it lives, the last of the two up to now."""
-    queued, running = _seconds(query and query.queued), _seconds(query and query.running)
-    if story.state == PENDING:
-        queued = story.elapsed
-    elif story.state == STARTED and running is None and queued is not None:
-        running = max(story.elapsed - queued, 0.0)
-    return queued, running
-
-
-def _seconds(span: Any) -> float | None:
-    return None if span is None else span.total_seconds()
 
 
 def _hides(sql: str) -> bool:

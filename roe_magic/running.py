@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,10 +17,7 @@ from roe_magic.client import RoeClient
 from roe_magic.errors import (
     NotFoundError,
     ProtocolError,
-    QueryError,
-    QueryFailed,
     QueryInterrupted,
-    QueryRevoked,
     QueryTimeout,
     RateLimitError,
     ResultTooLarge,
@@ -31,6 +28,7 @@ from roe_magic.errors import (
 from roe_magic.models import FAILURE, PENDING, SUCCESS, TERMINAL
 from roe_magic.polling import WAIT_SUBMIT, Patience, backoff, next_poll
 from roe_magic.query import WorksheetQuery
+from roe_magic.story import Story, ended_badly, first_status, known_by_status
 from roe_magic.transport import Reply
 
 # Right after a submit the server's replicas may not know the query yet; and a proxy between may answer in its place.
@@ -44,61 +42,6 @@ _log = logging.getLogger(__name__)
 _PASSING = (TransportError, ServerError, RateLimitError)
 _live = 0
 _live_lock = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Story:
-    """What is known of a query at one moment.
-
-    Attributes
-    ----------
-    sql : str
-    elapsed : float
-        Seconds since the submit, by this machine's monotonic clock.
-    submitted, status : models, optional
-        The server's last words.
-    downloaded, download_size : int, optional
-        Bytes of the rows read so far, None before the download; and of all of them, where the server says so.
-    statements : list of models.Statement, optional
-        The results, once they are here.
-    notice : str, optional
-        What is unusual: no answers, no progress.
-    error : RoeError, optional
-        Why watching ended without rows.
-    waited : bool
-        The server holds its answers back as asked, so it has our additions to the API: cancel, too.
-    over : bool
-        Nothing more will be told.
-    """
-
-    sql: str
-    elapsed: float = 0.0
-    submitted: models.WorksheetQuery | None = None
-    status: models.QueryStatus | None = None
-    downloaded: int | None = None
-    download_size: int | None = None
-    statements: list[models.Statement] | None = None
-    notice: str | None = None
-    error: RoeError | None = None
-    waited: bool = False
-    over: bool = False
-
-    @property
-    def query_id(self) -> UUID | None:
-        """The query's id, once the server has told it."""
-        if self.submitted is not None:
-            return self.submitted.id
-        return self.status.worksheet_query_id if self.status is not None else None
-
-    @property
-    def state(self) -> str | None:
-        """The server's last word on the state."""
-        return self.status.status if self.status is not None else None
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the query has ended at the server."""
-        return self.state in TERMINAL
 
 
 class RunningQuery:
@@ -271,11 +214,11 @@ class RunningQuery:
         assert query is not None  # run() ends with a query or an error
         if query.status == SUCCESS:
             return query
-        raise _ended_badly(query)
+        raise ended_badly(query)
 
     def _submit(self) -> None:
         submitted = self.client.submit(self.story.sql, **self._request)  # type: ignore[arg-type]  # its own keywords
-        self._tell(submitted=submitted, status=_first_status(submitted))
+        self._tell(submitted=submitted, status=first_status(submitted))
         self._answered.set()
 
     def _watch(self) -> None:
@@ -455,7 +398,7 @@ class AttachedQuery(RunningQuery):
 
     def _submit(self) -> None:
         status = self.client.status(self._id)
-        self._tell(submitted=_known_by_status(status), status=status)
+        self._tell(submitted=known_by_status(status), status=status)
         self._answered.set()
 
     def _conclude(self) -> None:
@@ -480,48 +423,11 @@ def _size_of(reply: Reply) -> int | None:
     return int(length) if plain and "Content-Encoding" not in reply.headers else None
 
 
-def _first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:
-    return models.QueryStatus(
-        worksheet_query_id=submitted.id,
-        status=submitted.query_task_status,
-        error=submitted.error,
-        created_at=submitted.created_at,
-        finished_at=submitted.finished_at,
-    )
-
-
-def _known_by_status(status: models.QueryStatus) -> models.WorksheetQuery:
-    """Make what a submit would have answered, as far as a status tells it."""
-    created = status.created_at
-    if created is None:
-        raise ProtocolError("The server's status does not tell when the query was created.")
-    return models.WorksheetQuery(
-        id=status.worksheet_query_id,
-        created_at=created,
-        updated_at=status.finished_at or created,
-        finished_at=status.finished_at,
-        query="",
-        query_task_id=None,
-        query_task_status=status.status,
-        error=status.error,
-        ai_summary=None,
-    )
-
-
 def _unexpected(error: Exception, query_id: str | None) -> RoeError:
     """Wrap what should not happen, so that the waiting thread hears of it."""
     problem = RoeError(f"Something unexpected went wrong: {type(error).__name__}: {error}", query_id=query_id)
     problem.__cause__ = error
     return problem
-
-
-def _ended_badly(query: WorksheetQuery) -> QueryError:
-    if query.status == FAILURE:
-        error: QueryError = QueryFailed(query.error or "The query failed; the server does not say why.")
-    else:
-        error = QueryRevoked(query.error or "The query was cancelled.")
-    error.query_id, error.query = str(query.id), query
-    return error
 
 
 class _counted:  # noqa: N801  # reads as a verb where it is used

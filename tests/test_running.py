@@ -40,7 +40,8 @@ from roe_magic.errors import (
     TransportError,
 )
 from roe_magic.polling import WAIT_STATUS
-from roe_magic.running import AttachedQuery, RunningQuery, Story
+from roe_magic.running import AttachedQuery, RunningQuery
+from roe_magic.story import Story
 from roe_magic.transport import Transport
 
 WIRE = Path(__file__).parent / "wire"

@@ -1,0 +1,105 @@
+"""Story: what is known of a query at one moment, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from roe_magic import models
+from roe_magic.errors import ProtocolError, QueryError, QueryFailed, QueryRevoked, RoeError
+from roe_magic.models import FAILURE, TERMINAL
+from roe_magic.query import WorksheetQuery
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is known of a query at one moment.
+
+    Attributes
+    ----------
+    sql : str
+    elapsed : float
+        Seconds since the submit, by this machine's monotonic clock.
+    submitted, status : models, optional
+        The server's last words.
+    downloaded, download_size : int, optional
+        Bytes of the rows read so far, None before the download; and of all of them, where the server says so.
+    statements : list of models.Statement, optional
+        The results, once they are here.
+    notice : str, optional
+        What is unusual: no answers, no progress.
+    error : RoeError, optional
+        Why watching ended without rows.
+    waited : bool
+        The server holds its answers back as asked, so it has our additions to the API: cancel, too.
+    over : bool
+        Nothing more will be told.
+    """
+
+    sql: str
+    elapsed: float = 0.0
+    submitted: models.WorksheetQuery | None = None
+    status: models.QueryStatus | None = None
+    downloaded: int | None = None
+    download_size: int | None = None
+    statements: list[models.Statement] | None = None
+    notice: str | None = None
+    error: RoeError | None = None
+    waited: bool = False
+    over: bool = False
+
+    @property
+    def query_id(self) -> UUID | None:
+        """The query's id, once the server has told it."""
+        if self.submitted is not None:
+            return self.submitted.id
+        return self.status.worksheet_query_id if self.status is not None else None
+
+    @property
+    def state(self) -> str | None:
+        """The server's last word on the state."""
+        return self.status.status if self.status is not None else None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the query has ended at the server."""
+        return self.state in TERMINAL
+
+
+def first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:
+    """Read the status out of what the submit endpoint answered."""
+    return models.QueryStatus(
+        worksheet_query_id=submitted.id,
+        status=submitted.query_task_status,
+        error=submitted.error,
+        created_at=submitted.created_at,
+        finished_at=submitted.finished_at,
+    )
+
+
+def known_by_status(status: models.QueryStatus) -> models.WorksheetQuery:
+    """Make what a submit would have answered, as far as a status tells it."""
+    created = status.created_at
+    if created is None:
+        raise ProtocolError("The server's status does not tell when the query was created.")
+    return models.WorksheetQuery(
+        id=status.worksheet_query_id,
+        created_at=created,
+        updated_at=status.finished_at or created,
+        finished_at=status.finished_at,
+        query="",
+        query_task_id=None,
+        query_task_status=status.status,
+        error=status.error,
+        ai_summary=None,
+    )
+
+
+def ended_badly(query: WorksheetQuery) -> QueryError:
+    """Make the exception of a query that ended otherwise than in SUCCESS."""
+    if query.status == FAILURE:
+        error: QueryError = QueryFailed(query.error or "The query failed; the server does not say why.")
+    else:
+        error = QueryRevoked(query.error or "The query was cancelled.")
+    error.query_id, error.query = str(query.id), query
+    return error
