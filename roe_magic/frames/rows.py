@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from roe_magic.clickhouse_types import Type
 from roe_magic.errors import ProtocolError
 from roe_magic.frames import schema as canonical
-from roe_magic.frames.arrow import enumerate_labels, from_arrow, moments
+from roe_magic.frames import times
+from roe_magic.frames.arrow import enumerate_labels, from_arrow
 from roe_magic.frames.schema import INTERVALS, arrow_type, bare, column_type, element_names, resolve
+from roe_magic.frames.times import Cells
 
 # What the engine must be told so that its JSON formats lose nothing.
 JSON_SETTINGS: dict[str, str] = {
@@ -34,7 +33,6 @@ JSON_SETTINGS: dict[str, str] = {
     "print_pretty_type_names": "0",
 }
 
-Cells = Sequence[Any]
 # What a conversion raises on a cell that is not what its column's type says.
 Unfit = (pa.ArrowException, TypeError, ValueError, OverflowError, InvalidOperation, KeyError, AttributeError)
 
@@ -166,7 +164,7 @@ def _carefully(cells: Cells, kind: Type, want: pa.DataType, careful: Callable[[A
 def _careful_number(cell: Any, kind: Type) -> Any:
     if "Int" not in kind.name:
         return float(cell)
-    return Decimal(_integer(cell)) if kind.name in ("Int128", "UInt128") else _integer(cell)
+    return Decimal(times.whole_number(cell)) if kind.name in ("Int128", "UInt128") else times.whole_number(cell)
 
 
 def _careful_boolean(cell: Any, _: Type) -> bool:
@@ -199,91 +197,12 @@ def _object(cell: Any) -> str:
 
 
 def _wide_text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
-    return pa.array([None if cell is None else str(_integer(cell)) for cell in cells], want)
-
-
-def _integer(cell: Any) -> int:
-    if isinstance(cell, float) and not cell.is_integer():
-        raise ValueError(f"{cell!r} is not a whole number")
-    return int(cell)
+    return pa.array([None if cell is None else str(times.whole_number(cell)) for cell in cells], want)
 
 
 def _decimal(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
     first = next((cell for cell in cells if cell is not None), None)
     return pa.array(cells, want) if isinstance(first, Decimal) else pa.array(cells, pa.string()).cast(want)
-
-
-def _datetime(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
-    texts = pa.array(cells, pa.string())
-    try:
-        return moments(texts, want.unit).cast(want)
-    except pa.ArrowInvalid:
-        if want.unit == "ns":
-            raise
-    return _local(texts.cast(pa.timestamp(want.unit)), kind)  # no zone is written: it is the column's
-
-
-def _local(naive: pa.Array, kind: Type) -> pa.Array:
-    return pc.assume_timezone(naive, canonical.zone(kind), ambiguous="earliest", nonexistent="earliest")
-
-
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d(?::\d\d)?)?\Z")
-# As ClickHouse writes it, or as Python does: "-1 day, 23:59:59".
-_CLOCK = re.compile(r"(?:(-?\d+) days?, )?([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
-_PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-
-
-def _careful_datetime(cell: Any, kind: Type) -> int:
-    """Read one moment, however it is written, as ticks of the column's unit since 1970."""
-    digits = _PER_SECOND[arrow_type(kind, pa.string()).unit]
-    if isinstance(cell, (int, float, Decimal)):
-        return _ticks(Decimal(str(cell)), digits)
-    found = _MOMENT.match(cell)
-    if found is None:
-        raise ValueError(f"{cell!r} is not a time")
-    day, clock, fraction, offset = found.groups()
-    text = f"{day}T{clock or '00:00:00'}"
-    if offset:
-        seconds = int(datetime.fromisoformat(text + _offset(offset)).timestamp())
-    else:
-        naive = pa.array([text]).cast(pa.timestamp("s"))
-        seconds = _local(naive, kind).cast(pa.int64())[0].as_py()
-    return _ticks(seconds + Decimal(f"0.{fraction or 0}"), digits)
-
-
-def _offset(text: str) -> str:
-    return "+00:00" if text == "Z" else text if ":" in text else f"{text[:3]}:{text[3:]}"
-
-
-def _ticks(seconds: Decimal, digits: int) -> int:
-    ticks = seconds.scaleb(digits)
-    if ticks != int(ticks):
-        raise ValueError(f"{seconds} has more digits than the column's type")
-    return int(ticks)
-
-
-def _clock(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
-    digits = _PER_SECOND[want.unit]
-    return pa.array([None if cell is None else _span(cell, digits) for cell in cells], want)
-
-
-def _span(cell: Any, digits: int) -> int:
-    """Read a Time, which may be negative and longer than a day."""
-    found = _CLOCK.match(cell) if isinstance(cell, str) else None
-    if found is None:
-        return _ticks(Decimal(str(cell)), digits)
-    days, sign, hours, minutes, seconds, fraction = found.groups()
-    whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + Decimal(f"0.{fraction or 0}")
-    return _ticks(int(days or 0) * 86_400 + (-whole if sign == "-" else whole), digits)
-
-
-def _interval(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
-    factor = INTERVALS[kind.name][1]
-    return pa.array([None if cell is None else _integer(cell) * factor for cell in cells], want)
-
-
-def _day(cell: Any, _: Type) -> date:
-    return date.fromisoformat(cell[:10])
 
 
 def _unfit(cell: Any, kind: Type) -> Any:
@@ -307,14 +226,14 @@ _LEAVES: dict[str, Leaf] = {
     "String": (_text, _careful_text),
     "FixedString": (_text, _careful_text),
     "AggregateFunction": (_text, _unfit),
-    "Date": (_from_text, _day),
-    "Date32": (_from_text, _day),
-    "DateTime": (_datetime, _careful_datetime),
-    "DateTime64": (_datetime, _careful_datetime),
-    "Time": (_clock, _unfit),
-    "Time64": (_clock, _unfit),
+    "Date": (_from_text, times.day),
+    "Date32": (_from_text, times.day),
+    "DateTime": (times.datetimes, times.careful_datetime),
+    "DateTime64": (times.datetimes, times.careful_datetime),
+    "Time": (times.clocks, _unfit),
+    "Time64": (times.clocks, _unfit),
     "Nothing": (_direct, _unfit),
-    **dict.fromkeys(INTERVALS, (_interval, _unfit)),
+    **dict.fromkeys(INTERVALS, (times.intervals, _unfit)),
     **dict.fromkeys(("IntervalMonth", "IntervalQuarter", "IntervalYear"), _NUMBER),
     **dict.fromkeys(canonical.DOCUMENTS, (_documents, _unfit)),
     **dict.fromkeys(("UUID", "IPv4", "IPv6", "Enum8", "Enum16"), _AS_IT_IS),

@@ -1,0 +1,102 @@
+"""Cells that are times, durations and days, read however they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from roe_magic.clickhouse_types import Type
+from roe_magic.frames.arrow import moments
+from roe_magic.frames.schema import INTERVALS, arrow_type, zone
+
+Cells = Sequence[Any]
+
+
+def datetimes(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
+    """Read moments all at once, as they are mostly written."""
+    texts = pa.array(cells, pa.string())
+    try:
+        return moments(texts, want.unit).cast(want)
+    except pa.ArrowInvalid:
+        if want.unit == "ns":
+            raise
+    return _local(texts.cast(pa.timestamp(want.unit)), kind)  # no zone is written: it is the column's
+
+
+def _local(naive: pa.Array, kind: Type) -> pa.Array:
+    return pc.assume_timezone(naive, zone(kind), ambiguous="earliest", nonexistent="earliest")
+
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d(?::\d\d)?)?\Z")
+# As ClickHouse writes it, or as Python does: "-1 day, 23:59:59".
+_CLOCK = re.compile(r"(?:(-?\d+) days?, )?([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
+_PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
+def careful_datetime(cell: Any, kind: Type) -> int:
+    """Read one moment, however it is written, as ticks of the column's unit since 1970."""
+    digits = _PER_SECOND[arrow_type(kind, pa.string()).unit]
+    if isinstance(cell, (int, float, Decimal)):
+        return _ticks(Decimal(str(cell)), digits)
+    found = _MOMENT.match(cell)
+    if found is None:
+        raise ValueError(f"{cell!r} is not a time")
+    day, clock, fraction, offset = found.groups()
+    text = f"{day}T{clock or '00:00:00'}"
+    if offset:
+        seconds = int(datetime.fromisoformat(text + _offset(offset)).timestamp())
+    else:
+        naive = pa.array([text]).cast(pa.timestamp("s"))
+        seconds = _local(naive, kind).cast(pa.int64())[0].as_py()
+    return _ticks(seconds + Decimal(f"0.{fraction or 0}"), digits)
+
+
+def _offset(text: str) -> str:
+    return "+00:00" if text == "Z" else text if ":" in text else f"{text[:3]}:{text[3:]}"
+
+
+def _ticks(seconds: Decimal, digits: int) -> int:
+    ticks = seconds.scaleb(digits)
+    if ticks != int(ticks):
+        raise ValueError(f"{seconds} has more digits than the column's type")
+    return int(ticks)
+
+
+def clocks(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
+    """Read the values of Time and Time64."""
+    digits = _PER_SECOND[want.unit]
+    return pa.array([None if cell is None else _span(cell, digits) for cell in cells], want)
+
+
+def _span(cell: Any, digits: int) -> int:
+    """Read a Time, which may be negative and longer than a day."""
+    found = _CLOCK.match(cell) if isinstance(cell, str) else None
+    if found is None:
+        return _ticks(Decimal(str(cell)), digits)
+    days, sign, hours, minutes, seconds, fraction = found.groups()
+    whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + Decimal(f"0.{fraction or 0}")
+    return _ticks(int(days or 0) * 86_400 + (-whole if sign == "-" else whole), digits)
+
+
+def intervals(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
+    """Read counts of an interval's unit."""
+    factor = INTERVALS[kind.name][1]
+    return pa.array([None if cell is None else whole_number(cell) * factor for cell in cells], want)
+
+
+def day(cell: Any, _: Type) -> date:
+    """Read a day, whatever stands behind it."""
+    return date.fromisoformat(cell[:10])
+
+
+def whole_number(cell: Any) -> int:
+    """Read an integer, however it is sent, but no fraction."""
+    if isinstance(cell, float) and not cell.is_integer():
+        raise ValueError(f"{cell!r} is not a whole number")
+    return int(cell)
