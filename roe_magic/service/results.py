@@ -14,8 +14,6 @@ import pyarrow as pa
 from roe_magic import frames
 
 JSON_FORMAT = "JSONCompactEachRowWithNamesAndTypes"
-# Chunks above 4096 rows fall out of the processor's cache.
-_CHUNK = 4096
 
 
 def write_empty(path: Path) -> None:
@@ -36,13 +34,13 @@ def write_json(path: Path, parts: Iterable[bytes]) -> tuple[list[str], list[str]
     ValueError
         There is no part with the two header lines, which every part has.
     """
-    answers = filter(None, map(lines, parts))
-    first = next(answers, None)
+    texts = (part.split(b"\n", 2) for part in parts if part)
+    first = next(texts, None)
     if first is None:
         raise ValueError("The engine gave no answer to this statement.")
-    names, types = map(shown, first[:2])
-    rows = (row for answer in itertools.chain([first], answers) for row in answer[2:])
-    _write(path, names, types, _chunks(names, types, rows))
+    names, types = (shown(_decoded(line)) for line in first[:2])
+    rows = (text[2] for text in itertools.chain([first], texts) if text[2:] and text[2])
+    _write(path, names, types, (frames.from_lines(names, types, some, stored=True) for some in rows))
     return names, types
 
 
@@ -71,11 +69,6 @@ def _tables(names: list[str], parts: Iterable[bytes]) -> Iterator[pa.Table]:
         table = pa.ipc.open_stream(part).read_all() if part else None
         if table is not None and table.num_rows:
             yield table.rename_columns(names)
-
-
-def _chunks(names: list[str], types: list[str], rows: Iterator[Any]) -> Iterator[pa.Table]:
-    while chunk := list(itertools.islice(rows, _CHUNK)):
-        yield frames.from_rows(names, types, chunk)
 
 
 def _decoded(line: bytes) -> Any:
