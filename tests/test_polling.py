@@ -242,7 +242,7 @@ TestRetrying = Retrying.TestCase
 TestWatching = Watching.TestCase
 TestLimiting = Limiting.TestCase
 for _case in (TestRetrying, TestWatching, TestLimiting):
-    _case.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+    _case.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 del _case
 
 

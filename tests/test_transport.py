@@ -48,7 +48,7 @@ KEY = "roe-canary-51c3f7"
 GET, POST = Call(method="GET", path="/thing/"), Call(method="POST", path="/thing/", json={"a": 1})
 OK = answer({"ok": True})
 # Seconds; the limits that are asserted are many times this, for the machine may be busy.
-SHORT = 0.7
+SHORT = 0.4
 MANY_TIMES = 20.0
 
 GARBAGE = send(b"\x00\xff\xfeSSH-2.0-OpenSSH_9.6\r\n\r\n")
@@ -327,7 +327,7 @@ def test_no_timeout_means_no_deadline() -> None:
 def test_a_wait_that_was_asked_for_is_added_to_the_deadline() -> None:
     """extra_time lengthens one call alone."""
     whole = bytes_of({"ok": 1})
-    slow = drip(whole, at_once=len(whole) - 30)
+    slow = drip(whole, at_once=len(whole) - 16)  # 0.8 s
     with ScriptedServer(slow) as server, Sender(server.url, timeout=SHORT, max_retries=0) as sender:
         assert sender.json(replace(POST, extra_time=20.0)) == {"ok": 1}
         with pytest.raises(DeadlineExceeded):
