@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 from uuid import UUID
 
 from roe_magic import models
 from roe_magic.answers import decode_json
+from roe_magic.calls import Call, Reply
 from roe_magic.config import Settings, from_environment, resolve
 from roe_magic.errors import (
     ConnectFailed,
@@ -23,7 +24,9 @@ from roe_magic.errors import (
 from roe_magic.models import parse
 from roe_magic.polling import WAIT_STATUS, WAIT_SUBMIT
 from roe_magic.profiles import from_user_file
-from roe_magic.transport import Call, Reply, Transport
+
+if TYPE_CHECKING:
+    from roe_magic.transport import Transport
 
 # How much longer than the wait that was asked for an answer may take.
 GRACE = 10.0
@@ -64,7 +67,7 @@ class RoeClient:
 
     def __init__(self, settings: Settings | None = None, *, transport: Transport | None = None) -> None:
         self.settings = settings or resolve(from_environment(), from_user_file())
-        self._transport = transport or Transport(self.settings)
+        self._transport = transport or _transport(self.settings)
 
     def __enter__(self) -> RoeClient:
         return self
@@ -275,6 +278,12 @@ class RoeClient:
 
     def _organization(self) -> dict[str, str | None]:
         return {"organization_id": self.settings.organization_id}
+
+
+def _transport(settings: Settings) -> Transport:
+    from roe_magic.transport import Transport  # requests takes a tenth of a second
+
+    return Transport(settings)
 
 
 def _status(payload: Any, query_id: UUID | str) -> models.QueryStatus:

@@ -178,7 +178,9 @@ class RoeMagic(Magics, Configurable):
     def client(self, *flags: Source) -> RoeClient:
         """Give the client for the settings in force; one per set of settings, so that connections are kept."""
         settings = config.resolve(*flags, *self._sources())
-        return self._clients.setdefault(settings, RoeClient(settings))
+        if settings not in self._clients:
+            self._clients[settings] = RoeClient(settings)
+        return self._clients[settings]
 
     def _sources(self) -> Iterator[Source]:
         """List what can set something below the cell's flags, the strongest first."""

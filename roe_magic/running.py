@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from roe_magic import models
+from roe_magic.calls import Reply
 from roe_magic.client import RoeClient
 from roe_magic.errors import (
     NotFoundError,
@@ -29,7 +30,6 @@ from roe_magic.models import FAILURE, PENDING, SUCCESS, TERMINAL
 from roe_magic.polling import WAIT_SUBMIT, Patience, backoff, next_poll
 from roe_magic.query import WorksheetQuery
 from roe_magic.story import Story, ended_badly, first_status, known_by_status
-from roe_magic.transport import Reply
 
 # Right after a submit the server's replicas may not know the query yet; and a proxy between may answer in its place.
 ODD_GRACE = 5.0

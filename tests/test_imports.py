@@ -17,7 +17,8 @@ PACKAGE = Path(roe_magic.__file__).parent
 LAYERS = [
     {"errors", "words", "polling", "statements", "header", "deadlines"},
     {"models", "config", "answers", "clickhouse_types", "uploads"},
-    {"frames", "transport", "panel", "profiles"},
+    {"frames", "calls", "panel", "profiles"},
+    {"transport"},
     {"client", "render", "service"},
     {"results", "local", "doctor"},
     {"query"},
@@ -146,8 +147,8 @@ def loaded_by(code: str) -> set[str]:
     [
         ("import roe_magic", set()),
         ("import roe_magic; dir(roe_magic); roe_magic.__version__", set()),
-        ("from roe_magic import WorksheetQuery, RunningQuery, RoeClient", {"requests", "msgspec"}),
-        ("import roe_magic.magics", {"IPython", "requests", "msgspec"}),
+        ("from roe_magic import WorksheetQuery, RunningQuery, RoeClient", {"msgspec"}),
+        ("import roe_magic.magics", {"IPython", "msgspec"}),
     ],
 )
 def test_an_import_loads_nothing_heavy(code: str, allowed: set[str]) -> None:

@@ -30,6 +30,7 @@ from scripted_server import (
     wait_for,
 )
 
+from roe_magic.calls import LARGEST_ANSWER, Call
 from roe_magic.config import Secret, Settings
 from roe_magic.errors import (
     ConfigError,
@@ -42,7 +43,7 @@ from roe_magic.errors import (
     ServerError,
     TransportError,
 )
-from roe_magic.transport import LARGEST_ANSWER, Call, Transport
+from roe_magic.transport import Transport
 
 KEY = "roe-canary-51c3f7"
 GET, POST = Call(method="GET", path="/thing/"), Call(method="POST", path="/thing/", json={"a": 1})
