@@ -23,7 +23,9 @@ def rows(setting: Setting) -> list[Row]:
 def _contestants(count: int) -> list[Contestant]:
     sql = data.clickhouse(count)
     check = f"\nassert len(df) == {count}; del df"
-    in_clickhouse = "import clickhouse_connect\nclient = clickhouse_connect.get_client(interface='chdb', path=':memory:')"
+    in_clickhouse = (
+        "import clickhouse_connect\nclient = clickhouse_connect.get_client(interface='chdb', path=':memory:')"
+    )
     in_duckdb = "import duckdb\n%load_ext sql\nconnection = duckdb.connect()\n%sql connection --alias peer"
     return [
         Contestant(

@@ -30,7 +30,7 @@ _SETUPS = {
     f"{_THEIRS.format(then=f'.astype({data.ASTYPE})')}",
     "orjson + DataFrame": f"from orjson import loads\nimport pandas as pd\n{_THEIRS.format(then='')}",
 }
-# The high-water mark of a process's memory is not set back by exec, as that of getrusage may not be: read it where it is.
+# On Linux getrusage may tell the high-water mark of the process that started this one.
 _PEAK = """
 import resource, sys
 def kilobytes(name):

@@ -16,8 +16,8 @@ from benchmarks.kernels import running
 from benchmarks.setting import Setting
 from benchmarks.table import Measured, Row
 from roe_magic import RoeClient, RunningQuery
+from roe_magic.calls import Call, Reply
 from roe_magic.config import Secret, Settings
-from roe_magic.transport import Call, Reply
 
 _ROUND_TRIP = 0.02
 _SHORTEST, _LONGEST = 0.02, 600.0
