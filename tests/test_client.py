@@ -130,6 +130,14 @@ def test_a_submit_that_takes_too_long_is_uncertain(slow: Step) -> None:
         assert len(server.got("POST")) == 1
 
 
+def test_a_submit_that_the_server_holds_back_has_the_time_for_it() -> None:
+    """The wait that was asked for comes on top of the request's own deadline."""
+    whole = bytes_of(sample("submit-200"))
+    slow = drip(whole, at_once=len(whole) - 16)  # 0.8 s
+    with ScriptedServer(slow) as server, client_of(server, timeout=0.4) as client:
+        assert client.submit("SELECT 1", wait=20).id == UUID(ID)
+
+
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_a_server_that_fails_at_a_submit_is_not_asked_again(status: int) -> None:
     """And the error says that the query may be running all the same."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keyring
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 
@@ -106,7 +106,13 @@ def test_the_strongest_key_of_the_address_is_found(given: list[Source]) -> None:
             resolve(*given)
 
 
+ASKED, OWNER = Source(name="0", base_url=HERE), Source(name="2", base_url=HERE, api_key=key("2"))
+
+
 @given(sources())
+@example([ASKED, Source(name="1", api_key=key("1"), organization_id="org-of-1"), OWNER])
+@example([ASKED, Source(name="1", base_url=THERE, organization_id="org-of-1"), OWNER])
+@example([ASKED, Source(name="1", organization_id="org-of-1"), OWNER])
 def test_an_organisation_stays_with_its_address(given: list[Source]) -> None:
     """It comes from the key's own source, or from a stronger one that speaks of no other server."""
     try:

@@ -495,6 +495,14 @@ def test_a_result_that_is_no_result_is_a_protocol_error_with_the_id(play: Play, 
     assert error.__cause__ is None
 
 
+def test_an_answer_that_is_given_up_does_not_keep_its_connection(play: Play) -> None:
+    """Even while its error is looked at."""
+    play.results(answer("<html>" + "x" * 30_000_000))
+    error = play.error(ProtocolError)
+    wait_for(lambda: not play.server.live)
+    assert error.__traceback__ is not None
+
+
 def test_arrow_that_is_no_arrow_is_a_protocol_error(play: Play) -> None:
     """Where a server claims to send an Arrow stream."""
     for body in (b"", b"nonsense", b"\xff\xff\xff\xff\x10\0\0\0" + b"\0" * 16):

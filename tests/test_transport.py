@@ -7,7 +7,6 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -652,11 +651,13 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced() -> None:
 
 def test_a_body_that_is_not_read_to_its_end_gives_no_bytes_to_the_next_request() -> None:
     """A streamed answer that is given up takes its connection with it."""
-    large = answer(b"x" * 3_000_000)
+    large = answer(b"x" * 30_000_000)
     with ScriptedServer(large, OK) as server, Sender(server.url) as sender:
-        chunks: Iterator[bytes] = sender.transport.send(replace(GET, stream=True)).chunks
+        reply = sender.transport.send(replace(GET, stream=True))
+        chunks: Any = reply.chunks
         next(chunks)
-        chunks.close()  # type: ignore[attr-defined]  # it is a generator
+        chunks.close()
+        wait_for(lambda: not server.live)
         assert sender.json() == {"ok": True}
         assert server.connections == 2
 
