@@ -1,4 +1,4 @@
-"""The engine's process: reads calls from standard input, answers on standard output, one thread for each call.
+"""The engine's process: reads calls from standard input, answers on standard output, many calls at a time.
 
 Messages are msgpack with their length in front. Rows never pass: they are written to files here. The process ends when
 its input ends, so it cannot outlive the service.
@@ -15,6 +15,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +28,8 @@ from roe_magic.service.tables import Tables
 
 _KILL = "KILL QUERY WHERE Settings['log_comment'] = {tag:String} ASYNC"
 _KILL_EVERY = 0.05
+# More than the service lets run at once, so that a cancel never waits for a free one.
+_THREADS = 2000
 
 
 class Pipe:
@@ -67,6 +70,8 @@ class Worker:
     def __init__(self, pipe: Pipe, engine: Embedded, limits: dict[str, str]) -> None:
         self._pipe, self._engine, self._limits = pipe, engine, limits
         self._running: dict[str, runner.Submission] = {}
+        # The engine prepares itself for every new thread, which takes as long as two small queries: threads are kept.
+        self._threads = ThreadPoolExecutor(_THREADS, "roe-call")
         tables = Tables(engine, limits)
         self._methods: dict[str, Callable[..., Any]] = {
             "run": self._run,
@@ -88,7 +93,7 @@ class Worker:
             if call["method"] == "run":
                 # Known before the next call is read, so that a cancel right behind it finds it.
                 self._enter(**call["arguments"])
-            threading.Thread(target=self._answer, args=(call,), daemon=True).start()
+            self._threads.submit(self._answer, call)
 
     def _answer(self, call: dict[str, Any]) -> None:
         answer: dict[str, Any] = {"id": call["id"], "value": None, "error": None, "failed": None}
