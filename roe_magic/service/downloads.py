@@ -1,4 +1,4 @@
-"""Stored results as HTTP answers: streamed from disk, never whole in memory."""
+"""Stored results as HTTP answers: streamed from disk, a large one never whole in memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from roe_magic.service import schema, wire
 
 _ROWS = 4096
 _CHUNK = 256 * 1024
+# A result of fewer bytes is read at once: streaming hands every piece from thread to thread.
+_SMALL = 32 * 1024
 _VARY = {"Vary": "Accept"}
 
 
@@ -27,19 +29,19 @@ def as_arrow(row: schema.Query, folder: Path) -> Response:
     """Answer one Arrow stream per statement, one after the other, each with its statement in the schema's metadata."""
     statements = wire.statements_in(row.statements)
     chunks = (chunk for n, one in enumerate(statements) for chunk in _arrow(one, folder / f"{n}.arrow"))
-    return StreamingResponse(_coalesced(chunks), media_type=models.ARROW_STREAM, headers=_VARY)
+    return _answer(row, chunks, models.ARROW_STREAM)
 
 
 def as_object(row: schema.Query, folder: Path) -> Response:
     """Answer the result endpoint's JSON object."""
     head = {"worksheet_query_id": str(row.id), "status": row.status, "error": row.error}
     chunks = _around(msgspec.json.encode(head)[:-1] + b',"results":', _list(row, folder), b"}")
-    return StreamingResponse(_coalesced(chunks), media_type="application/json", headers=_VARY)
+    return _answer(row, chunks, "application/json")
 
 
 def as_list(row: schema.Query, folder: Path) -> Response:
     """Answer the list of results alone, as JSON."""
-    return StreamingResponse(_coalesced(_list(row, folder)), media_type="application/json", headers=_VARY)
+    return _answer(row, _list(row, folder), "application/json")
 
 
 def rows(row: schema.Query, folder: Path, most: int) -> tuple[models.Statement, list[list[Any]], bool]:
@@ -51,6 +53,12 @@ def rows(row: schema.Query, folder: Path, most: int) -> tuple[models.Statement, 
         if len(read) > most:
             break
     return statement, read[:most], len(read) > most
+
+
+def _answer(row: schema.Query, chunks: Iterable[bytes], media_type: str) -> Response:
+    if row.result_bytes < _SMALL:
+        return Response(b"".join(chunks), media_type=media_type, headers=_VARY)
+    return StreamingResponse(_coalesced(chunks), media_type=media_type, headers=_VARY)
 
 
 def _list(row: schema.Query, folder: Path) -> Iterator[bytes]:
