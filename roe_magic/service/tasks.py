@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,9 @@ _PACE = 0.25
 MAX_STORED_BYTES = 10 * 2**30
 # Queries that have not ended, above which new ones are refused.
 MAX_LIVE = 1000
+# How many ended queries are known without a look into the state.
+_REMEMBERED = 100
+_LONG = 100_000
 # How long a stopping service waits for what runs to be written down, in seconds.
 _STOP_PATIENCE = 5.0
 
@@ -118,6 +122,8 @@ class Tasks:
         self._max_stored_bytes = max_stored_bytes
         self._max_live = max_live
         self._live: dict[UUID, Live] = {}
+        # Who has heard of a query's end asks for its rows next.
+        self._ended: OrderedDict[UUID, Live] = OrderedDict()
         self._running: set[asyncio.Task[None]] = set()
         self._databases: set[str] = set()
         self._preparing = asyncio.Lock()
@@ -165,7 +171,7 @@ class Tasks:
 
     def find(self, organization_id: UUID, query_id: UUID, kind: str = schema.WORKSHEET) -> Live | None:
         """Find one query of an organisation, ended or not."""
-        live = self._live.get(query_id)
+        live = self._live.get(query_id) or self._ended.get(query_id)
         if live is not None:
             mine = live.row.organization_id == organization_id and live.row.kind == kind
             return live if mine else None
@@ -235,7 +241,13 @@ class Tasks:
         self._stored_bytes += end["result_bytes"]
         live.change(**end)
         live.release()
-        del self._live[live.row.id]
+        self._remember(self._live.pop(live.row.id))
+
+    def _remember(self, live: Live) -> None:
+        if len(live.row.query) < _LONG:
+            self._ended[live.row.id] = live
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
 
     async def _make_room(self) -> None:
         if self._stored_bytes <= self._max_stored_bytes:
@@ -243,6 +255,7 @@ class Tasks:
         old = await run_in_threadpool(self._store.results_over, self._max_stored_bytes)
         self._store.forget_results(old)
         for query_id in old:
+            self._ended.pop(query_id, None)
             await run_in_threadpool(shutil.rmtree, self._folder / str(query_id), ignore_errors=True)
         self._stored_bytes = self._store.stored_bytes()
 
