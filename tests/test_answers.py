@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roe_magic.answers import decode_json, error_of
@@ -23,6 +23,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_json_is_read_exactly(value: Any) -> None:
     """Integers of any size included; with a byte order mark too."""
@@ -61,6 +62,7 @@ def test_what_is_not_json_is_told_in_a_sentence(body: bytes, content_type: str, 
     assert caught.value.__cause__ is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["application/json", "text/html", ""]))
 def test_any_bytes_are_json_or_a_protocol_error(body: bytes, content_type: str) -> None:
     """No other exception escapes."""
@@ -68,6 +70,7 @@ def test_any_bytes_are_json_or_a_protocol_error(body: bytes, content_type: str) 
         json.dumps(decode_json(body, content_type))
 
 
+@settings(deadline=None)
 @given(st.integers(300, 599), st.binary(max_size=100) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_error_body_makes_a_readable_error(status: int, body: bytes) -> None:
     """Whatever it says, the error has the status and a message that ends somewhere."""

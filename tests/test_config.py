@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keyring
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 
@@ -83,6 +83,7 @@ def asked_address(given: list[Source]) -> str:
     return next((check_base_url(each.address) for each in given if each.base_url or each.api_key), DEFAULT_BASE_URL)
 
 
+@settings(deadline=None)
 @given(sources())
 def test_a_key_never_goes_to_another_sources_address(given: list[Source]) -> None:
     """Whatever is set where: the key's own source has the address that the key is sent to."""
@@ -95,6 +96,7 @@ def test_a_key_never_goes_to_another_sources_address(given: list[Source]) -> Non
     assert settings.source == owner.name
 
 
+@settings(deadline=None)
 @given(sources())
 def test_the_strongest_key_of_the_address_is_found(given: list[Source]) -> None:
     """There are settings exactly when some source has a key for the address that is asked for."""
@@ -109,6 +111,7 @@ def test_the_strongest_key_of_the_address_is_found(given: list[Source]) -> None:
 ASKED, OWNER = Source(name="0", base_url=HERE), Source(name="2", base_url=HERE, api_key=key("2"))
 
 
+@settings(deadline=None)
 @given(sources())
 @example([ASKED, Source(name="1", api_key=key("1"), organization_id="org-of-1"), OWNER])
 @example([ASKED, Source(name="1", base_url=THERE, organization_id="org-of-1"), OWNER])
@@ -127,6 +130,7 @@ def test_an_organisation_stays_with_its_address(given: list[Source]) -> None:
     assert not (source.base_url or source.api_key) or check_base_url(source.address) == settings.base_url
 
 
+@settings(deadline=None)
 @given(sources())
 def test_the_first_source_that_names_a_limit_wins(given: list[Source]) -> None:
     """0 is a value like any other, not an absent one."""
@@ -253,6 +257,7 @@ def test_what_is_no_base_url_is_refused(url: str) -> None:
     assert "secret-pw" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.from_regex(r"https?://[\w.:\[\]@%\\-]{0,20}", fullmatch=True))
 def test_any_text_is_an_address_or_a_config_error(url: str) -> None:
     """And an address over plain http is this machine."""

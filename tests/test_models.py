@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roe_magic import models
@@ -96,6 +96,7 @@ def test_a_wrong_shape_is_told_with_its_place(kind: type[models.Model], payload:
     assert caught.value.__cause__ is None
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), st.data())
 def test_any_json_is_a_model_or_a_protocol_error(kind: type[models.Model], data: st.DataObject) -> None:
     """No other exception, whatever a server says in whatever field."""
@@ -140,6 +141,7 @@ def instances(kind: type[models.Model]) -> st.SearchStrategy[models.Model]:
     return st.builds(kind, **{name: values(hints[name]) for name in names}, extra=extra)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS).flatmap(instances))
 def test_what_is_written_is_read_again(model: models.Model) -> None:
     """Through real JSON text, for any values; unknown fields too."""

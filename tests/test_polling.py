@@ -30,6 +30,7 @@ seconds = st.floats(0, 1e6)
 dice = st.floats(0, 1, exclude_max=True)
 
 
+@settings(deadline=None)
 @given(seconds, st.integers(1, 1000), dice)
 def test_a_poll_waits_a_tenth_of_the_elapsed_time_within_bounds(elapsed: float, live: int, thrown: float) -> None:
     """50 ms to 2 s, 5 s when many queries are watched, 10 % of chance either way."""
@@ -48,6 +49,7 @@ def test_a_query_of_100_seconds_is_asked_after_seldom_and_noticed_soon() -> None
     assert clock() - 100 <= 2.2
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), dice)
 def test_backoff_doubles_up_to_five_seconds_with_chance(attempt: int, thrown: float) -> None:
     """At least half of it, and never an overflow."""
@@ -83,6 +85,7 @@ def test_retry_after_is_read_or_ignored(header: str | None, expected: float | No
     assert retry_after(header, now=NOW.timestamp) == expected
 
 
+@settings(deadline=None)
 @given(st.text() | st.integers().map(str) | st.datetimes().map(format_datetime))
 def test_any_retry_after_is_a_pause_within_bounds_or_nothing(header: str) -> None:
     """No text of a server raises, or makes the client wait for ever."""
@@ -90,6 +93,7 @@ def test_any_retry_after_is_a_pause_within_bounds_or_nothing(header: str) -> Non
     assert pause is None or 0 <= pause <= LONGEST_RETRY_AFTER
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10), st.floats(0, 100), st.lists(st.none() | st.floats(0, 400), min_size=11, max_size=11))
 def test_attempts_keep_to_their_number_and_their_budget(
     retries: int, budget: float, pauses: list[float | None]

@@ -15,7 +15,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roe_magic import frames, models
@@ -427,6 +427,7 @@ def test_a_query_without_results_comes_back_without_results(
         assert (again.has_rows, again == query) == (query.has_rows, True)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e6), st.sampled_from([*models.STATES, "odd", None]), st.text())
 def test_any_metadata_goes_there_and_back(seconds: float, word: str | None, error: str) -> None:
     """Observed times to the microsecond, any word, any text."""

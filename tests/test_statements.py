@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roe_magic.statements import ends_in_semicolon
@@ -35,6 +35,7 @@ def test_a_semicolon_inside_something_is_not_the_end(sql: str) -> None:
     assert not ends_in_semicolon(sql)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_has_an_answer(sql: str) -> None:
     """No text of a user raises; a line of nothing but a comment behind it changes nothing."""
