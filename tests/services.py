@@ -40,6 +40,11 @@ class Service:
         """What the env file says, for a child's environment."""
         return envfile.read(self.env_file)
 
+    @property
+    def log(self) -> str:
+        """What it has said on its standard error so far."""
+        return (self.data / "service.log").read_text()
+
     def client(self, **options: Any) -> httpx.Client:
         """Make an HTTP client with the service's address and key."""
         headers = {"Authorization": f"Bearer {self.api_key}"}
@@ -52,13 +57,16 @@ class Service:
 
 def start_service(data: Path, *arguments: str) -> Service:
     """Start the service on a data folder and wait until it answers."""
+    data.mkdir(parents=True, exist_ok=True)
     env_file = data / "service.env"
     before = env_file.stat().st_mtime_ns if env_file.exists() else 0
     command = [sys.executable, "-m", "roe_magic.service", "--data", str(data), "--env-file", str(env_file), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # A file, not a pipe, which the service would stop at when it is full.
+    with (data / "service.log").open("a") as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True)
     service = Service(process, data, env_file)
     wait_for(lambda: process.poll() is not None or (env_file.exists() and env_file.stat().st_mtime_ns > before))
-    assert process.poll() is None, process.stderr.read() if process.stderr else ""
+    assert process.poll() is None, service.log
     env = service.env
     service.url, service.api_key = env["ROE_BASE_URL"], env["ROE_API_KEY"]
     service.organization_id = env["ROE_ORGANIZATION_ID"]
@@ -73,8 +81,6 @@ def end_service(service: Service) -> None:
         service.wait()
     finally:
         service.process.kill()
-        if service.process.stderr:
-            service.process.stderr.close()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
