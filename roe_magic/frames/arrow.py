@@ -78,10 +78,14 @@ def _column(column: pa.ChunkedArray, name: str, kind: Type, *, stored: bool) -> 
         return _repaired(column, kind, pa.binary(), stored=True)
     try:
         return _repaired(column, kind, pa.string())
+    except MemoryError:
+        raise  # Arrow's own is an ArrowException, too, and no other type needs less
     except (pa.ArrowException, OverflowError):  # most often a String that is not UTF-8: the column's text is bytes
         pass
     try:
         return _repaired(column, kind, pa.binary())
+    except MemoryError:
+        raise
     except (pa.ArrowException, OverflowError) as error:
         canonical.warn(f"Column {name!r} is kept as text: a value does not fit {kind}: {error}.")
         return pa.chunked_array([as_text(chunk) for chunk in column.chunks], pa.string())

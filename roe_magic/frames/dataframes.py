@@ -12,6 +12,7 @@ import pyarrow as pa
 from roe_magic.clickhouse_types import Type
 from roe_magic.errors import MissingExtra
 from roe_magic.frames.arrow import from_arrow
+from roe_magic.frames.bounded import bounded
 from roe_magic.frames.cells import python_cells
 from roe_magic.frames.schema import DOCUMENTS, WIDE_INTEGERS, bare, resolve
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+@bounded
 def to_pandas(
     table: pa.Table,
     column_types: Sequence[str],
@@ -109,6 +111,7 @@ def _flat(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     return values if values.flags.writeable and values.flags.owndata else values.copy()
 
 
+@bounded
 def to_polars(table: pa.Table, column_types: Sequence[str]) -> pl.DataFrame:
     """Turn canonical Arrow into a polars DataFrame.
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from roe_magic import models
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.arrow import from_arrow
+from roe_magic.frames.bounded import bounded
 from roe_magic.frames.builder import TableBuilder
 from roe_magic.frames.scanner import Source, decode, row_ends
 
@@ -20,6 +21,7 @@ from roe_magic.frames.scanner import Source, decode, row_ends
 OnProgress = Callable[[int, int], None]
 
 
+@bounded
 def read_json(chunks: Iterable[bytes], on_progress: OnProgress | None = None) -> models.QueryResult:
     """Read the result endpoint's JSON, converting rows while it arrives.
 
@@ -117,6 +119,7 @@ class _Reading:
             self.progress(self.source.received)
 
 
+@bounded
 def read_arrow(chunks: Iterable[bytes], on_progress: OnProgress | None = None) -> list[models.Statement]:
     """Read concatenated Arrow IPC streams, each with its Statement in the schema's metadata.
 
@@ -143,6 +146,8 @@ def read_arrow(chunks: Iterable[bytes], on_progress: OnProgress | None = None) -
     while not (stream.at_end() and statements):
         try:
             table = _stream_table(stream, on_progress, rows)
+        except MemoryError:
+            raise  # Arrow's own is both
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and type(error) is not OSError:
                 raise  # the connection's own

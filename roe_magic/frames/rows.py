@@ -85,6 +85,8 @@ def column(name: str, kind: Type, cells: Cells) -> pa.Array:
             return build(cells, kind, text)
         except UnicodeEncodeError:
             continue
+        except MemoryError:
+            raise
         except Unfit as error:
             canonical.warn(f"Column {name!r} is kept as text: a value does not fit {kind}: {error}.")
             break
