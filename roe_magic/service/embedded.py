@@ -7,6 +7,7 @@ still holds output that would be put before its next result.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import time
@@ -17,6 +18,9 @@ from typing import Any
 # Whatever a caller writes, it is SQL (chDB would take a bare expression for a SELECT), and of any length that the
 # service accepts. Functions that look into the engine's own memory stay off.
 ALWAYS = {"implicit_select": "0", "max_query_size": "67108864", "allow_introspection_functions": "0"}
+
+# How many texts are not parsed anew when they come again: a cell is run many times.
+_PARSED, _LONG = 256, 20_000
 
 OnProgress = Callable[[Mapping[str, int]], None]
 
@@ -76,6 +80,7 @@ class Embedded:
         self._path = path
         self._private = re.compile(rf"(?:{'|'.join(map(re.escape, folders))})[^\s'\",;()]*")
         self._keeper = self._chdb.connect(path)
+        self._once = functools.lru_cache(_PARSED)(self._parsed)
 
     @contextlib.contextmanager
     def connection(self, settings: Mapping[str, str]) -> Iterator[Any]:
@@ -143,7 +148,7 @@ class Embedded:
 
     def tokens(self, sql: str) -> list[tuple[int, int, str]]:
         """Cut SQL into (begin, end, kind), in bytes."""
-        ((found,),) = self.rows("SELECT tokenizeQuery({sql:String})", {"sql": sql})
+        found = self._parse("tokenizeQuery", sql)
         return [(item["begin"], item["end"], item["type"]) for item in found]
 
     def tree(self, sql: str) -> dict[str, Any] | None:
@@ -155,13 +160,21 @@ class Embedded:
             The statement has a syntax error.
         """
         try:
-            ((text,),) = self.rows("SELECT parseQueryToJSON({sql:String})", {"sql": sql})
+            text = self._parse("parseQueryToJSON", sql)
         except EngineError as error:
             if "parseQueryToJSON" in error.message and error.code == 36:
                 return None
             raise EngineError(_without_scope(error.message), error.code) from None
         tree: dict[str, Any] = json.loads(text)
         return tree
+
+    def _parse(self, function: str, sql: str) -> Any:
+        """Apply a function of the engine that depends on the text alone."""
+        return self._once(function, sql) if len(sql) < _LONG else self._parsed(function, sql)
+
+    def _parsed(self, function: str, sql: str) -> Any:
+        ((found,),) = self.rows(f"SELECT {function}({{sql:String}})", {"sql": sql})  # a name of our own
+        return found
 
     def classify(self, sql: str, database: str) -> tuple[str, bool]:
         """Ask the engine what one statement would do: READ_ONLY, MUTATING, ..., and whether only to that database."""
