@@ -24,9 +24,7 @@ _BY_STATUS: Mapping[int, type[RoeAPIException]] = {
     429: errors.RateLimitError,
 }
 _HINTS = {
-    401: "Check the API key (`%roe whoami` asks who it belongs to).",
     402: "Ask your organisation's admin about credits.",
-    403: "The key is valid but may not do this: check the organisation id and the key's rights.",
     413: "Send less at once.",
     429: "Wait a moment, then run it again.",
 }

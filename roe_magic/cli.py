@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from collections.abc import Sequence
 
@@ -52,8 +51,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _login(arguments: argparse.Namespace) -> int:
-    key = config.Secret(getpass.getpass("API key (not shown): ").strip())
-    path = profiles.save_profile(arguments.profile, arguments.base_url, arguments.organization, key)
+    profiles.require_keyring()
+    base_url = config.check_base_url(arguments.base_url)
+    key = profiles.ask_for_key(f"API key for {base_url} (not shown): ")
+    path = profiles.save_profile(arguments.profile, base_url, arguments.organization, key)
     print(f"The key is in this machine's keyring, the rest of the profile {arguments.profile!r} in {path}.")
     print(f"Use it in a cell with `%%roe -s {arguments.profile}`, or check it with `roe-magic doctor`.")
     return 0

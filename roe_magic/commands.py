@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import difflib
+import re
 import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +16,7 @@ from roe_magic.client import RoeClient
 from roe_magic.config import Source
 from roe_magic.errors import ConfigError
 from roe_magic.query import WorksheetQuery
+from roe_magic.words import clean, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
 class Magic(Protocol):
     """What a command uses of the magic that it was given to."""
 
-    shell: Any
     connection: Source | None
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody can answer a question."""
+        ...
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -52,7 +58,17 @@ def find(line: str) -> tuple[Command, list[str]] | None:
     if not words:
         return show_help, []
     command = COMMANDS.get(words[0].lower())
-    return command and (command, words[1:])
+    if command is None:
+        _refuse_mistyped(words[0].lower())
+        return None
+    return command, words[1:]
+
+
+def _refuse_mistyped(word: str) -> None:
+    """Do not send to the server, as SQL, what is a command but for a letter."""
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.75)
+    if near and word not in _SQL:
+        raise UsageError(f"There is no command {word!r}; did you mean %roe {near[0]}? SQL goes below %%roe.")
 
 
 def show_help(_magic: Magic, _words: list[str]) -> None:
@@ -64,7 +80,7 @@ def show_help(_magic: Magic, _words: list[str]) -> None:
 
 
 def connect(magic: Magic, words: list[str]) -> None:
-    """Use a service of this machine, a profile or an address; show the connection in force."""
+    """Choose the server; alone, show the one in force."""
     memory = "--memory" in words
     where = [word for word in words if word != "--memory"]
     if len(where) > 1:
@@ -89,12 +105,12 @@ def whoami(magic: Magic, words: list[str]) -> pd.Series[Any]:
 
 def status(magic: Magic, words: list[str]) -> pd.Series[Any]:
     """Ask for a query's status, as it is now."""
-    return _series(models.to_wire(magic.client().status(_query_id(words, "status"))), "status")
+    return _series(models.to_wire(magic.client().status(_query_id(magic, words, "status"))), "status")
 
 
 def result(magic: Magic, words: list[str]) -> WorksheetQuery:
-    """Come back to a query: watch it to its end and fetch its rows."""
-    return magic.attach(_query_id(words, "result"))
+    """Come back to a query, to its end and its rows."""
+    return magic.attach(_query_id(magic, words, "result"))
 
 
 def tables(magic: Magic, words: list[str]) -> pd.DataFrame:
@@ -106,14 +122,21 @@ def tables(magic: Magic, words: list[str]) -> pd.DataFrame:
 
 
 def worksheets(magic: Magic, words: list[str]) -> pd.DataFrame:
-    """List the worksheets, or the queries of one: the way to a query whose id is lost."""
+    """List the worksheets, or the last queries of one."""
     client = magic.client()
     if words:
-        return WorksheetQuery.frame(
-            map(WorksheetQuery, client.worksheet_queries(worksheet_id(client, " ".join(words))))
-        )
+        return _recent(client.worksheet_queries(worksheet_id(client, " ".join(words))))
     rows = [(str(item.id), item.name, item.created_at, item.updated_at) for item in client.worksheets()]
     return _frame(rows, ["id", "name", "created_at", "updated_at"])
+
+
+def _recent(queries: list[models.WorksheetQuery]) -> pd.DataFrame:
+    """Show the newest queries, what tells them apart first; the way to a query whose id is lost."""
+    frame = WorksheetQuery.frame(map(WorksheetQuery, queries)).sort_values("created_at", ascending=False).head(_RECENT)
+    frame["query"] = [clean(sql, limit=60) for sql in frame["query"]]
+    frame["created_at"] = frame["created_at"].dt.floor("s")
+    shown: pd.DataFrame = frame[["created_at", "status", "duration", "query", "id"]].reset_index(drop=True)
+    return shown
 
 
 def upload(magic: Magic, words: list[str]) -> None:
@@ -133,8 +156,8 @@ def upload(magic: Magic, words: list[str]) -> None:
     with uploads.opened(magic.variables.get(what), what) as file:
         done = client.upload(table, file)
     described = client.describe(table)
-    rows = "?" if described.row_count is None else f"{described.row_count:,}"
-    print(f"Table {done.table_name}: {rows} rows, {len(described.columns)} columns.")
+    rows = "? rows" if described.row_count is None else plural(described.row_count, "row")
+    print(f"Table {done.table_name}: {rows}, {plural(len(described.columns), 'column')}.")
     return None
 
 
@@ -167,11 +190,10 @@ def _for_address(magic: Magic, url: str) -> Source:
     for source in (config.from_environment(), *profiles.keyed_profiles()):
         if source.api_key is not None and config.same_address(source.address, url):
             return source
-    if not getattr(getattr(magic.shell, "kernel", None), "_allow_stdin", True):
-        raise ConfigError(
-            f"There is no API key for {url}.", hint="Set ROE_BASE_URL and ROE_API_KEY, or store a profile."
-        )
-    key = config.Secret(getpass.getpass(f"API key for {asked.base_url}: "))
+    if not magic.attended:
+        hint = "Set ROE_BASE_URL and ROE_API_KEY, or store a profile with `roe-magic login`."
+        raise ConfigError(f"There is no API key for {url}.", hint=hint)
+    key = profiles.ask_for_key(f"API key for {asked.base_url}: ")
     return Source(name="the key you typed", base_url=asked.base_url, api_key=key)
 
 
@@ -189,10 +211,15 @@ def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _query_id(words: list[str], name: str) -> UUID:
-    if len(words) != 1 or not _is_uuid(words[0]):
-        raise UsageError(f"Usage: %roe {name} ID, where ID is a query's id (a UUID); `_roe.id` is the last one.")
-    return UUID(words[0])
+def _query_id(magic: Magic, words: list[str], name: str) -> UUID:
+    """Find the query that is meant: by its id, by a variable that holds it or its id, or the last one."""
+    text = " ".join(words) or "_roe"
+    match = _VARIABLE.fullmatch(text)
+    value = magic.variables.get(match["name"], text) if match else text
+    value = getattr(value, "id", value)
+    if not _is_uuid(str(value)):
+        raise UsageError(f"Usage: %roe {name} [ID], where ID is a query's id (a UUID) or a variable with a query.")
+    return UUID(str(value))
 
 
 def _is_uuid(text: str) -> bool:
@@ -222,10 +249,15 @@ COMMANDS: dict[str, Command] = {
     "worksheets": worksheets,
     "help": show_help,
 }
+_RECENT = 20
+# A variable's name, bare or as somebody would write it for IPython to fill in, with or without `.id`.
+_VARIABLE = re.compile(r"[{$]?(?P<name>[^\W\d]\w*)(\.id)?\}?")
+# Words that SQL begins with and that resemble a command.
+_SQL = {"select", "describe", "desc", "table", "values", "use", "set", "show"}
 _ARGUMENTS = {
     "connect": "[local [--memory] | PROFILE | URL]",
-    "status": "ID",
-    "result": "ID",
-    "upload": "TABLE FILE-or-DataFrame [--replace|--if-missing]",
+    "status": "[ID]",
+    "result": "[ID]",
+    "upload": "TABLE FILE|DATAFRAME [--replace|--if-missing]",
     "worksheets": "[ID|NAME]",
 }

@@ -200,7 +200,7 @@ def check_base_url(url: str) -> str:
             f"{parts.netloc} is asked for over plain http, which would send the API key unencrypted.",
             hint="Use https://, or set ROE_ALLOW_HTTP=1 if you trust the network between.",
         )
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/').removesuffix('/v1')}"
 
 
 def _has_good_port(url: str) -> bool:

@@ -63,6 +63,8 @@ def parse(parser: MagicArgumentParser, line: str) -> Namespace:
         arguments = parser.parse_args(words)
     except UsageError as error:
         raise UsageError(f"{error}{_suggestion(parser, words)}") from None
+    if arguments.df and arguments.no_result:
+        raise UsageError("--df needs the rows, which --no-result leaves out; give one of them.")
     arguments.target = _target(" ".join(arguments.target), arguments.out, arguments.df)
     return arguments
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,10 +11,11 @@ from uuid import UUID
 from IPython.core.error import UsageError as MagicUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 from traitlets.config import Config, Configurable
 
 from roe_magic import commands, config, header, profiles
+from roe_magic.brief import brief
 from roe_magic.client import RoeClient
 from roe_magic.config import Settings, Source
 from roe_magic.errors import ConfigError, QueryTimeout, RoeError, UsageError
@@ -23,6 +23,7 @@ from roe_magic.panel.display import Display, Mode
 from roe_magic.pictures import pictures_of
 from roe_magic.polling import WAIT_SUBMIT
 from roe_magic.query import WorksheetQuery
+from roe_magic.results import check_zone
 from roe_magic.running import AttachedQuery, RunningQuery
 
 
@@ -95,6 +96,20 @@ class RoeMagic(Magics, Configurable):
         variables: dict[str, Any] = self.shell.user_ns
         return variables
 
+    @property
+    def attended(self) -> bool:
+        """Whether somebody looks on and can answer: not in a batch run (nbclient, nbval, papermill)."""
+        kernel = getattr(self.shell, "kernel", None)
+        return kernel is None or bool(kernel._allow_stdin)  # noqa: SLF001  # the only place that says so
+
+    @validate("tz")
+    def _check_tz(self, proposal: Any) -> str:
+        try:
+            check_zone(proposal["value"])
+        except UsageError as error:
+            raise TraitError(str(error)) from None
+        return str(proposal["value"])
+
     @no_var_expand
     @line_cell_magic
     @magic_arguments()
@@ -114,17 +129,18 @@ class RoeMagic(Magics, Configurable):
         """Run SQL on Roe and give a WorksheetQuery with its rows.
 
         As a cell magic the SQL stands below the line; as a line magic behind the flags. `%roe help` lists the other
-        commands. A `;` at the very end hides the rows.
+        commands. A `;` at the very end of a cell hides the rows.
         """
         with self._short_errors():
             if cell is not None:
-                return self._run(line, cell)
+                return self._run(line, cell, hidden=_hides)
             if found := commands.find(line):
                 command, words = found
                 return command(self, words)
-            return self._run(*header.split_line(self.parser, line))
+            # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL.
+            return self._run(*header.split_line(self.parser, line), hidden=lambda _: False)
 
-    def _run(self, line: str, sql: str) -> Any:
+    def _run(self, line: str, sql: str, *, hidden: Callable[[str], bool]) -> Any:
         arguments = header.parse(self.parser, line)
         if not sql.strip():
             raise MagicUsageError("There is no SQL here. `%%roe?` tells how to use it.")
@@ -142,7 +158,7 @@ class RoeMagic(Magics, Configurable):
             max_bytes=self.max_result_bytes,
         )
         query = self.watch(running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after)
-        return self._give(query, arguments.target, hidden=arguments.quiet or _hides(sql))
+        return self._give(query, arguments.target, hidden=arguments.quiet or hidden(sql))
 
     def watch(
         self,
@@ -233,7 +249,8 @@ class RoeMagic(Magics, Configurable):
             raise MagicUsageError(str(error)) from None
         except (RoeError, KeyboardInterrupt) as error:
             if self.short_errors:
-                text = _short(error, told=error is self._told)
+                colours = str(getattr(self.shell, "colors", "")).lower() != "nocolor"
+                text = brief(error, told=error is self._told and self.attended, coloured=colours)
                 error._render_traceback_ = lambda: text  # type: ignore[union-attr]  # IPython's protocol
             raise
 
@@ -241,16 +258,6 @@ class RoeMagic(Magics, Configurable):
 def _submit_wait(timeout: float | None) -> int:
     """Do not let the server hold the submit back for longer than the caller has time."""
     return WAIT_SUBMIT if timeout is None or timeout > 2 * WAIT_SUBMIT else 0
-
-
-def _short(error: BaseException, *, told: bool) -> list[str]:
-    name = f"\x1b[31m{type(error).__name__}\x1b[0m"
-    if told:
-        code = re.search(r"\(([A-Z][A-Z_]+)\)\W*$", str(error))
-        return [f"{name}: {code[1]}, see above." if code else f"{name}, see above."]
-    lines = [f"{name}: {error}"]
-    query_id = getattr(error, "query_id", None)
-    return [*lines, f"Query id: {query_id}"] if query_id and query_id not in str(error) else lines
 
 
 def _flags(arguments: Any) -> Source:

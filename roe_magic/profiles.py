@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import getpass
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from roe_magic.config import DEFAULT_BASE_URL, Secret, Source, check_base_url, r
 from roe_magic.errors import ConfigError, MissingExtra
 
 KEYRING_SERVICE = "roe-magic"
+_found: dict[str, str] = {}
 
 
 def config_path() -> Path:
@@ -86,9 +88,7 @@ def save_profile(name: str, base_url: str, organization_id: str | None, key: Sec
     MissingExtra
         The package ``keyring`` is not installed.
     """
-    keyring = _keyring()
-    if keyring is None:
-        raise MissingExtra("keyring", "Storing a key")
+    keyring = require_keyring()
     base_url = check_base_url(base_url)
     try:
         keyring.set_password(KEYRING_SERVICE, _entry(name, base_url), key.reveal())
@@ -97,6 +97,7 @@ def save_profile(name: str, base_url: str, organization_id: str | None, key: Sec
             f"This machine's keyring did not take the key: {error}.",
             hint="Set ROE_API_KEY instead, or name a variable in the profile: api_key_variable = MY_KEY",
         ) from None
+    _found.pop(_entry(name, base_url), None)
     path = config_path()
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(path, encoding="utf-8")
@@ -107,15 +108,41 @@ def save_profile(name: str, base_url: str, organization_id: str | None, key: Sec
     return path
 
 
-def stored_key(profile: str, base_url: str) -> str | None:
-    """Look a profile's key up in the keyring; None without a keyring or an entry."""
+def require_keyring() -> Any:
+    """Give the keyring, or say what is missing: the package, or a backend that can keep a key."""
     keyring = _keyring()
     if keyring is None:
-        return None
+        raise MissingExtra("keyring", "Storing a key")
+    if keyring.get_keyring().priority <= 0:
+        raise ConfigError(
+            "This machine has no keyring that could store a key.",
+            hint=f"Set ROE_API_KEY instead, or write a profile with api_key_variable = MY_KEY into {config_path()}",
+        )
+    return keyring
+
+
+def ask_for_key(prompt: str) -> Secret:
+    """Ask for an API key, which is not shown."""
     try:
-        key: str | None = keyring.get_password(KEYRING_SERVICE, _entry(profile, base_url))
+        return Secret(getpass.getpass(prompt).strip())
+    except (EOFError, OSError):
+        raise ConfigError("There is no terminal to ask for the key on.", hint="Set ROE_API_KEY instead.") from None
+
+
+def stored_key(profile: str, base_url: str) -> str | None:
+    """Look a profile's key up in the keyring; None without a keyring or an entry.
+
+    A key that was found is remembered: every cell asks, and a keyring may be slow or ask the user.
+    """
+    keyring, entry = _keyring(), _entry(profile, base_url)
+    if keyring is None or entry in _found:
+        return _found.get(entry)
+    try:
+        key: str | None = keyring.get_password(KEYRING_SERVICE, entry)
     except keyring.errors.KeyringError:
         return None
+    if key is not None:
+        _found[entry] = key
     return key
 
 

@@ -197,24 +197,24 @@ class WorksheetQuery(Mapping[str, Any]):
         return [StatementResult(item, self._origin(item)) for item in self._statements]
 
     def df(
-        self, index: int = -1, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None
+        self, index: int | None = None, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None
     ) -> pd.DataFrame:
         """Give the rows of one statement as a pandas DataFrame; the last one unless told otherwise.
 
         Parameters
         ----------
-        index : int
-            Which statement, from 0.
+        index : int, optional
+            Which statement, from 0. A query that failed has no last one: name one of those before the failure.
         dtype_backend, tz
             As in :meth:`StatementResult.df`.
         """
         return self._result(index).df(dtype_backend=dtype_backend, tz=tz)
 
-    def arrow(self, index: int = -1) -> pa.Table:
+    def arrow(self, index: int | None = None) -> pa.Table:
         """Give the rows of one statement as a pyarrow Table."""
         return self._result(index).arrow()
 
-    def polars(self, index: int = -1) -> pl.DataFrame:
+    def polars(self, index: int | None = None) -> pl.DataFrame:
         """Give the rows of one statement as a polars DataFrame (extra ``polars``)."""
         return self._result(index).polars()
 
@@ -222,14 +222,17 @@ class WorksheetQuery(Mapping[str, Any]):
     PolarsDataFrame = polars
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._result(-1).__arrow_c_stream__(requested_schema)
+        return self._result(None).__arrow_c_stream__(requested_schema)
 
     def __dataframe__(self, **options: Any) -> Any:
-        return self._result(-1).__dataframe__(**options)
+        return self._result(None).__dataframe__(**options)
 
-    def _result(self, index: int) -> StatementResult:
+    def _result(self, index: int | None) -> StatementResult:
+        if index is None and self.finished and not self.succeeded:
+            hint = f"The statements before the failure gave {plural(len(self.results), 'result')}: q.df(0), q.results."
+            raise UsageError(f"The query ended in {self.status}: {self.error or 'no reason is told'}", hint=hint)
         try:
-            return self.results[index]
+            return self.results[-1 if index is None else index]
         except IndexError:
             count = len(self.results)
             raise UsageError(f"There is no result {index}: the query gave {count} of them.") from None
@@ -365,11 +368,11 @@ class WorksheetQuery(Mapping[str, Any]):
         return f"<{' '.join(words)}{rows}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Show the rows; the line above and the error where there are none."""
-        if self.has_rows and self.results:
-            return {
-                "text/plain": render.text(self.results, self.displaylimit),
-                "text/html": render.html(self.results, self.displaylimit),
-            }
-        plain = "\n".join(filter(None, (repr(self), self.error and clean(self.error, limit=2000, lines=True))))
-        return {"text/plain": plain, "text/html": render.preformatted(plain)}
+        """Show the rows; where the query did not succeed, or has none here, the line above and the error too."""
+        story = "\n".join(filter(None, (repr(self), self.error and clean(self.error, limit=2000, lines=True))))
+        if not (self.has_rows and self.results):
+            return {"text/plain": story, "text/html": render.preformatted(story)}
+        plain, html = (write(self.results, self.displaylimit) for write in (render.text, render.html))
+        if self.succeeded:
+            return {"text/plain": plain, "text/html": html}
+        return {"text/plain": f"{plain}\n\n{story}", "text/html": html + render.preformatted(story)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -82,6 +83,7 @@ class StatementResult:
         """
         from roe_magic import frames
 
+        check_zone(tz)
         frame: pd.DataFrame = frames.to_pandas(self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz)
         frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
         return frame
@@ -123,6 +125,17 @@ class StatementResult:
         from roe_magic import render
 
         return render.html([self], DISPLAY_LIMIT)
+
+
+def check_zone(name: str | None) -> None:
+    """Raise a UsageError for a time zone that is not known here; None and an empty name are fine."""
+    try:
+        if name:
+            zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(
+            f"{name!r} is not a time zone that is known here.", hint="Such as 'Europe/Paris' or 'UTC'."
+        ) from None
 
 
 def read_statement(data: Mapping[str, Any]) -> models.Statement:

@@ -27,7 +27,7 @@ from roe_magic.errors import (
     TransportError,
 )
 from roe_magic.models import FAILURE, PENDING, SUCCESS, TERMINAL
-from roe_magic.polling import WAIT_SUBMIT, Patience, backoff, next_poll
+from roe_magic.polling import SHORTEST, WAIT_SUBMIT, Patience, backoff, next_poll
 from roe_magic.query import WorksheetQuery
 from roe_magic.story import Story, ended_badly, first_status, known_by_status
 
@@ -226,8 +226,10 @@ class RunningQuery:
         patience, odd = Patience(clock=self._clock), Patience(ODD_GRACE, clock=self._clock)
         number = 0
         while not self.story.terminal and not self._detached.is_set():
+            asked = self._clock()
             try:
-                waited = self._look(patience)
+                # A server that says it waited, and did not, is not asked at once again.
+                waited = self._look(patience) and self._clock() - asked >= SHORTEST
                 odd.good()
             except (NotFoundError, ProtocolError):
                 odd.bad()
@@ -397,7 +399,11 @@ class AttachedQuery(RunningQuery):
         self._id = query_id
 
     def _submit(self) -> None:
-        status = self.client.status(self._id)
+        try:
+            status = self.client.status(self._id)
+        except NotFoundError as error:
+            error.hint = "Check the id; `%roe worksheets NAME` lists the queries of a worksheet."
+            raise
         self._tell(submitted=known_by_status(status), status=status)
         self._answered.set()
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from uuid import UUID
 
 from roe_magic import models
-from roe_magic.errors import ProtocolError, QueryError, QueryFailed, QueryRevoked, RoeError
+from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, RoeError
 from roe_magic.models import FAILURE, TERMINAL
 from roe_magic.query import WorksheetQuery
 
@@ -79,9 +80,8 @@ def first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:
 
 def known_by_status(status: models.QueryStatus) -> models.WorksheetQuery:
     """Make what a submit would have answered, as far as a status tells it."""
-    created = status.created_at
-    if created is None:
-        raise ProtocolError("The server's status does not tell when the query was created.")
+    # A status need not tell when the query was created; it was, at the latest, now.
+    created = status.created_at or status.started_at or status.finished_at or datetime.now(timezone.utc)
     return models.WorksheetQuery(
         id=status.worksheet_query_id,
         created_at=created,

@@ -97,7 +97,20 @@ class Transport:
         if 200 <= reply.status < 300:
             return reply if call.stream else replace(reply, chunks=iter([reply.read()]))
         wait = retry_after(reply.headers.get("Retry-After"))
-        raise error_of(reply.status, reply.read(), reply.content_type, retry_after=wait, query_id=call.query_id)
+        error = error_of(reply.status, reply.read(), reply.content_type, retry_after=wait, query_id=call.query_id)
+        error.hint = error.hint or self._advice(error)
+        raise error
+
+    def _advice(self, error: RoeAPIException) -> str | None:
+        """Say where the setting comes from that a server may have refused."""
+        if error.status_code in {401, 403}:
+            return f"The API key comes from {self.settings.source}; `roe-magic doctor` checks it."
+        if "rgani" in error.message and self.settings.organization_id:
+            return (
+                f"The organisation asked for is {self.settings.organization_id}: see --organization, "
+                "%config RoeMagic.organization_id and ROE_ORGANIZATION_ID."
+            )
+        return None
 
     def _redirected(self, call: Call, reply: Reply) -> str:
         """Give the address of a redirect that may be followed: a GET, to the same server."""

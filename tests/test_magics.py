@@ -11,6 +11,7 @@ import pytest
 from IPython.core.error import UsageError
 
 from roe_magic.errors import BadRequestError, ConfigError, NotFoundError, QueryFailed, QueryTimeout, ResultTooLarge
+from roe_magic.errors import UsageError as ShellUsageError
 from roe_magic.query import WorksheetQuery
 from tests.conftest import Service
 from tests.shells import Shell
@@ -102,6 +103,11 @@ class TestLineMagic:
         assert shell.variables["x"].df().to_dict("list") == {"s": ["it's -o $HOME {x}"], "n": [6]}
         assert "z" not in shell.variables
 
+    def test_a_semicolon_takes_nothing_from_an_assignment(self, shell: Shell) -> None:
+        """On one line a `;` only ends the SQL: the variable gets its query."""
+        shell.run("x = %roe SELECT 1 AS one;")
+        assert shell.variables["x"].df()["one"].tolist() == [1]
+
     def test_flags_stand_before_the_sql(self, shell: Shell) -> None:
         """Leading flags are read, with or without `=`."""
         shell.run("%roe --df d -o q SELECT 3 AS three")
@@ -127,6 +133,17 @@ class TestFlags:
         shell.roe("q --no_result", "SELECT 7 AS seven")
         assert not shell.variables["q"].has_rows
         assert shell.variables["q"].df()["seven"].tolist() == [7]
+
+    def test_rows_that_are_left_out_cannot_be_assigned(self, shell: Shell) -> None:
+        """`--df` and `--no-result` contradict each other."""
+        assert isinstance(shell.roe("--df d --no-result", "SELECT 1").error, UsageError)
+
+    def test_an_unknown_zone_is_refused(self, shell: Shell) -> None:
+        """A zone that nobody knows is refused where it is set, and by df()."""
+        shell.run("%config RoeMagic.tz = 'Mars'")
+        assert shell.magic.tz == ""
+        with pytest.raises(ShellUsageError, match="Mars"):
+            shell.roe("", "SELECT now()").value.df(tz="Mars")
 
     def test_quiet_shows_nothing(self, shell: Shell) -> None:
         """`--quiet` has no panel and no value."""
@@ -160,7 +177,7 @@ class TestFlags:
             shell.roe(f"q --worksheet {text}", "SELECT 1")
             assert shell.variables["q"].worksheet.id == made.id
         listed = shell.run("%roe worksheets Quarterly numbers").value
-        assert len(listed) == 2
+        assert listed["query"].tolist() == ["SELECT 1", "SELECT 1"]
         assert str(shell.variables["q"].id) in set(map(str, listed["id"]))
 
     def test_an_unknown_worksheet_name_lists_the_known_ones(self, shell: Shell) -> None:
@@ -238,7 +255,9 @@ class TestErrors:
         """When the second of three statements fails, the first one's rows are in `_roe`."""
         ran = shell.roe("", "SELECT 1 AS fine; SELECT nope; SELECT 3")
         assert "Statement 2 of 3" in str(ran.error)
-        assert shell.variables["_roe"].df().to_dict("list") == {"fine": [1]}
+        assert shell.variables["_roe"].df(0).to_dict("list") == {"fine": [1]}
+        with pytest.raises(ShellUsageError, match="UNKNOWN_IDENTIFIER"):
+            shell.variables["_roe"].df()
 
     def test_an_empty_cell_is_a_usage_error(self, shell: Shell) -> None:
         """No SQL is told at once, and how to get help."""
@@ -339,7 +358,23 @@ class TestCommands:
         assert isinstance(ran.error, UsageError)
         assert "no_such_thing" in str(ran.error)
 
-    @pytest.mark.parametrize("line", ["status", "status nope", "result", "result 1 2", "upload x", "connect a b"])
+    @pytest.mark.parametrize("word", ["_roe", "_roe.id", "{_roe.id}", "$_roe.id", "kept", ""])
+    def test_a_query_is_named_by_a_variable_too(self, shell: Shell, word: str) -> None:
+        """`%roe result` takes a variable with a query or an id, and the last query when nothing is named."""
+        query = shell.roe("kept= <<", "SELECT 1").value
+        assert shell.run(f"%roe result {word}").value.id == query.id
+        assert shell.run(f"%roe status {word}").value["worksheet_query_id"] == str(query.id)
+
+    @pytest.mark.parametrize(
+        ("line", "meant"), [("tabels", "tables"), ("conect local", "connect"), ("statsu", "status")]
+    )
+    def test_a_mistyped_command_is_not_sent_as_sql(self, shell: Shell, line: str, meant: str) -> None:
+        """A word that is a command but for a letter is refused with a suggestion."""
+        ran = shell.run(f"%roe {line}")
+        assert isinstance(ran.error, UsageError)
+        assert f"did you mean %roe {meant}?" in str(ran.error)
+
+    @pytest.mark.parametrize("line", ["status nope", "result nope", "result 1 2", "upload x", "connect a b"])
     def test_a_command_with_wrong_words_tells_its_usage(self, shell: Shell, line: str) -> None:
         """A command that lacks its argument says what it takes."""
         assert isinstance(shell.run(f"%roe {line}").error, UsageError)

@@ -178,12 +178,22 @@ def test_a_query_that_is_over_when_the_submit_answers_is_not_asked_after(play: P
     assert [request.path for request in play.server.journal] == [SUBMIT, RESULT]
 
 
-def test_a_server_that_waits_is_asked_again_at_once(play: Play) -> None:
-    """With Preference-Applied there is no pause between two requests."""
+def test_a_server_that_waits_is_asked_again_at_once(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Preference-Applied there is no pause between two requests, if the answer was held back indeed."""
+    held = answer({"worksheet_query_id": ID, "status": "STARTED"}, headers={"Preference-Applied": "wait=25"})
+    play.statuses(held, held, DONE)
+    monkeypatch.setattr("roe_magic.running.SHORTEST", 0.0)  # no time passes on the test's clock
+    play.run().wait()
+    assert play.clock.slept == []
+
+
+def test_a_server_that_only_says_that_it_waits_is_not_flooded(play: Play) -> None:
+    """Answers that come at once are followed by the usual pauses, whatever they say."""
     held = answer({"worksheet_query_id": ID, "status": "STARTED"}, headers={"Preference-Applied": "wait=25"})
     play.statuses(held, held, DONE)
     play.run().wait()
-    assert play.clock.slept == []
+    assert len(play.clock.slept) == 2
+    assert min(play.clock.slept) > 0.04
     assert play.server.got("GET", STATUS)[0].headers["prefer"] == "wait=25"
 
 
