@@ -14,8 +14,10 @@ lab: $(VENV)/.notebooks
 	$(BIN)/jupyter lab notebooks
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	rm -rf build/notebooks-data
+	ROE_LOCAL_DATA=$(CURDIR)/build/notebooks-data \
+	  $(BIN)/python -m pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
