@@ -59,8 +59,8 @@ def rows(setting: Setting) -> list[Row]:
             for peer, goal, most in [(plain, "over 4x faster", 0.25), (quick, "", None)]
         ),
         *(
-            Row(peak, Measured(ours, peaks[ours], "MB"), Measured(peer, peaks.get(peer, []), "MB"), *goal)
-            for peer, goal in [(plain, ("under 350 MB", 350.0, True)), (quick, ("", None))]
+            Row(peak, Measured(ours, peaks[ours], "MB"), Measured(peer, peaks.get(peer, []), "MB"), goal, most, True)
+            for peer, goal, most in [(plain, "under 350 MB", 350.0), (quick, "", None)]
         ),
     ]
 
@@ -82,6 +82,6 @@ def _body(setting: Setting) -> Path:
 
 def _peaks(setting: Setting, one: Contestant, body: Path) -> list[float]:
     """Read in fresh processes; gives megabytes above what the process held before."""
-    program = [setting.python, "-c", one.setup + _PEAK, body]
+    program = [setting.python, "-c", one.setup + _PEAK, str(body)]
     rounds = range(min(setting.large, 3))
     return [float(subprocess.run(program, check=True, capture_output=True, text=True).stdout) for _ in rounds]
