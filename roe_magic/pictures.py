@@ -33,9 +33,9 @@ def pictures_of(running: RunningQuery) -> Callable[[Story], Snapshot]:
             duration=_seconds(query and query.duration),
             observed=bool(query and query.observed),
             progress=story.status.progress if story.status else None,
-            downloaded=story.downloaded,
-            download_size=story.download_size,
-            rows=last.row_count if last and last.column_names else None,
+            downloaded=story.downloaded.received if story.downloaded else None,
+            download_size=story.downloaded.size if story.downloaded else None,
+            rows=_rows(story),
             columns=len(last.column_names) if last and last.column_names else None,
             statements=len(story.statements or [1]),
             error=error.message if error else (query.error if query else None),
@@ -47,6 +47,14 @@ def pictures_of(running: RunningQuery) -> Callable[[Story], Snapshot]:
         )
 
     return picture
+
+
+def _rows(story: Story) -> int | None:
+    """Count the rows of the last statement, or those that have arrived so far."""
+    if story.statements:
+        last = story.statements[-1]
+        return last.row_count if last.column_names else None
+    return story.downloaded.rows or None if story.downloaded else None
 
 
 def _spans(story: Story, query: WorksheetQuery | None) -> tuple[float | None, float | None]:

@@ -6,14 +6,13 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from roe_magic import models
-from roe_magic.calls import Reply
+from roe_magic import download, models
 from roe_magic.client import RoeClient
 from roe_magic.errors import (
     NotFoundError,
@@ -21,12 +20,11 @@ from roe_magic.errors import (
     QueryInterrupted,
     QueryTimeout,
     RateLimitError,
-    ResultTooLarge,
     RoeError,
     ServerError,
     TransportError,
 )
-from roe_magic.models import FAILURE, PENDING, SUCCESS, TERMINAL
+from roe_magic.models import FAILURE, PENDING, SUCCESS
 from roe_magic.polling import SHORTEST, WAIT_SUBMIT, Patience, backoff, next_poll
 from roe_magic.query import WorksheetQuery
 from roe_magic.story import Story, ended_badly, first_status, known_by_status
@@ -84,6 +82,7 @@ class RunningQuery:
         self.client = client
         self._request = {"worksheet_id": worksheet_id, "use_admin": use_admin, "wait": wait}
         self._fetch, self._max_bytes = fetch, max_bytes
+        self._told = float("-inf")
         self._listener: Callable[[Story], None] | None = None
         self._telling = threading.RLock()
         self._clock, self._begun = clock, clock()
@@ -292,41 +291,23 @@ class RunningQuery:
         for number in itertools.count():
             try:
                 return self._read()
-            except (*_PASSING, NotFoundError, _NotReady) as error:
+            except (*_PASSING, NotFoundError, download.NotReady) as error:
                 if self._detached.is_set():
                     raise
                 self._bear(error, broken if isinstance(error, _PASSING) else absent, number)
         raise AssertionError("it counts for ever")
 
     def _read(self) -> list[models.Statement]:
-        from roe_magic import frames
+        assert self.story.query_id is not None  # it was submitted
+        return download.read(self.client, self.story.query_id, max_bytes=self._max_bytes, on_progress=self._arrived)
 
-        query_id = self.story.query_id
-        assert query_id is not None  # it was submitted
-        reply = self.client.result(query_id)
-        self._tell(downloaded=0, download_size=_size_of(reply))
-        chunks = self._measured(reply.chunks)
-        try:
-            if reply.content_type == models.ARROW_STREAM:
-                return frames.read_arrow(chunks)
-            return _statements(frames.read_json(chunks), query_id)
-        finally:
-            reply.close()  # what was not read to its end has a connection still
-
-    def _measured(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Pass the bytes on, telling how many there were, up to the limit."""
-        total, told = 0, 0.0
-        for chunk in chunks:
-            total += len(chunk)
-            if self._max_bytes is not None and total > self._max_bytes:
-                raise ResultTooLarge(
-                    f"The rows take more than {self._max_bytes / 1e6:,.0f} MB, which is the limit here.",
-                    hint="Add a LIMIT, aggregate in SQL, or raise the limit: %config RoeMagic.max_result_bytes = ...",
-                )
-            if self._clock() - told > 0.1:
-                told = self._clock()
-                self._tell(downloaded=total)
-            yield chunk
+    def _arrived(self, progress: download.Progress) -> None:
+        """Tell how much of the rows is here, ten times a second at most; stop reading for one who has left."""
+        if self._detached.is_set():
+            raise TransportError("The download was given up.")
+        if self._clock() - self._told > 0.1 or progress.received == 0:
+            self._told = self._clock() if progress.received else self._told
+            self._tell(downloaded=progress)
 
     def listen(self, listener: Callable[[Story], None] | None) -> None:
         """Call ``listener`` with each new Story from now on, one at a time; None ends it, and none follows after."""
@@ -387,10 +368,6 @@ def run(sql: str, client: RoeClient | None = None, *, timeout: float | None = No
         return RunningQuery(own, sql, **options).start().wait(timeout)
 
 
-class _NotReady(ProtocolError):
-    """The query has succeeded, its rows are not there yet."""
-
-
 class AttachedQuery(RunningQuery):
     """A query that was submitted before, here or elsewhere; never submits."""
 
@@ -413,20 +390,6 @@ class AttachedQuery(RunningQuery):
             # A status does not tell the SQL, its results do.
             sql = ";\n".join(item.query or "" for item in self.story.statements)
             self._tell(sql=sql, submitted=replace(self.story.submitted, query=sql))
-
-
-def _statements(result: models.QueryResult, query_id: UUID) -> list[models.Statement]:
-    if result.worksheet_query_id != query_id:
-        raise ProtocolError(f"The server was asked about query {query_id} and answered {result.worksheet_query_id}.")
-    if result.results is None or (result.status not in TERMINAL and not result.results):
-        raise _NotReady(f"The server says that query {query_id} is over, but it gives no results.")
-    return result.results
-
-
-def _size_of(reply: Reply) -> int | None:
-    length = reply.headers.get("Content-Length", "")
-    plain = length.isascii() and length.isdigit() and len(length) < 20
-    return int(length) if plain and "Content-Encoding" not in reply.headers else None
 
 
 def _unexpected(error: Exception, query_id: str | None) -> RoeError:

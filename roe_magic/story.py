@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from uuid import UUID
 
 from roe_magic import models
+from roe_magic.download import Progress
 from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, RoeError
 from roe_magic.models import FAILURE, TERMINAL
 from roe_magic.query import WorksheetQuery
@@ -23,8 +24,8 @@ class Story:
         Seconds since the submit, by this machine's monotonic clock.
     submitted, status : models, optional
         The server's last words.
-    downloaded, download_size : int, optional
-        Bytes of the rows read so far, None before the download; and of all of them, where the server says so.
+    downloaded : download.Progress, optional
+        How much of the rows is here; None before the download.
     statements : list of models.Statement, optional
         The results, once they are here.
     notice : str, optional
@@ -41,8 +42,7 @@ class Story:
     elapsed: float = 0.0
     submitted: models.WorksheetQuery | None = None
     status: models.QueryStatus | None = None
-    downloaded: int | None = None
-    download_size: int | None = None
+    downloaded: Progress | None = None
     statements: list[models.Statement] | None = None
     notice: str | None = None
     error: RoeError | None = None

@@ -534,10 +534,10 @@ def test_the_download_is_told(play: Play) -> None:
     play.results(result(statement("a", "String", *["x" * 1000] * 3000)))
     play.clock.sleep(1000)
     play.run()
-    sizes = {story.download_size or 0 for story in play.stories if story.downloaded is not None}
+    sizes = {story.downloaded.size or 0 for story in play.stories if story.downloaded is not None}
     assert len(sizes) == 1
     assert sizes.pop() > 3_000_000
-    assert max(story.downloaded or 0 for story in play.stories) > 0
+    assert max(story.downloaded.received for story in play.stories if story.downloaded) > 0
 
 
 @pytest.mark.parametrize("length", ["²", "9" * 5000, "-5", "1e3", ""])

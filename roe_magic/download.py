@@ -1,0 +1,106 @@
+"""The rows of one query, read and converted while they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from roe_magic import models
+from roe_magic.errors import ProtocolError, ResultTooLarge
+from roe_magic.models import TERMINAL
+
+if TYPE_CHECKING:
+    from roe_magic.calls import Reply
+    from roe_magic.client import RoeClient
+
+
+class NotReady(ProtocolError):
+    """The query has succeeded, its rows are not there yet."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much of the rows is here.
+
+    Attributes
+    ----------
+    received : int
+        Bytes.
+    rows : int
+    size : int or None
+        Bytes of the whole answer, where the server says so.
+    """
+
+    received: int = 0
+    rows: int = 0
+    size: int | None = None
+
+
+def read(
+    client: RoeClient, query_id: UUID, *, max_bytes: int | None, on_progress: Callable[[Progress], None]
+) -> list[models.Statement]:
+    """Ask for the rows once and read them.
+
+    Parameters
+    ----------
+    client : RoeClient
+    query_id : UUID
+    max_bytes : int, optional
+        Refuse an answer of more bytes.
+    on_progress : callable
+        Called at the start and with each part; what it raises ends the reading.
+
+    Returns
+    -------
+    list of models.Statement
+        One per statement; ``result_rows`` is a pyarrow Table.
+
+    Raises
+    ------
+    ResultTooLarge
+        The rows take more bytes than allowed, or more memory than there is.
+    NotReady
+        The server gives none yet.
+    RoeError
+        The answer did not come, or not whole, or is not what the contract says.
+    """
+    from roe_magic import frames
+
+    reply = client.result(query_id)
+    size = _size_of(reply)
+    on_progress(Progress(size=size))
+
+    def arrived(received: int, rows: int) -> None:
+        _check(received, max_bytes)
+        on_progress(Progress(received, rows, size))
+
+    try:
+        if reply.content_type == models.ARROW_STREAM:
+            return frames.read_arrow(reply.chunks, arrived)
+        return _statements(frames.read_json(reply.chunks, arrived), query_id)
+    finally:
+        reply.close()  # what was not read to its end has a connection still
+
+
+def _check(received: int, max_bytes: int | None) -> None:
+    if max_bytes is not None and received > max_bytes:
+        raise ResultTooLarge(
+            f"The rows take more than {max_bytes / 1e6:,.0f} MB, which is the limit here.",
+            hint="Add a LIMIT, aggregate in SQL, or raise the limit: %config RoeMagic.max_result_bytes = ...",
+        )
+
+
+def _statements(result: models.QueryResult, query_id: UUID) -> list[models.Statement]:
+    if result.worksheet_query_id != query_id:
+        raise ProtocolError(f"The server was asked about query {query_id} and answered {result.worksheet_query_id}.")
+    if result.results is None or (result.status not in TERMINAL and not result.results):
+        raise NotReady(f"The server says that query {query_id} is over, but it gives no results.")
+    return result.results
+
+
+def _size_of(reply: Reply) -> int | None:
+    length = reply.headers.get("Content-Length", "")
+    plain = length.isascii() and length.isdigit() and len(length) < 20
+    return int(length) if plain and "Content-Encoding" not in reply.headers else None
