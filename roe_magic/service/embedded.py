@@ -22,6 +22,9 @@ ALWAYS = {"implicit_select": "0", "max_query_size": "67108864", "allow_introspec
 # How many texts are not parsed anew when they come again: a cell is run many times.
 _PARSED, _LONG = 256, 20_000
 
+# An organisation's database, which its callers know nothing of, in front of a table's name.
+_DATABASE = re.compile(r"`?\borg_[0-9a-f]{32}`?\.")
+
 OnProgress = Callable[[Mapping[str, int]], None]
 
 
@@ -190,7 +193,7 @@ class Embedded:
         self._keeper.close()
 
     def _readable(self, message: str) -> EngineError:
-        return readable(self._private.sub("the file", message))
+        return readable(_DATABASE.sub("", self._private.sub("the file", message)))
 
 
 def readable(message: str) -> EngineError:

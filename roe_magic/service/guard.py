@@ -18,7 +18,7 @@ from typing import Any
 from roe_magic.service import permitted
 from roe_magic.service.pieces import Token
 
-WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key"
+WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key (in a notebook: %%roe --use-admin)"
 
 Node = Mapping[str, Any]
 _NAMES = frozenset({"Identifier", "TableIdentifier"})

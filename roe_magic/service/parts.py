@@ -14,7 +14,7 @@ import msgspec
 
 from roe_magic.service.engine import Engine, Limits
 from roe_magic.service.folder import DataFolder
-from roe_magic.service.problems import Problem, not_found
+from roe_magic.service.problems import Problem
 from roe_magic.service.request import parameters
 from roe_magic.service.store import Store
 from roe_magic.service.tasks import MAX_STORED_BYTES, Tasks
@@ -100,7 +100,7 @@ def caller(request: Request, organization_id: UUID | None = None) -> Key:
     in_query = parameters(request, Scope).organization_id
     named = [organization_id, _uuid(in_query) if isinstance(in_query, str) else None]
     if any(one not in (None, key.organization_id) for one in named):
-        raise not_found("Organization")
+        raise Problem(404, "organization_id: Organization not found, or it is not this key's.")
     return key
 
 

@@ -18,7 +18,12 @@ from roe_magic.service.child import EngineGone
 from roe_magic.service.tasks import Closing
 
 _CONTRACT = "/v1/database/"
-_TEXTS = {404: "Not found.", 405: "This method is not allowed here.", 500: "The service failed; its log says more."}
+_TEXTS = {
+    # Of a path that is no endpoint's; what an endpoint does not find it says itself.
+    404: "Not found. The API's paths begin with /v1/, which is no part of ROE_BASE_URL.",
+    405: "This method is not allowed here.",
+    500: "The service failed; its log says more.",
+}
 
 
 class Problem(Exception):

@@ -170,4 +170,5 @@ def _convert(values: Any, kind: type[S], *, strict: bool) -> S:
         if where and where["lacks"]:
             raise Problem(400, "This field is required.", field=where["lacks"]) from None
         message = str(error)[: where.start()] if where else str(error)
+        message = "Must be a valid UUID" if message == "Invalid UUID" else message
         raise Problem(400, f"{message}.", field=where and where["at"]) from None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from roe_magic import frames, models
-from roe_magic.service import results
+from roe_magic.service import csvfile, results
 from roe_magic.service.embedded import Embedded, EngineError, Figures
 
 _COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
 _UNKNOWN = (60, 81)
+_EXISTS = 57
 
 
 class Tables:
@@ -84,22 +86,31 @@ class Tables:
 
     def load_csv(self, database: str, table: str, path: str, *, with_headers: bool) -> dict[str, Any]:
         """Make a table from a CSV file, whose columns' types are inferred."""
+        self._require_free(database, table)
+        file = csvfile.prepare(Path(path), with_headers=with_headers)
         # Every column may be NULL, since an empty cell means "no value" in most CSV files; the whole file is looked at.
         settings = {
             "schema_inference_make_columns_nullable": "1",
             "input_format_csv_empty_as_default": "1",
+            # Without it a column with 1.5e-05 in it becomes text.
+            "input_format_try_infer_exponent_floats": "1",
             # Whether the first row is a header is said by the caller, not guessed.
             "input_format_csv_detect_header": "0",
+            "input_format_csv_skip_first_lines": str(file.skipped),
             "input_format_max_rows_to_read_for_schema_inference": "1000000",
             "input_format_max_bytes_to_read_for_schema_inference": "1073741824",
         }
-        return self._load(database, table, path, "CSVWithNames" if with_headers else "CSV", settings)
+        try:
+            return self._load(database, table, _Source(path, "CSV", settings, _separated(file.separator), file.names))
+        except EngineError as error:
+            raise file.explained(error) from None
 
     def load_arrow(self, database: str, table: str, path: str) -> dict[str, Any]:
         """Make a table from an Arrow file or stream."""
+        self._require_free(database, table)
         with Path(path).open("rb") as file:
             form = "Arrow" if file.read(6) == b"ARROW1" else "ArrowStream"
-        return self._load(database, table, path, form, {})
+        return self._load(database, table, _Source(path, form))
 
     def drop(self, database: str, table: str) -> bool:
         """Remove a table; False when there is none of that name."""
@@ -117,16 +128,24 @@ class Tables:
         )
         return [models.TableColumn(name=name, type=kind) for _, name, kind in rows]
 
-    def _load(self, database: str, table: str, path: str, form: str, inference: Mapping[str, str]) -> dict[str, Any]:
-        name, source = f"{quoted(database)}.{quoted(table)}", f"file({literal(path)}, {form})"
+    def _require_free(self, database: str, table: str) -> None:
+        """Say that a table exists before its file is looked at, which may take long."""
+        found = "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String}"
+        if self._engine.rows(found, {"database": database, "table": table}):
+            raise _taken(table)
+
+    def _load(self, database: str, table: str, source: _Source) -> dict[str, Any]:
+        name = f"{quoted(database)}.{quoted(table)}"
         # A folder called a=b in the path would make a column.
-        settings = {**self._limits, **inference, "use_hive_partitioning": "0"}
-        shape = self._engine.query(f"DESCRIBE {source}", settings, form="JSONCompactEachRow")
-        columns = _declared(results.lines(shape), named=form != "CSV")
-        self._engine.query(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()", {})
+        settings = {**self._limits, **source.settings, "use_hive_partitioning": "0"}
+        shape = self._engine.query(f"DESCRIBE {source.sql()} {source.clause}", settings, form="JSONCompactEachRow")
+        columns = [(column, kind) for column, kind, *_ in results.lines(shape)]
+        self._create(name, table, _declared(source.names or [column for column, _ in columns], columns))
         figures = Figures()
+        # With the types in the statement the engine does not look for them again.
+        rows = source.sql(columns if source.names else ())
         try:
-            self._engine.query(f"INSERT INTO {name} SELECT * FROM {source}", settings, figures=figures)  # noqa: S608  # quoted above
+            self._engine.query(f"INSERT INTO {name} SELECT * FROM {rows} {source.clause}", settings, figures=figures)  # noqa: S608  # quoted above
         except EngineError:
             self.drop(database, table)
             raise
@@ -139,13 +158,51 @@ class Tables:
         )
         return models.to_wire(summary)
 
+    def _create(self, name: str, table: str, columns: str) -> None:
+        try:
+            self._engine.query(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()", {})
+        except EngineError as error:
+            raise _taken(table) if error.code == _EXISTS else error from None
 
-def _declared(columns: Sequence[Sequence[str]], *, named: bool) -> str:
-    """Write the columns that a file has; those without names of their own are called column_1 and so on."""
-    names = [column[0] if named else f"column_{n}" for n, column in enumerate(columns, 1)]
+
+@dataclass(frozen=True)
+class _Source:
+    """A file to read; ``names`` are the columns' names where they are not taken from the file by the engine."""
+
+    path: str
+    form: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    clause: str = ""
+    names: Sequence[str] = ()
+
+    def sql(self, columns: Sequence[tuple[str, str]] = ()) -> str:
+        """Write it as a table function."""
+        structure = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
+        return f"file({literal(self.path)}, {self.form}{f', {literal(structure)}' if structure else ''})"
+
+
+def _separated(separator: str) -> str:
+    """Write the SETTINGS clause for a separator; a connection's string cannot hold a tab."""
+    if separator == ",":
+        return ""
+    # Else tabs are blanks around a value.
+    tab = ", input_format_csv_allow_whitespace_or_tab_as_delimiter = 1" if separator == "\t" else ""
+    return f"SETTINGS format_csv_delimiter = {literal(separator)}{tab}"
+
+
+def _declared(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> str:
+    if len(names) != len(columns):
+        raise EngineError(f"the first line has {len(names)} values and the rows have {len(columns)}", csvfile.UNEVEN)
     if any(re.search(r"[\0\ud800-\udfff]", name) for name in names):  # bytes that are not UTF-8 are read as surrogates
-        raise EngineError("The first row is no row of column names: it holds bytes that are not text.")
-    return ", ".join(f"{quoted(name)} {column[1]}" for name, column in zip(names, columns, strict=True))
+        raise EngineError("A column's name holds bytes that are not text.")
+    return ", ".join(f"{quoted(name)} {kind}" for name, (_, kind) in zip(names, columns, strict=True))
+
+
+def _taken(table: str) -> EngineError:
+    return EngineError(
+        f"A table named {table!r} exists already; delete it first (in a notebook: %roe upload {table} FILE --replace).",
+        _EXISTS,
+    )
 
 
 def quoted(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import shutil
 from pathlib import Path
@@ -91,9 +92,11 @@ async def _import(request: Request, key: Key, name: str, path: Path, with_header
 
 
 def _keep(source: IO[bytes], folder: Path) -> Path:
-    """Put an uploaded file where the engine may read it."""
+    """Put an uploaded file where the engine may read it, without the mark that some programs put in front of UTF-8."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{uuid4().hex}.csv"
+    if source.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        source.seek(0)
     with path.open("wb") as target:
         shutil.copyfileobj(source, target, 2**20)
     return path
