@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from services import wait_for
+from services import end_service, start_service, wait_for
 
 from roe_magic import RoeClient, RunningQuery, local_service
 from roe_magic.errors import MissingExtra, ServiceError
@@ -84,6 +84,18 @@ def test_others_join_and_the_last_one_ends_it(tmp_path: Path) -> None:
     assert not is_over(tmp_path)
     leave(third)
     wait_for(lambda: is_over(tmp_path))
+
+
+def test_a_service_that_was_started_by_hand_is_joined(tmp_path: Path) -> None:
+    """It is found through its data folder, whatever env file it was told to write, and goes on without its members."""
+    started = start_service(tmp_path / "data", "--env-file", str(tmp_path / "roe.env"))
+    try:
+        with local_service(started.data) as service, RoeClient(service.settings) as client:
+            assert service.source.base_url == started.url
+            assert client.current_user().is_active
+        assert started.process.poll() is None
+    finally:
+        end_service(started)
 
 
 def test_data_outlives_the_service_and_memory_does_not(tmp_path: Path) -> None:

@@ -102,11 +102,29 @@ def test_a_later_start_keeps_a_valid_key_and_renews_a_lost_one(tmp_path: Path) -
         assert status(repaired, query["id"])["status"] == "SUCCESS"
 
 
+def test_the_data_folder_has_an_env_file_beside_the_one_asked_for(tmp_path: Path) -> None:
+    """Who looks into the data folder finds the same address and key, for its owner alone."""
+    asked = tmp_path / "roe.env"
+    with running(tmp_path / "data", "--env-file", str(asked)) as service:
+        own = service.data / "service.env"
+        wait_for(own.exists)
+        assert own.read_text() == wait_for(lambda: asked.exists() and asked.read_text())
+        assert stat.S_IMODE(own.stat().st_mode) == 0o600
+
+
+def test_the_help_shows_what_a_person_may_want() -> None:
+    """What notebooks use among themselves is not among the options, though it works."""
+    done = subprocess.run([sys.executable, "-m", "roe_magic.service", "--help"], capture_output=True, check=True)
+    options = set(re.findall(rb"^ +(--[a-z-]+)", done.stdout, re.MULTILINE))
+    assert options == {b"--host", b"--port", b"--data", b"--env-file", b"--memory"}
+
+
 def test_one_service_has_a_data_folder(service: Service) -> None:
-    """A second start on the same folder ends with one sentence and exit code 1, and harms nothing."""
+    """A second start on the same folder ends with what to do and exit code 1, and harms nothing."""
     code, said = second_start("--data", str(service.data))
     assert code == 1
-    assert re.fullmatch(r"Another service uses the data folder .* already\.\n", said)
+    assert re.fullmatch(r"Another service uses the data folder .* already\.\nIn a notebook, .*\n", said)
+    assert all(way in said for way in ("%roe connect local", "--data DIR", "--memory"))
     assert status(service, submit(service, "SELECT 1", wait=30)["id"])["status"] == "SUCCESS"
 
 

@@ -52,7 +52,7 @@ class Settings:
     data : Path, optional
         The data folder; ``default_data()`` when it is not named.
     env_file : Path, optional
-        Where to write address and key; ``service.env`` in the data folder when it is not named.
+        Where to write address and key, beside ``service.env`` in the data folder.
     memory : bool
         Keep everything in a temporary folder that is removed in the end; ``data`` is not looked at.
     members_lock : Path, optional
@@ -104,11 +104,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     add("--port", type=int, default=0, help="the port to listen on; 0 picks a free one (default: %(default)s)")
     add("--data", type=Path, metavar="DIR", help=f"the data folder (default: {default_data()})")
-    add("--env-file", type=Path, metavar="FILE", help="where to write address and key (default: DIR/service.env)")
+    add("--env-file", type=Path, metavar="FILE", help="where to write address and key, beside DIR/service.env")
     add("--memory", action="store_true", help="keep everything in a temporary folder that is removed at the end")
-    add("--members-lock", type=Path, metavar="FILE", help="end when nobody holds a shared lock on this file any more")
-    add("--linger", type=float, default=5.0, metavar="S", help="how long after that (default: %(default)s seconds)")
-    add("--grace", type=float, default=30.0, metavar="S", help="how long to wait for the first (default: %(default)s)")
+    # Those of %roe connect local, which starts the service for all that join it.
+    add("--members-lock", type=Path, help=argparse.SUPPRESS)
+    add("--linger", type=float, default=5.0, help=argparse.SUPPRESS)
+    add("--grace", type=float, default=30.0, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -167,7 +168,10 @@ def _alone(path: Path) -> Iterator[None]:
 
     with locks.opened(path) as handle:
         if not locks.take(handle):
-            raise ServiceError(f"Another service uses the data folder {path.parent} already.")
+            raise ServiceError(
+                f"Another service uses the data folder {path.parent} already.",
+                hint="In a notebook, %roe connect local joins it; --data DIR or --memory starts one of its own.",
+            )
         yield
 
 
@@ -203,7 +207,7 @@ async def _serve(settings: Settings, folder: DataFolder, listener: socket.socket
     async with parts.running(folder.root, engine=engine, hosts=hosts, max_stored_bytes=room) as running:
         env_file = (settings.env_file or folder.env_file).expanduser().absolute()
         url = _url(settings.host, listener)
-        _write_env_file(env_file, running, url)
+        _write_env_files(env_file, folder.env_file, running, url)
         print(f"The Roe API is at {url}; its address and key are in {env_file}", flush=True)  # a command
         if members is None:
             await server.run(running, listener, stop)
@@ -216,14 +220,19 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}"
 
 
-def _write_env_file(path: Path, running: Parts, url: str) -> None:
-    """Tell address and key; a key that the file holds already stays, if it is one of ours."""
+def _write_env_files(asked: Path, own: Path, running: Parts, url: str) -> None:
+    """Tell address and key; a key that the file asked for holds already stays, if it is one of ours.
+
+    Whoever joins the service looks into the data folder for them, so they are always there, too. At the end both files
+    stay, since the key goes on being valid.
+    """
     organization, user = running.store.first_start()
-    key = envfile.read(path).get("ROE_API_KEY", "")
+    key = envfile.read(asked).get("ROE_API_KEY", "")
     if running.store.key(key) is None:
         key = running.store.add_key(organization, user, admin=True)
     values = {"ROE_BASE_URL": url, "ROE_API_KEY": key, "ROE_ORGANIZATION_ID": str(organization.id)}
-    try:
-        envfile.write(path, values)
-    except OSError as error:
-        raise ServiceError(f"The env file {path} cannot be written: {error.strerror}.") from None
+    for path in dict.fromkeys((asked, own)):
+        try:
+            envfile.write(path, values)
+        except OSError as error:
+            raise ServiceError(f"The env file {path} cannot be written: {error.strerror}.") from None
