@@ -47,14 +47,19 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """Bring ``%roe`` and ``%%roe`` into a shell: ``%load_ext roe_magic``."""
+    from roe_magic import completion
     from roe_magic.magics import RoeMagic
 
     RoeMagic.drop_bad_settings(ipython.config)
     ipython.register_magics(RoeMagic)
+    completion.register(ipython)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
     """Take them away again: ``%unload_ext roe_magic``."""
+    from roe_magic import completion
+
+    completion.unregister(ipython)
     for kind in ("line", "cell"):
         ipython.magics_manager.magics[kind].pop("roe", None)
     if magic := ipython.magics_manager.registry.pop("RoeMagic", None):

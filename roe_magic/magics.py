@@ -16,6 +16,7 @@ from traitlets.config import Config, Configurable
 
 from roe_magic import commands, config, header, profiles
 from roe_magic.brief import brief
+from roe_magic.catalogue import Catalogue
 from roe_magic.client import RoeClient
 from roe_magic.config import Settings, Source
 from roe_magic.errors import ConfigError, QueryTimeout, RoeError, UsageError
@@ -64,6 +65,8 @@ class RoeMagic(Magics, Configurable):
         self.connection: Source | None = None
         self._told: BaseException | None = None
         self._clients: dict[Settings, RoeClient] = {}
+        # What Tab knows of the server.
+        self.catalogue = Catalogue()
 
     @classmethod
     def drop_bad_settings(cls, settings: Config) -> None:
@@ -81,6 +84,7 @@ class RoeMagic(Magics, Configurable):
 
     def close(self) -> None:
         """Close the kept connections."""
+        self.catalogue.close()
         while self._clients:
             self._clients.popitem()[1].close()
 
@@ -136,7 +140,10 @@ class RoeMagic(Magics, Configurable):
                 return self._run(line, cell, hidden=_hides)
             if found := commands.find(line):
                 command, words = found
-                return command(self, words)
+                value = command(self, words)
+                if command in {commands.connect, commands.tables, commands.upload}:
+                    self._look_up_names(self.client())
+                return value
             # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL.
             return self._run(*header.split_line(self.parser, line), hidden=lambda _: False)
 
@@ -239,6 +246,11 @@ class RoeMagic(Magics, Configurable):
 
     def _remember(self, running: RunningQuery) -> None:
         self.variables["_roe"] = running.query
+        self._look_up_names(running.client, running.story.sql)
+
+    def _look_up_names(self, client: RoeClient, sql: str | None = None) -> None:
+        if self.attended:
+            self.catalogue.refresh_soon(client, sql)
 
     @contextmanager
     def _short_errors(self) -> Iterator[None]:

@@ -20,11 +20,12 @@ LAYERS = [
     {"frames", "calls", "panel", "profiles"},
     {"transport"},
     {"client", "render", "service"},
-    {"results", "local", "doctor"},
+    {"results", "local", "doctor", "catalogue", "download"},
     {"query"},
     {"story"},
     {"running"},
     {"commands", "pictures"},
+    {"completion"},
     {"magics"},
     {"cli"},
     {"__main__"},
@@ -112,9 +113,9 @@ def test_a_library_is_imported_where_it_is_wrapped(module: str) -> None:
 
 
 def test_the_shell_is_needed_by_the_magic_alone() -> None:
-    """IPython is imported by the magic, its commands and its header."""
+    """IPython is imported by the magic, its commands, its header and its completion."""
     shell = {name for name, path in modules().items() if "IPython" in map(top, imported(ast.parse(path.read_text())))}
-    assert shell <= {"magics", "commands", "header"}
+    assert shell <= {"magics", "commands", "header", "completion"}
 
 
 def test_the_panel_and_the_service_know_no_client() -> None:
