@@ -108,7 +108,7 @@ def _running(folder: Path) -> Source | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _answering(folder, None)
+            return _answering(folder)
     return None
 
 
@@ -120,6 +120,8 @@ def _start(folder: Path, *, memory: bool) -> Source:
     command += ["--memory"] if memory else []
     # The service needs no key of the user's, so it does not get one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
+    # It may name an address that another service has by now.
+    stale = _written(folder)
     with (folder / "service.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # our own module, no shell
             command,
@@ -132,14 +134,20 @@ def _start(folder: Path, *, memory: bool) -> Source:
         )
     # Whoever starts it outlives it, perhaps: then its end is taken note of, and it leaves no zombie.
     threading.Thread(target=process.wait, name="roe-service", daemon=True).start()
-    return _answering(folder, process)
+    return _answering(folder, process, stale)
 
 
-def _answering(folder: Path, process: subprocess.Popen[bytes] | None) -> Source:
-    """Wait until the service answers, and read where it is."""
+def _written(folder: Path) -> int:
+    """Tell when the env file was written, 0 when there is none."""
+    env_file = folder / "service.env"
+    return env_file.stat().st_mtime_ns if env_file.exists() else 0
+
+
+def _answering(folder: Path, process: subprocess.Popen[bytes] | None = None, stale: int = 0) -> Source:
+    """Wait until the service answers, and read where it is; an env file of the time ``stale`` is not looked at."""
     ends = time.monotonic() + START_TIMEOUT
     while time.monotonic() < ends:
-        if (folder / "service.env").exists() and _is_healthy(source := read_env_file(folder / "service.env")):
+        if _written(folder) != stale and _is_healthy(source := read_env_file(folder / "service.env")):
             return source
         if process is not None and process.poll() is not None:
             raise ServiceError(

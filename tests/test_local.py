@@ -98,6 +98,14 @@ def test_a_service_that_was_started_by_hand_is_joined(tmp_path: Path) -> None:
         end_service(started)
 
 
+def test_an_address_of_an_earlier_service_is_not_believed(shared: LocalService, tmp_path: Path) -> None:
+    """The env file that a killed service left may name what is another service's address by now."""
+    (tmp_path / "service.env").write_bytes((shared.data / "service.env").read_bytes())
+    with local_service(tmp_path) as service, RoeClient(service.settings) as client:
+        assert service.source.base_url != shared.source.base_url
+        assert client.current_user().is_active
+
+
 def test_data_outlives_the_service_and_memory_does_not(tmp_path: Path) -> None:
     """A worksheet made in one life of the service is there in the next; in memory nothing is kept."""
     with local_service(tmp_path) as service, RoeClient(service.settings) as client:
