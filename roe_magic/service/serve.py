@@ -188,8 +188,6 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
         )
         raise ServiceError(f"Port {port} on {host} {why}.") from None
     with listener:
-        # asyncio sets this only on sockets that name their protocol; without it each answer waits 40 ms for an ACK.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
 
