@@ -30,9 +30,11 @@ _WORDS = (
     "ADD COLUMN, TRUNCATE TABLE, RENAME TABLE, UPDATE, DELETE FROM, SET, USE"
 )
 KEYWORDS = _WORDS.split(", ")
+# As names these are put in backticks, which is always right.
+_RESERVED = frozenset(_WORDS.replace(",", "").split())
 _CHANGES = re.compile(r"\b(CREATE|DROP|ALTER|RENAME|EXCHANGE|ATTACH|DETACH|UNDROP)\b", re.IGNORECASE)
 # What stands at the cursor: perhaps a table or an alias and its dot, and the beginning of a name.
-_NAME = re.compile(r"(?:(?:`(?P<quoted>[^`\n]+)`|(?P<plain>[^\W\d]\w*))\.)?(?P<typed>`?\w*)\Z")
+_NAME = re.compile(r"(?:(?:`(?P<quoted>[^`\n]+)`|(?P<plain>\w+))\.)?(?P<typed>`?\w*)\Z")
 _AFTER_FROM = re.compile(r"\b(?:FROM|JOIN|INTO|TABLE|DESCRIBE)\s+\Z", re.IGNORECASE)
 # Strings, quoted names and comments that have an end; a mark that is left without them has none.
 _CLOSED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*\n|/\*.*?\*/", re.DOTALL)
@@ -167,7 +169,7 @@ def _named(typed: str, offers: Iterable[Offer]) -> list[Offer]:
 
 
 def _spelt(name: str, *, always: bool) -> str:
-    if _BARE.fullmatch(name) and name.upper() not in KEYWORDS and not always:
+    if _BARE.fullmatch(name) and name.upper() not in _RESERVED and not always:
         return name
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
