@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from roe_magic import frames, models
-from roe_magic.service import csvfile, results
+from roe_magic.service import csvfile, inference, results
 from roe_magic.service.embedded import Embedded, EngineError, Figures
+from roe_magic.service.sources import Source, quoted
 
 _COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
 _UNKNOWN = (60, 81)
@@ -88,7 +88,7 @@ class Tables:
         """Make a table from a CSV file, whose columns' types are inferred."""
         self._require_free(database, table)
         file = csvfile.prepare(Path(path), with_headers=with_headers)
-        # Every column may be NULL, since an empty cell means "no value" in most CSV files; the whole file is looked at.
+        # Every column may be NULL, since an empty cell means "no value" in most CSV files.
         settings = {
             "schema_inference_make_columns_nullable": "1",
             "input_format_csv_empty_as_default": "1",
@@ -97,11 +97,9 @@ class Tables:
             # Whether the first row is a header is said by the caller, not guessed.
             "input_format_csv_detect_header": "0",
             "input_format_csv_skip_first_lines": str(file.skipped),
-            "input_format_max_rows_to_read_for_schema_inference": "1000000",
-            "input_format_max_bytes_to_read_for_schema_inference": "1073741824",
         }
         try:
-            return self._load(database, table, _Source(path, "CSV", settings, _separated(file.separator), file.names))
+            return self._load(database, table, Source(path, "CSV", settings, file.separator, file.names))
         except EngineError as error:
             raise file.explained(error) from None
 
@@ -110,7 +108,7 @@ class Tables:
         self._require_free(database, table)
         with Path(path).open("rb") as file:
             form = "Arrow" if file.read(6) == b"ARROW1" else "ArrowStream"
-        return self._load(database, table, _Source(path, form))
+        return self._load(database, table, Source(path, form))
 
     def drop(self, database: str, table: str) -> bool:
         """Remove a table; False when there is none of that name."""
@@ -134,18 +132,16 @@ class Tables:
         if self._engine.rows(found, {"database": database, "table": table}):
             raise _taken(table)
 
-    def _load(self, database: str, table: str, source: _Source) -> dict[str, Any]:
+    def _load(self, database: str, table: str, source: Source) -> dict[str, Any]:
         name = f"{quoted(database)}.{quoted(table)}"
         # A folder called a=b in the path would make a column.
         settings = {**self._limits, **source.settings, "use_hive_partitioning": "0"}
-        shape = self._engine.query(f"DESCRIBE {source.sql()} {source.clause}", settings, form="JSONCompactEachRow")
-        columns = [(column, kind) for column, kind, *_ in results.lines(shape)]
+        columns = inference.columns(self._engine, source, settings)
         self._create(name, table, _declared(source.names or [column for column, _ in columns], columns))
         figures = Figures()
-        # With the types in the statement the engine does not look for them again.
         rows = source.sql(columns if source.names else ())
         try:
-            self._engine.query(f"INSERT INTO {name} SELECT * FROM {rows} {source.clause}", settings, figures=figures)  # noqa: S608  # quoted above
+            self._engine.query(f"INSERT INTO {name} SELECT * FROM {rows}{source.clause}", settings, figures=figures)  # noqa: S608  # quoted above
         except EngineError:
             self.drop(database, table)
             raise
@@ -165,31 +161,6 @@ class Tables:
             raise _taken(table) if error.code == _EXISTS else error from None
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A file to read; ``names`` are the columns' names where they are not taken from the file by the engine."""
-
-    path: str
-    form: str
-    settings: Mapping[str, str] = field(default_factory=dict)
-    clause: str = ""
-    names: Sequence[str] = ()
-
-    def sql(self, columns: Sequence[tuple[str, str]] = ()) -> str:
-        """Write it as a table function."""
-        structure = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
-        return f"file({literal(self.path)}, {self.form}{f', {literal(structure)}' if structure else ''})"
-
-
-def _separated(separator: str) -> str:
-    """Write the SETTINGS clause for a separator; a connection's string cannot hold a tab."""
-    if separator == ",":
-        return ""
-    # Else tabs are blanks around a value.
-    tab = ", input_format_csv_allow_whitespace_or_tab_as_delimiter = 1" if separator == "\t" else ""
-    return f"SETTINGS format_csv_delimiter = {literal(separator)}{tab}"
-
-
 def _declared(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> str:
     if len(names) != len(columns):
         raise EngineError(f"the first line has {len(names)} values and the rows have {len(columns)}", csvfile.UNEVEN)
@@ -203,13 +174,3 @@ def _taken(table: str) -> EngineError:
         f"A table named {table!r} exists already; delete it first (in a notebook: %roe upload {table} FILE --replace).",
         _EXISTS,
     )
-
-
-def quoted(name: str) -> str:
-    """Write a name as an SQL identifier."""
-    return "`" + re.sub(r"([`\\])", r"\\\1", name) + "`"
-
-
-def literal(text: str) -> str:
-    """Write text as an SQL string."""
-    return "'" + re.sub(r"(['\\])", r"\\\1", text) + "'"
