@@ -75,10 +75,13 @@ class Tables:
         columns = self._columns(database, table)
         if not columns:
             return None
-        text = self._engine.query(
-            f"SELECT * FROM {quoted(database)}.{quoted(table)} LIMIT {int(limit)}",  # noqa: S608  # both names are quoted
-            {**self._limits, **frames.JSON_SETTINGS, "readonly": "1"},
-        )
+        sql = f"SELECT * FROM {quoted(database)}.{quoted(table)} LIMIT {int(limit)}"  # noqa: S608  # both names are quoted
+        try:
+            text = self._engine.query(sql, {**self._limits, **frames.JSON_SETTINGS, "readonly": "1"})
+        except EngineError as error:
+            if error.code in _UNKNOWN:  # it was dropped this moment
+                return None
+            raise
         names, _, *rows = results.lines(text)
         shown = [dict(zip(names, row, strict=True)) for row in rows]
         preview = models.TablePreview(table_name=table, columns=columns, rows=shown, row_count=len(shown))
