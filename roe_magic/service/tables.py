@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from roe_magic import frames, models
 from roe_magic.service import csvfile, inference, results
@@ -16,6 +17,8 @@ from roe_magic.service.sources import Source, quoted
 _COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
 _UNKNOWN = (60, 81)
 _EXISTS = 57
+# What the name of a table begins with while its rows are imported; lists leave out names with a dot in front.
+_DRAFT = ".import_"
 
 
 class Tables:
@@ -33,8 +36,11 @@ class Tables:
         self._engine, self._limits = engine, limits
 
     def ensure_database(self, database: str) -> None:
-        """Make a database, unless it is there."""
+        """Make a database, unless it is there; drop what a killed import left in it."""
         self._engine.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}", {})
+        left = "SELECT name FROM system.tables WHERE database = {database:String} AND startsWith(name, {draft:String})"
+        for (name,) in self._engine.rows(left, {"database": database, "draft": _DRAFT}):
+            self.drop(database, name)
 
     def every(self, database: str) -> list[dict[str, Any]]:
         """Give every table of a database with its columns."""
@@ -136,18 +142,22 @@ class Tables:
             raise _taken(table)
 
     def _load(self, database: str, table: str, source: Source) -> dict[str, Any]:
-        name = f"{quoted(database)}.{quoted(table)}"
+        # Under its own name the table appears when it is whole: nobody reads half of it, or drops it in between.
+        draft = f"{_DRAFT}{uuid4().hex}"
+        place = f"{quoted(database)}.{quoted(draft)}"
         # A folder called a=b in the path would make a column.
         settings = {**self._limits, **source.settings, "use_hive_partitioning": "0"}
         columns = inference.columns(self._engine, source, settings)
-        self._create(name, table, _declared(source.names or [column for column, _ in columns], columns))
+        declared = _declared(source.names or [column for column, _ in columns], columns)
+        self._engine.query(f"CREATE TABLE {place} ({declared}) ENGINE = MergeTree ORDER BY tuple()", {})
         figures = Figures()
         rows = source.sql(columns if source.names else ())
         try:
-            self._engine.query(f"INSERT INTO {name} SELECT * FROM {rows}{source.clause}", settings, figures=figures)  # noqa: S608  # quoted above
-        except EngineError:
-            self.drop(database, table)
-            raise
+            self._engine.query(f"INSERT INTO {place} SELECT * FROM {rows}{source.clause}", settings, figures=figures)  # noqa: S608  # quoted above
+            self._engine.query(f"RENAME TABLE {place} TO {quoted(database)}.{quoted(table)}", {})
+        except EngineError as error:
+            self.drop(database, draft)
+            raise _taken(table) if error.code == _EXISTS else error from None
         summary = models.Summary(
             read_rows=figures.read_rows,
             read_bytes=figures.read_bytes,
@@ -156,12 +166,6 @@ class Tables:
             elapsed_ns=figures.elapsed_ns,
         )
         return models.to_wire(summary)
-
-    def _create(self, name: str, table: str, columns: str) -> None:
-        try:
-            self._engine.query(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()", {})
-        except EngineError as error:
-            raise _taken(table) if error.code == _EXISTS else error from None
 
 
 def _declared(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> str:
