@@ -75,6 +75,38 @@ def test_an_error_of_the_client_keeps_the_servers_last_word(status: str | None, 
     assert (shown["label"], shown["tone"], shown["error"]) == (label, tone, "No answer.")
 
 
+@pytest.mark.parametrize(
+    ("changes", "label", "tone", "spoken"),
+    [
+        ({}, "ASKING", "waiting", "Query asking the server"),
+        ({"status": "STARTED"}, "STARTED", "running", "Query running"),
+        ({"error": "No such query.", "live": False}, "UNKNOWN", "failure", "Query UNKNOWN, after 0 ms. No such query."),
+        ({"live": False}, "STOPPED", "attention", "Query STOPPED, after 0 ms"),
+    ],
+)
+def test_an_attached_query_is_never_said_to_be_submitted(
+    changes: dict[str, Any], label: str, tone: str, spoken: str
+) -> None:
+    """Who comes back to a query submits nothing: it is asked about, and unknown when there is no answer about it."""
+    shown = view(replace(QUERY, attached=True, **changes))
+    assert (shown["label"], shown["tone"], shown["spoken"]) == (label, tone, spoken)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "command"),
+    [
+        ({"status": "STARTED"}, "the query goes on", f"%roe result {ID}"),
+        ({"status": "SUCCESS", "downloaded": 5}, "the query has ended", f"%roe result {ID}"),
+        ({"query_id": None}, "The query may go on", "%roe worksheets"),
+    ],
+)
+def test_the_way_back_from_a_lost_kernel_fits_the_query(changes: dict[str, Any], words: str, command: str) -> None:
+    """What is told when the kernel has gone promises no more than was known of the query."""
+    shown = view(replace(QUERY, **changes))
+    assert words in shown["gone"]
+    assert shown["way_back"] == command
+
+
 def test_the_bar_is_determinate_only_while_there_is_something_left_to_read() -> None:
     """A share is shown while rows are left; when all are read nobody knows how long sorting takes."""
     started = replace(QUERY, status="STARTED")

@@ -105,9 +105,11 @@ def test_the_text_is_one_line_unless_there_is_more_to_say() -> None:
 
 def test_a_picture_from_before_the_end_says_so() -> None:
     """What is saved when a kernel dies half-way does not look finished."""
-    assert text(replace(DONE, status="STARTED", live=True, duration=None)).startswith(
-        "STARTED running for 4.4 s so far"
-    )
+    half = replace(DONE, status="STARTED", live=True, duration=None)
+    way_back = f"Saved before the query's end. Come back to it with: %roe result {ID}"
+    assert text(half) == f"STARTED running for 4.4 s so far · {ID}\n{way_back}"
+    assert Page(html(half)).text.endswith(way_back)
+    assert "Saved before" not in text(DONE) + html(DONE)
     assert text(replace(DONE, status=None, live=True, query_id=None)) == "SUBMITTING for 4.4 s so far"
 
 

@@ -88,6 +88,20 @@ def test_a_display_without_a_widget_manager_still_reads(kernel: Kernel) -> None:
     assert "<details>" in shown["data"]["text/html"]
 
 
+def test_the_saved_bundle_names_the_query_once_its_id_is_known(kernel: Kernel) -> None:
+    """The first update with an id, from whatever thread, publishes widget, HTML and text anew in the same display."""
+    first, again = kernel.run(
+        "d = Display(); d.show(replace(now, query_id=None, status=None))\n"
+        "def follow():\n    for t in (1.0, 2.0, 3.0): d.update(replace(now, elapsed=t))\n"
+        "thread = threading.Thread(target=follow); thread.start(); thread.join()"
+    )
+    assert (again["kind"], again["transient"]) == ("update_display_data", first["transient"])
+    assert again["data"][WIDGET] == first["data"][WIDGET]
+    assert "8f3a2c1d" not in first["data"]["text/plain"] + first["data"]["text/html"]
+    assert "%roe result 8f3a2c1d" in again["data"]["text/plain"]
+    assert "%roe result 8f3a2c1d" in again["data"]["text/html"]
+
+
 def test_a_batch_run_shows_once_at_the_end(kernel: Kernel) -> None:
     """Where nobody can answer a prompt (nbclient, nbval, papermill) there is one static display and no widget."""
     (shown,) = kernel.run("d = Display(); d.show(now); d.update(now); d.finish(done)", watched=False)

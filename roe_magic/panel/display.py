@@ -48,6 +48,7 @@ class Display:
         self._id = uuid.uuid4().hex
         self._panel: Panel | None = None
         self._published = False
+        self._named = False
         self._drawn = 0.0
 
     def show(self, snapshot: Snapshot) -> None:
@@ -71,15 +72,25 @@ class Display:
         elif snapshot.downloaded is None or time.monotonic() - self._drawn >= _SECONDS_BETWEEN_PICTURES:
             self._panel.update(snapshot)
             self._drawn = time.monotonic()
+        if snapshot.query_id is not None and not self._named:
+            self._show_widget(snapshot)
 
     def _open(self, snapshot: Snapshot) -> None:
         # The first import of the widget library, which nothing else in the package needs.
         from roe_magic.panel.widget import Panel
 
         self._panel = Panel(snapshot, self._on_stop)
+        self._show_widget(snapshot)
+
+    def _show_widget(self, snapshot: Snapshot) -> None:
+        """Show the widget, and with it the static twin for readers that know none.
+
+        Once more when the query's id is known: a notebook that is saved before the end then names the query.
+        """
+        assert self._panel is not None  # _open made it
         data, metadata = self._panel._repr_mimebundle_() or ({}, {})
-        # The static twin goes with it for readers that know no widgets.
         self._publish({**data, **_twin(snapshot)}, metadata)
+        self._named = snapshot.query_id is not None
 
     def _write(self, snapshot: Snapshot) -> None:
         if self._published and not hasattr(self._shell, "kernel"):

@@ -41,7 +41,7 @@ function skeleton() {
   parts.fold = node("details", "fold");
   parts.fold.open = true;
   parts.fold.append(parts.head, parts.body);
-  root.append(parts.fold, parts.stop, parts.notice, parts.advice, parts.error, parts.bar, parts.spoken);
+  root.append(parts.fold, parts.stop, parts.notice, parts.advice, parts.gone, parts.error, parts.bar, parts.spoken);
   return parts;
 }
 
@@ -81,6 +81,9 @@ function asides() {
   const parts = {
     notice: node("div", "notice"),
     advice: node("div", "notice", { role: "status" }),
+    gone: node("div", "notice"),
+    goneWords: node("span"),
+    wayBack: node("code", "command"),
     error: node("div", "error"),
     name: node("div", "name"),
     message: node("div", "message", { tabindex: "0", "aria-label": "Error message", role: "group" }),
@@ -90,6 +93,7 @@ function asides() {
     spoken: node("div", "spoken", { role: "status", "aria-live": "polite" }),
   };
   parts.error.append(parts.name, parts.message, parts.hint);
+  parts.gone.append(parts.goneWords, " ", parts.wayBack);
   parts.bar.append(parts.fill);
   return parts;
 }
@@ -175,6 +179,9 @@ function paintAsides(parts, view) {
   setOrHide(parts.name, view.exception);
   setOrHide(parts.message, view.error);
   setOrHide(parts.hint, view.hint);
+  parts.gone.hidden = !view.orphaned;
+  setText(parts.goneWords, view.gone);
+  setText(parts.wayBack, view.way_back);
 }
 
 /* ---- the button ---- */
@@ -239,14 +246,18 @@ function ticker(parts) {
     started = Math.min(started, painted - view.elapsed * 1000);
   }
 
-  function tick(view) {
-    if (!view.live) return;
-    const now = performance.now();
-    setText(parts.elapsed, clock((now - started) / 1000));
-    view.timeline.forEach((entry, index) => grow(parts, entry, index, (now - painted) / 1000));
+  function seconds() {
+    return (performance.now() - started) / 1000;
   }
 
-  return { sync, tick };
+  function tick(view) {
+    if (!view.live) return;
+    setText(parts.elapsed, clock(seconds()));
+    const since = (performance.now() - painted) / 1000;
+    view.timeline.forEach((entry, index) => grow(parts, entry, index, since));
+  }
+
+  return { sync, seconds, tick };
 }
 
 function grow(parts, [name, seconds, , growing], index, since) {
@@ -255,30 +266,88 @@ function grow(parts, [name, seconds, , growing], index, since) {
   parts.track.children[index].style.flexGrow = (seconds + since) * 1000;
 }
 
+/* ---- the kernel's end ---- */
+
+/**
+ * Tell whether messages can still come, and call `changed` when that changes. ipywidgets tells of a kernel that starts
+ * anew; JupyterLab of a connection that has ended, as it does when a kernel is shut down or dies for good.
+ */
+function kernelWatch(model, changed) {
+  const kernel = model.widget_manager?.kernel; // null in JupyterLab when there is none; other front ends do not tell
+  // A panel that a notebook kept with its state has never had a kernel; only another model of the widget tells.
+  let dead = model.get("layout")?.comm_live === false;
+  let lost = kernel === null || kernel?.connectionStatus === "disconnected";
+
+  function onComm() {
+    dead = true; // a comm never comes back to life
+    changed();
+  }
+  function onConnection(_kernel, status) {
+    if (status !== "disconnected") return;
+    lost = true;
+    changed();
+  }
+  model.on("comm_live_update", onComm);
+  kernel?.connectionStatusChanged?.connect(onConnection);
+  return {
+    gone: () => dead || lost,
+    heard: () => { lost = false; },
+    stop() {
+      model.off("comm_live_update", onComm);
+      kernel?.connectionStatusChanged?.disconnect(onConnection);
+    },
+  };
+}
+
+/** The last moment that was seen, with nothing in it that moves or can be pressed. */
+function orphaned(view, seconds) {
+  return {
+    ...view,
+    orphaned: true,
+    live: false,
+    tone: "attention",
+    phase: "",
+    story: [`not watched any more after ${clock(seconds)}`],
+    bar: null,
+    stop: null,
+    spoken: `${view.gone} ${view.way_back}`,
+  };
+}
+
 function render({ model, el }) {
   const parts = skeleton();
   const button = stopButton(parts, model);
   const time = ticker(parts);
-  let was = null;
+  const kernel = kernelWatch(model, () => shown?.orphaned || show()); // the clock stops at the first word of the end
+  let shown = null;
 
   function tick() {
-    time.tick(model.get("view"));
-    button.explain(model.get("view"));
+    time.tick(shown);
+    button.explain(shown);
+  }
+  function show() {
+    const view = model.get("view");
+    const next = view.live && kernel.gone() ? orphaned(view, time.seconds()) : view;
+    // What is folded stays as the reader left it when it is the kernel that ended, not the query.
+    paint(parts, next, next.orphaned ? null : shown);
+    button.update(next);
+    shown = next;
+    tick();
   }
   function onView() {
-    const view = model.get("view");
-    paint(parts, view, was);
-    button.update(view);
-    time.sync(view);
-    tick();
-    was = view;
+    time.sync(model.get("view"));
+    show();
+  }
+  function onNews() {
+    kernel.heard();
+    onView();
   }
   function onSql() {
     setText(parts.code, model.get("sql"));
   }
 
   parts.copy.addEventListener("click", () => copyId(parts, model));
-  model.on("change:view", onView);
+  model.on("change:view", onNews);
   model.on("change:sql", onSql);
   onSql();
   onView();
@@ -287,7 +356,8 @@ function render({ model, el }) {
   el.append(parts.root);
   return () => {
     clearInterval(interval);
-    model.off("change:view", onView);
+    kernel.stop();
+    model.off("change:view", onNews);
     model.off("change:sql", onSql);
   };
 }

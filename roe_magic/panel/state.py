@@ -63,6 +63,8 @@ class Snapshot:
         The button's press has arrived.
     live : bool
         Whether the query is still being watched.
+    attached : bool
+        It was submitted earlier: nothing is sent but questions.
     detached : bool
         Watching ended before the query did.
     """
@@ -91,6 +93,7 @@ class Snapshot:
     stop: Literal["cancel", "detach"] | None = None
     stopping: bool = False
     live: bool = True
+    attached: bool = False
     detached: bool = False
 
 
@@ -103,7 +106,8 @@ def view(s: Snapshot) -> dict[str, Any]:
         ``label`` and ``tone`` of the pill; ``phase`` (live) or ``story`` (a list of parts) beside it; ``bar``
         (``[fraction or None, text]``, or None); ``figures``; ``timeline`` (``[name, seconds, text, growing]`` each);
         ``facts`` (``[key, name, value]`` each); ``sql``; ``error``, ``exception``, ``hint``, ``notice``; ``stop``
-        (``[action, label, label once pressed]`` or None); ``spoken``, what a screen reader says when it changes.
+        (``[action, label, label once pressed]`` or None); ``spoken``, what a screen reader says when it changes;
+        ``gone``, what to say when the kernel has gone, and ``way_back``, the command that finds the query again.
     """
     return {
         "live": s.live,
@@ -129,6 +133,8 @@ def view(s: Snapshot) -> dict[str, Any]:
         "stopping": s.stopping,
         "spoken": _spoken(s),
         "read_rows": s.progress.read_rows if s.progress else None,
+        "gone": _gone(s),
+        "way_back": f"%roe result {clean(s.query_id)}" if s.query_id else "%roe worksheets",
     }
 
 
@@ -140,7 +146,10 @@ def _word(s: Snapshot) -> str | None:
 def _label(s: Snapshot) -> str:
     if s.status is not None:
         return clean(s.status, limit=40) or "UNKNOWN"
-    return "SUBMITTING" if s.live else "NOT SUBMITTED" if s.error else "STOPPED"
+    if s.live:
+        return "ASKING" if s.attached else "SUBMITTING"
+    # A query that was attached to was submitted, whatever the server answers when it is asked about it.
+    return "STOPPED" if not s.error else "UNKNOWN" if s.attached else "NOT SUBMITTED"
 
 
 def _tone(s: Snapshot) -> str:
@@ -157,6 +166,8 @@ def _phase(s: Snapshot) -> str:
         return "stopping"
     if s.downloaded is not None:
         return "downloading"
+    if s.attached and s.status is None:
+        return "asking the server"
     return _PHASES.get(_word(s), "waiting")
 
 
@@ -261,6 +272,15 @@ def _server(url: str) -> str:
         return url.rpartition("@")[2]
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path.rstrip('/')}" if host else url.rpartition("@")[2]
+
+
+def _gone(s: Snapshot) -> str:
+    """Say what becomes of the query when the kernel has gone; the way back to it follows."""
+    if s.query_id is None:
+        return "The kernel has gone before the server gave the query's id. The query may go on; look for it with:"
+    if _word(s) in models.TERMINAL:
+        return "The kernel has gone; the query has ended at the server. Come back to it with:"
+    return "The kernel has gone; the query goes on at the server. Come back to it with:"
 
 
 def _spoken(s: Snapshot) -> str:

@@ -30,7 +30,7 @@ _BOX = "margin:6px 0 2px 0; padding:6px 10px; border-left:3px solid"
 def html(s: Snapshot) -> str:
     """Write the panel as one self-contained piece of HTML."""
     v = view(s)
-    parts = [_fold(v), _box(v["notice"], "attention"), _error(v)]
+    parts = [_fold(v), _box(v["notice"], "attention"), _error(v), _box(_unfinished(v), "attention")]
     return f'<div style="margin:2px 0; font-size:13px; line-height:20px">{"".join(parts)}</div>'
 
 
@@ -39,7 +39,14 @@ def text(s: Snapshot) -> str:
     v = view(s)
     line = f"{v['label']} " + " · ".join([*v["story"], *filter(None, [v["query_id"]])])
     error = ": ".join(part for part in (v["exception"], v["error"]) if part)
-    return "\n".join(part for part in (line, v["notice"], error, v["hint"]) if part)
+    return "\n".join(part for part in (line, v["notice"], error, v["hint"], _unfinished(v)) if part)
+
+
+def _unfinished(v: dict[str, Any]) -> str | None:
+    """Say how to go on, to whoever reads a notebook that was saved before the query's end."""
+    return (
+        f"Saved before the query's end. Come back to it with: {v['way_back']}" if v["live"] and v["query_id"] else None
+    )
 
 
 def _fold(v: dict[str, Any]) -> str:

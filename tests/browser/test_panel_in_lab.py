@@ -1,6 +1,9 @@
 """The panel in a real JupyterLab, as a reader sees and uses it."""
 
+import json
+import os
 import re
+import signal
 from typing import Any
 
 import nbformat
@@ -290,6 +293,87 @@ def test_a_finished_widget_folds_to_one_line(lab: Lab) -> None:
     expect(panel.get_by_role("progressbar")).to_have_count(0)
     panel.locator(".roe-head").click()
     expect(panel.locator(".roe-facts")).to_be_visible()
+
+
+GONE = f"The kernel has gone; the query goes on at the server. Come back to it with: %roe result {ID}"
+LIVE = SETUP + "import os; print(os.getpid()); Display().show(replace(query, status='STARTED', elapsed=5.0))\n"
+ENDS = {
+    "restarted": "kernel => kernel.restart()",
+    "shut down": "kernel => kernel.shutdown()",
+    "replaced": "(_, session) => session.changeKernel({ name: 'python3' })",
+}
+
+
+def end_kernel(lab: Lab, how: str) -> None:
+    session = "window.jupyterapp.shell.currentWidget.sessionContext"
+    lab.page.evaluate(f"async () => {{ await ({how})({session}.session.kernel, {session}); }}")
+
+
+def expect_a_calm_end(panel: Locator) -> None:
+    expect(panel.locator(".roe-notice:visible")).to_have_text(GONE)
+    expect(panel.locator(".roe-pill")).to_have_text("STARTED")
+    expect(panel.locator(".roe-story")).to_have_text(re.compile(r"not watched any more after \d.*8f3a2c1d"))
+    for gone in (".roe-elapsed", ".roe-phase", ".roe-bar", ".roe-stop"):
+        expect(panel.locator(gone)).to_be_hidden()
+    expect(panel.locator("[aria-live=polite]")).to_have_text(GONE)
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_kernel_that_ends_stops_the_panel(lab: Lab, how: str) -> None:
+    """Restarted, shut down or replaced: the clock stops, the button goes, the way back to the query is told."""
+    cell = lab.run_cell(LIVE)
+    panel = panel_in(cell)
+    lab.wait(cell)
+    end_kernel(lab, ENDS[how])
+    expect_a_calm_end(panel)
+    found = Axe().run(lab.page, context=".jp-Cell-outputWrapper .roe")
+    assert found.violations_count == 0, found.generate_report()
+    lab.screenshot(f"panel-gone-{how.replace(' ', '-')}", panel)
+
+
+def test_a_kernel_that_crashes_in_a_query_stops_the_panel(lab: Lab) -> None:
+    """A kernel that is killed while its cell blocks ends the same way, and the id can still be copied."""
+    lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    cell = lab.run_cell(f"{LIVE}time.sleep(300)")
+    panel = panel_in(cell)
+    os.kill(int(cell.locator(".jp-OutputArea-output pre").first.text_content() or ""), signal.SIGKILL)
+    expect_a_calm_end(panel)
+    lab.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
+    panel.get_by_role("button", name="Copy the query id").click()
+    expect(panel.locator("[aria-live=polite]")).to_have_text("Query id copied")
+    assert lab.page.evaluate("navigator.clipboard.readText()") == ID
+
+
+def test_a_panel_that_was_saved_with_its_state_does_not_tick(lab: Lab) -> None:
+    """Where a notebook keeps widgets with their state, a panel from before a query's end opens stopped."""
+    cell = lab.run_cell(LIVE + "import ipywidgets, json; print(json.dumps(ipywidgets.Widget.get_manager_state()))")
+    panel_in(cell)
+    lab.wait(cell)
+    state = json.loads((cell.locator(".jp-OutputArea-output pre").last.text_content() or "").splitlines()[-1])
+    mime = "application/vnd.jupyter.widget-state+json"
+    model = "window.jupyterapp.shell.currentWidget.context.model"
+    lab.page.evaluate(f"state => {model}.setMetadata('widgets', state)", {mime: state})
+    lab.save()
+    lab.close()
+    lab.reload()
+    expect_a_calm_end(panel_in(lab.page.locator(".jp-Notebook")))
+
+
+def test_a_notebook_saved_in_mid_query_names_the_query(lab: Lab) -> None:
+    """Once the id is known the widget is published anew in its place: one panel, and the saved text has the id."""
+    cell = lab.run_cell(SETUP + "d = Display(); d.show(replace(query, query_id=None))")
+    expect(panel_in(cell).locator(".roe-pill")).to_have_text("SUBMITTING")
+    other = lab.run_cell("d.update(replace(query, status='PENDING', elapsed=1.0, queued=1.0))")
+    lab.wait(other)
+    expect(cell.locator(".roe-pill")).to_have_text(["PENDING"])
+    expect(other.locator(".roe")).to_have_count(0)
+    data = lab.save().cells[-2].outputs[0].data
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert f"%roe result {ID}" in data["text/plain"]
+    assert f"%roe result {ID}" in data["text/html"]
+    lab.wait(lab.run_cell("d.finish(replace(query, status='SUCCESS', live=False))"))
+    expect(cell.locator("details summary")).to_contain_text("SUCCESS")
+    expect(cell.locator(".roe")).to_have_count(0)
 
 
 def _notebook_with(data: dict[str, str]) -> Any:
