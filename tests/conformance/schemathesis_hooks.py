@@ -90,6 +90,12 @@ def with_headers(case: Case[Any], accept: str | None, number: int) -> Case[Any]:
 
 
 @schemathesis.hook
+def filter_case(context: HookContext, case: Case[Any]) -> bool:
+    """Leave out a form with an empty id: there it means null, which is valid, and schemathesis takes it for a text."""
+    return not (isinstance(case.body, dict) and "file" in case.body and case.body.get("organization_id") == "")
+
+
+@schemathesis.hook
 def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
     """Make a valid case one that can succeed."""
     choose = random.Random(repr((case.path_parameters, case.query, case.body)))  # the same case, the same choice

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.conformance
 
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
 ASYNC = "/v1/database/query/async/"
+LARGE_ROWS = 3_000_000
+LARGE = b"number,text\n" + b"123456,abcdefgh\n" * LARGE_ROWS
 
 
 @pytest.fixture(scope="module")
@@ -399,6 +401,44 @@ def test_of_many_same_uploads_one_wins(http: httpx.Client) -> None:
     winner = next(n for n, answer in enumerate(answers) if answer.status_code == 201)
     assert rows == [{"n": winner, "who": winner}] * 3
     http.delete("/v1/tables/race/")
+
+
+def test_a_table_is_seen_when_it_is_whole(http: httpx.Client) -> None:
+    """While a large file is imported its table is not there; the first that is seen of it is all of its rows."""
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(upload, http, "whole", LARGE)
+        described = wait_for(lambda: described_or_none(http, "whole"))
+        assert sent.result().status_code == 201
+    assert described["row_count"] == LARGE_ROWS
+    http.delete("/v1/tables/whole/")
+
+
+def described_or_none(http: httpx.Client, name: str) -> Any:
+    answer = http.get(f"/v1/tables/{name}/describe/")
+    return answer.json() if answer.status_code == 200 else None
+
+
+def test_an_import_that_was_killed_leaves_no_half(tmp_path: Path) -> None:
+    """The service is killed in the middle of an import: after its next start the table is not there, or it is whole."""
+    first = start_service(tmp_path)
+    with first.client() as http, ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(upload, http, "half", LARGE)
+        wait_for(lambda: shown(first))
+        first.process.kill()
+        sent.exception()
+    end_service(first)
+    second = start_service(tmp_path)
+    with second.client() as http:
+        total = http.get("/v1/tables/").json()["total"]  # which is 1 when the import was faster than the kill
+        assert total == 0 or http.get("/v1/tables/half/describe/").json()["row_count"] == LARGE_ROWS
+        assert len(shown(second)) == total
+    end_service(second)
+
+
+def shown(service: Service) -> Any:
+    """Ask in SQL for the tables that there are."""
+    with service.client() as http:
+        return http.post("/v1/database/query/", json={"query": "SHOW TABLES"}).json()[0]["result_rows"]
 
 
 def test_a_table_may_go_while_it_is_read(http: httpx.Client) -> None:
