@@ -43,6 +43,7 @@ def pictures_of(running: RunningQuery) -> Callable[[Story], Snapshot]:
             notice=story.notice,
             stop=None if story.over else "cancel" if story.waited else "detach",
             live=not (story.over or running.detached),
+            attached=running.attached,
             detached=running.detached and not story.over,
         )
 

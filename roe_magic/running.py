@@ -66,6 +66,9 @@ class RunningQuery:
     >>> running.wait().df()  # doctest: +SKIP
     """
 
+    # Whether the query was submitted before, and is only watched.
+    attached = False
+
     def __init__(
         self,
         client: RoeClient,
@@ -370,6 +373,8 @@ def run(sql: str, client: RoeClient | None = None, *, timeout: float | None = No
 
 class AttachedQuery(RunningQuery):
     """A query that was submitted before, here or elsewhere; never submits."""
+
+    attached = True
 
     def __init__(self, client: RoeClient, query_id: UUID, **options: Any) -> None:
         super().__init__(client, "", **options)

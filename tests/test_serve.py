@@ -249,6 +249,18 @@ def test_it_ends_soon_after_its_last_member(tmp_path: Path) -> None:
             assert service.wait() == 0
 
 
+def test_a_query_that_runs_keeps_it(tmp_path: Path) -> None:
+    """When the last member has gone the query under way still ends, as a kernel that is restarted expects."""
+    lock = tmp_path / "members.lock"
+    with lock.open("w") as member:
+        fcntl.flock(member, fcntl.LOCK_SH)
+        with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "0.5", "--grace", "0") as service:
+            query = submit(service, "SELECT sleepEachRow(1) FROM numbers(4) SETTINGS max_block_size = 1")
+            fcntl.flock(member, fcntl.LOCK_UN)
+            assert status(service, query["id"], wait=30)["status"] == "SUCCESS"
+            assert service.wait() == 0
+
+
 def test_it_ends_when_no_member_comes(tmp_path: Path) -> None:
     """A service that nobody joins does not stay for ever; who asks for the lock meanwhile waits for its end."""
     lock = tmp_path / "members.lock"

@@ -713,7 +713,8 @@ def test_an_interrupt_inside_a_request_brings_no_frames_that_hold_the_key(monkey
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_is_told_with_its_source(status: int) -> None:
     """The error of a key that the server refuses says where that key came from."""
-    with ScriptedServer(answer({}, status=status)) as server, pytest.raises(RoeError) as caught:
-        settings = Settings(base_url=server.url, api_key=Secret("k"), source="the environment")
-        Transport(settings).send(Call(method="GET", path="/"))
+    with ScriptedServer(answer({}, status=status)) as server:
+        transport = Transport(Settings(base_url=server.url, api_key=Secret("k"), source="the environment"))
+        with pytest.raises(RoeError) as caught:
+            transport.send(Call(method="GET", path="/"))
     assert "comes from the environment" in str(caught.value)

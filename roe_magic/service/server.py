@@ -12,6 +12,7 @@ import uvicorn
 from roe_magic.service import locks
 from roe_magic.service.app import create_app
 from roe_magic.service.parts import Parts
+from roe_magic.service.tasks import Tasks
 
 # Longer than a client's long poll and the pauses of somebody who thinks between two cells.
 _KEEP_ALIVE = 120
@@ -56,7 +57,7 @@ async def run_for_members(
     parts: Parts, listener: socket.socket, stop: asyncio.Event, members: int, grace: float, linger: float
 ) -> None:
     """Answer requests until ``stop`` is set or the last member has left; see ``serve.Settings``."""
-    watching = asyncio.create_task(_watch(members, stop, grace, linger))
+    watching = asyncio.create_task(_watch(parts.tasks, members, stop, grace, linger))
     try:
         await run(parts, listener, stop)
     finally:
@@ -69,13 +70,16 @@ async def _end(server: uvicorn.Server, parts: Parts, stop: asyncio.Event) -> Non
     server.should_exit = True
 
 
-async def _watch(members: int, stop: asyncio.Event, grace: float, linger: float) -> None:
-    """Set ``stop`` when nobody has held the members' lock for a while; it then stays taken to the end."""
+async def _watch(tasks: Tasks, members: int, stop: asyncio.Event, grace: float, linger: float) -> None:
+    """Set ``stop`` when nobody has held the members' lock for a while; it then stays taken to the end.
+
+    A query that runs keeps the service: whoever started it may come back, after a restart of the kernel, say.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + max(grace, linger)
     while True:
         await asyncio.sleep(min(1.0, linger))
-        if not locks.take(members):
+        if tasks.busy or not locks.take(members):
             deadline = loop.time() + linger
         elif loop.time() >= deadline:
             stop.set()

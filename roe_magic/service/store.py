@@ -50,7 +50,11 @@ class Store:
         # Every submit asks for these, and they never change.
         self._keys: dict[str, Key] = {}
         self._worksheets: dict[tuple[UUID, UUID | None], Worksheet] = {}
-        _migrate(self._engine)
+        try:
+            _migrate(self._engine)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close every connection."""

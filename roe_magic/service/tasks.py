@@ -130,6 +130,11 @@ class Tasks:
         self._stored_bytes = 0
         self.closing = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether a query is waiting or running."""
+        return bool(self._live)
+
     def start(self) -> None:
         """Write down as failed what an earlier process left unfinished, and remove the rows it may have left."""
         for query_id in self._store.fail_unfinished(RESTARTED):
