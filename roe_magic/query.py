@@ -311,9 +311,9 @@ class WorksheetQuery(Mapping[str, Any]):
             {key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns}
         )
         for name in _TIMES:
-            frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
+            frame[name] = _times(frame[name])
         for name in _SPANS:
-            frame[name] = pd.to_timedelta(frame[name]).astype("timedelta64[us]")
+            frame[name] = pd.Series(frame[name].to_numpy("timedelta64[us]"), index=frame.index)
         words = [*_STATES, *sorted({str(w) for w in frame["status"].dropna()} - set(_STATES))]
         for name in ("status", "query_task_status"):
             frame[name] = pd.Categorical(frame[name], categories=words)
@@ -376,3 +376,13 @@ class WorksheetQuery(Mapping[str, Any]):
         if self.succeeded:
             return {"text/plain": plain, "text/html": html}
         return {"text/plain": f"{plain}\n\n{story}", "text/html": html + render.preformatted(story)}
+
+
+def _times(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Make a column of times, of any year: pandas 2 would go through nanoseconds, which end in 2262."""
+    import numpy as np
+    import pandas as pd
+
+    naive = [None if value is None else value.astimezone(timezone.utc).replace(tzinfo=None) for value in values]
+    times: pd.Series[Any] = pd.Series(np.array(naive, dtype="datetime64[us]"), index=values.index)
+    return times.dt.tz_localize("UTC")

@@ -364,7 +364,7 @@ FAULTS: dict[str, Step] = {
     "hang": hang(),
     "failed": answer({**sample("submit-200"), "query_task_status": "FAILURE", "error": "no"}),
 }
-MODES = ("Plain", "Context", "Verbose", "Minimal", "Docs")
+MODES = tuple(FormattedTB().valid_modes)  # type: ignore[no-untyped-call]  # IPython's
 
 
 def rendered(error: BaseException, *modes: str) -> str:

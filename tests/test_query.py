@@ -173,7 +173,7 @@ def test_pandas_takes_it_as_it_is() -> None:
     assert list(series.index) == KEYS
     assert series["worksheet.name"] == "Untitled"
     frame = pd.DataFrame([finished(), WorksheetQuery(submitted("submit-200-smallest"))])
-    assert list(frame.columns) == KEYS
+    assert sorted(frame.columns) == sorted(KEYS)  # pandas 2 sorts the keys of what is not a dict
     assert frame["status"].tolist()[0] == "SUCCESS"
     assert frame["worksheet.name"].isna().tolist() == [False, True]
 

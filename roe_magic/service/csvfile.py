@@ -116,8 +116,6 @@ def column_names(header: Sequence[str]) -> list[str]:
             number += 1
             name = f"{base}_{number}"
         names.append(name)
-    if any("\0" in name for name in names):
-        raise EngineError("The first line holds no column names: there are NUL characters in it.")
     return names
 
 
@@ -156,6 +154,8 @@ def _opening(head: str) -> tuple[str, int, list[list[str]]]:
 def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:
     found: list[list[str]] = []
     skipped = 0
+    if "\0" in head.lstrip("\n").partition("\n")[0]:
+        raise EngineError("The first line holds no column names: there are NUL characters in it.")
     try:
         for record in csv.reader(io.StringIO(head, newline="\n"), delimiter=separator, skipinitialspace=True):
             if record:
