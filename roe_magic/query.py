@@ -385,4 +385,5 @@ def _times(values: pd.Series[Any]) -> pd.Series[Any]:
 
     naive = [None if value is None else value.astimezone(timezone.utc).replace(tzinfo=None) for value in values]
     times: pd.Series[Any] = pd.Series(np.array(naive, dtype="datetime64[us]"), index=values.index)
-    return times.dt.tz_localize("UTC")
+    zoned: pd.Series[Any] = times.dt.tz_localize("UTC")
+    return zoned
