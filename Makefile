@@ -11,7 +11,7 @@ demo: $(VENV)/.notebooks
 
 lab: $(VENV)/.notebooks
 	$(BIN)/python notebooks/demo.py --out $(OUT)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
