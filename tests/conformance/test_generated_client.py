@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,9 +59,10 @@ class Generated:
 def generate(description: Path, package: Path) -> None:
     """Run the generator; what it cannot turn into code is a warning, and a warning is a failure."""
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"]
-    done = subprocess.run(
-        [*command, "--path", description, "--output-path", package], capture_output=True, text=True, check=False
-    )
+    command += ["--path", str(description), "--output-path", str(package)]
+    # The generator tidies up with ruff, which it looks for on the path; ours lies beside this Python.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
