@@ -137,7 +137,7 @@ def enumerate_labels(array: pa.Array, kind: Type, _: pa.DataType) -> pa.Array:
     else:
         index = pc.index_in(array.cast(pa.string()), labels)
     if index.null_count != array.null_count:
-        raise pa.ArrowNotImplementedError("it is not one of the labels")
+        raise pa.ArrowInvalid("it is not one of the labels")
     return pa.DictionaryArray.from_arrays(index.cast(want.index_type), labels)
 
 
