@@ -11,6 +11,7 @@ from uuid import UUID
 from roe_magic import models
 from roe_magic.answers import decode_json
 from roe_magic.calls import Call, Reply
+from roe_magic.codec import parse
 from roe_magic.config import Settings, from_environment, resolve
 from roe_magic.errors import (
     ConnectFailed,
@@ -21,7 +22,6 @@ from roe_magic.errors import (
     SubmitUncertain,
     TransportError,
 )
-from roe_magic.models import parse
 from roe_magic.polling import WAIT_STATUS, WAIT_SUBMIT
 from roe_magic.profiles import from_user_file
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from IPython.core.error import UsageError
 
-from roe_magic import config, models, profiles
+from roe_magic import codec, config, models, profiles
 from roe_magic.client import RoeClient
 from roe_magic.config import Source
 from roe_magic.errors import ConfigError
@@ -99,13 +99,13 @@ def connect(magic: Magic, words: list[str]) -> None:
 def whoami(magic: Magic, words: list[str]) -> pd.Series[Any]:
     """Ask the server who the key belongs to."""
     _no_more(words, "whoami")
-    user = models.to_wire(magic.client().current_user())
+    user = codec.to_wire(magic.client().current_user())
     return _series({**user, "server": magic.client().settings.base_url}, "whoami")
 
 
 def status(magic: Magic, words: list[str]) -> pd.Series[Any]:
     """Ask for a query's status, as it is now."""
-    return _series(models.to_wire(magic.client().status(_query_id(magic, words, "status"))), "status")
+    return _series(codec.to_wire(magic.client().status(_query_id(magic, words, "status"))), "status")
 
 
 def result(magic: Magic, words: list[str]) -> WorksheetQuery:

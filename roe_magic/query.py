@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from roe_magic import models, render
+from roe_magic.codec import parse, to_wire
 from roe_magic.errors import UsageError
-from roe_magic.models import SUCCESS, TERMINAL, parse, to_wire
+from roe_magic.models import SUCCESS, TERMINAL
 from roe_magic.results import DISPLAY_LIMIT, DtypeBackend, StatementResult, read_statement
 from roe_magic.words import clean, duration, plural
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from roe_magic import models
+from roe_magic.codec import parse, to_wire
 from roe_magic.errors import MissingExtra, UsageError
-from roe_magic.models import parse, to_wire
 from roe_magic.words import clean
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from services import Api, wait_for
 
-from roe_magic import models
+from roe_magic import codec, models
 
 ASYNC = "/v1/database/query/async/"
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
@@ -36,11 +36,11 @@ def test_a_query_is_submitted_watched_and_read(api: Api) -> None:
         ASYNC, json={"query": "SELECT number AS n FROM numbers(3)", "organization_id": api.organization_id}
     )
     assert sent.status_code == 200
-    query = models.parse(models.WorksheetQuery, sent.json())
+    query = codec.parse(models.WorksheetQuery, sent.json())
     assert (query.query, query.error, query.ai_summary) == ("SELECT number AS n FROM numbers(3)", None, None)
     assert query.query_task_status in {"PENDING", "STARTED"}
     assert uuid.UUID(query.query_task_id or "")
-    status = models.parse(models.QueryStatus, api.status(str(query.id), wait=30))
+    status = codec.parse(models.QueryStatus, api.status(str(query.id), wait=30))
     assert status.status == "SUCCESS"
     assert status.created_at == query.created_at
     assert status.started_at is not None
@@ -211,7 +211,7 @@ def test_changes_come_as_lines(api: Api) -> None:
     answer = api.http.get(f"/v1/database/query/{query['id']}/status/", headers=headers)
     assert answer.headers["Content-Type"].startswith("application/x-ndjson")
     assert answer.headers["Preference-Applied"] == "wait=30"
-    lines = [models.parse(models.QueryStatus, json.loads(line)) for line in answer.text.splitlines()]
+    lines = [codec.parse(models.QueryStatus, json.loads(line)) for line in answer.text.splitlines()]
     assert lines[0].status in {"PENDING", "STARTED"}
     assert [line.status for line in lines[1:]] == ["STARTED"] * (len(lines) - 2) + ["SUCCESS"]
     figures = [line.progress.read_rows for line in lines if line.progress]
@@ -248,7 +248,7 @@ def test_each_statement_has_its_result(api: Api) -> None:
     """The list of results has one item per statement, with rows, types and figures."""
     query = api.submit("SELECT 1 AS a; SELECT 'x' AS b, NULL AS c WHERE 0; SELECT 2")
     body = api.result(query["id"])
-    parsed = models.parse(models.QueryResult, body)
+    parsed = codec.parse(models.QueryResult, body)
     assert [one["result_rows"] for one in body["results"]] == [[[1]], [], [[2]]]
     assert [one.row_count for one in parsed.results or []] == [1, 0, 1]
     assert body["results"][1]["column_names"] == ["b", "c"]
@@ -289,7 +289,7 @@ def test_rows_come_as_arrow_when_asked(api: Api) -> None:
         with pa.ipc.open_stream(source) as stream:
             tables.append(
                 (
-                    models.parse(models.Statement, json.loads(stream.schema.metadata[models.ARROW_KEY])),
+                    codec.parse(models.Statement, json.loads(stream.schema.metadata[models.ARROW_KEY])),
                     stream.read_all(),
                 )
             )
@@ -332,13 +332,13 @@ def test_a_table_is_uploaded_described_previewed_and_deleted(api: Api) -> None:
     """The life of a table through its endpoints, and SQL on it in between."""
     sent = api.upload("people", "name,age\nAnn,31\nBob,\n")
     assert sent.status_code == 201
-    upload = models.parse(models.TableUpload, sent.json())
+    upload = codec.parse(models.TableUpload, sent.json())
     assert (upload.table_name, str(upload.organization_id)) == ("people", api.organization_id)
-    listed = models.parse(models.TableList, api.http.get("/v1/tables/").json())
+    listed = codec.parse(models.TableList, api.http.get("/v1/tables/").json())
     assert "people" in [table.name for table in listed.results]
-    described = models.parse(models.TableDescription, api.http.get("/v1/tables/people/describe/").json())
+    described = codec.parse(models.TableDescription, api.http.get("/v1/tables/people/describe/").json())
     assert ([column.name for column in described.columns], described.row_count) == (["name", "age"], 2)
-    preview = models.parse(models.TablePreview, api.http.get("/v1/tables/people/preview/", params={"limit": 1}).json())
+    preview = codec.parse(models.TablePreview, api.http.get("/v1/tables/people/preview/", params={"limit": 1}).json())
     assert preview.rows == [{"name": "Ann", "age": 31}]
     query = api.submit("SELECT sum(age) FROM people")
     assert api.result(query["id"])["results"][0]["result_rows"] == [[31]]
@@ -433,7 +433,7 @@ def table_result(api: Api, query_id: str) -> dict[str, Any]:
 
 def test_the_caller_is_told(api: Api) -> None:
     """The current user is a full User."""
-    assert models.parse(models.User, api.http.get("/v1/users/current_user/").json()).is_active
+    assert codec.parse(models.User, api.http.get("/v1/users/current_user/").json()).is_active
 
 
 def test_worksheets_are_made_and_listed(api: Api) -> None:

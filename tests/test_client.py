@@ -21,7 +21,7 @@ from fake_clock import FakeClock
 from IPython.core.ultratb import FormattedTB
 from scripted_server import ScriptedServer, Step, answer, bytes_of, drip, free_port, hang, reset, send
 
-from roe_magic import models
+from roe_magic import codec, models
 from roe_magic.client import RoeClient
 from roe_magic.config import Secret, Settings
 from roe_magic.errors import (
@@ -87,7 +87,7 @@ def test_a_submit_says_exactly_what_the_contract_describes(server: ScriptedServe
     assert request.params == {"organization_id": [ORG], "worksheet_id": [str(worksheet)]}
     assert request.headers["content-type"] == "application/json"
     assert request.headers["prefer"] == "wait=1"
-    assert query == models.parse(models.WorksheetQuery, sample("submit-200"))
+    assert query == codec.parse(models.WorksheetQuery, sample("submit-200"))
 
 
 def test_a_submit_without_options_leaves_the_choice_to_the_server(server: ScriptedServer) -> None:
@@ -295,7 +295,7 @@ def test_cancelling_a_query_that_is_not_there_is_an_error(client: RoeClient) -> 
 def test_a_cancel_gives_the_status(server: ScriptedServer, client: RoeClient) -> None:
     """Where the server offers it."""
     server.on("POST", CANCEL, answer(sample("status-200-revoked")))
-    assert client.cancel(ID) == models.parse(models.QueryStatus, sample("status-200-revoked"))
+    assert client.cancel(ID) == codec.parse(models.QueryStatus, sample("status-200-revoked"))
 
 
 def test_worksheets_are_listed_bare_or_in_a_page(server: ScriptedServer, client: RoeClient) -> None:

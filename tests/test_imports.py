@@ -16,6 +16,7 @@ PACKAGE = Path(roe_magic.__file__).parent
 # Each module or package may import those of the lines above its own; the place of a new one belongs here.
 LAYERS = [
     {"errors", "words", "polling", "statements", "header", "deadlines"},
+    {"codec"},
     {"models", "config", "answers", "clickhouse_types", "uploads", "brief"},
     {"frames", "calls", "panel", "profiles"},
     {"transport"},

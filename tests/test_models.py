@@ -13,16 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roe_magic import models
+from roe_magic import codec, models
+from roe_magic.codec import parse, to_wire
 from roe_magic.errors import ProtocolError
-from roe_magic.models import QueryResult, QueryStatus, Statement, WorksheetQuery, parse, to_wire
+from roe_magic.models import QueryResult, QueryStatus, Statement, WorksheetQuery
 
 ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 STATUS = {"worksheet_query_id": ID, "status": "SUCCESS"}
-KINDS: list[type[models.Model]] = [
+KINDS: list[type[codec.Model]] = [
     kind
     for kind in vars(models).values()
-    if isinstance(kind, type) and issubclass(kind, models.Model) and kind is not models.Model
+    if isinstance(kind, type) and issubclass(kind, codec.Model) and kind is not codec.Model
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -88,7 +89,7 @@ def test_any_word_or_null_may_be_a_status(word: str | None) -> None:
         (models.TablePreview, {"table_name": "t", "columns": [], "rows": [[]], "row_count": 1}, "TablePreview.rows"),
     ],
 )
-def test_a_wrong_shape_is_told_with_its_place(kind: type[models.Model], payload: object, where: str) -> None:
+def test_a_wrong_shape_is_told_with_its_place(kind: type[codec.Model], payload: object, where: str) -> None:
     """One sentence that a person can act on."""
     with pytest.raises(ProtocolError) as caught:
         parse(kind, payload)
@@ -98,7 +99,7 @@ def test_a_wrong_shape_is_told_with_its_place(kind: type[models.Model], payload:
 
 @settings(deadline=None)
 @given(st.sampled_from(KINDS), st.data())
-def test_any_json_is_a_model_or_a_protocol_error(kind: type[models.Model], data: st.DataObject) -> None:
+def test_any_json_is_a_model_or_a_protocol_error(kind: type[codec.Model], data: st.DataObject) -> None:
     """No other exception, whatever a server says in whatever field."""
     names = [spec.name for spec in dataclasses.fields(kind)]  # type: ignore[arg-type]  # each is a dataclass
     payload = data.draw(st.fixed_dictionaries(dict.fromkeys(names, JSON)) | JSON)
@@ -114,7 +115,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if hint is Any:
         return st.none() | st.integers() | st.text()
     if dataclasses.is_dataclass(hint):
-        return instances(typing.cast("type[models.Model]", hint))
+        return instances(typing.cast("type[codec.Model]", hint))
     if hint is datetime:
         return st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001  # the zone is the next argument's
     if typing.get_origin(hint) is list:
@@ -134,7 +135,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     return plain[hint]
 
 
-def instances(kind: type[models.Model]) -> st.SearchStrategy[models.Model]:
+def instances(kind: type[codec.Model]) -> st.SearchStrategy[codec.Model]:
     hints = typing.get_type_hints(kind)
     names = [spec.name for spec in dataclasses.fields(kind) if spec.name != "extra"]  # type: ignore[arg-type]  # each is a dataclass
     extra = st.dictionaries(st.text("xyz", min_size=1), st.integers(), max_size=2)
@@ -143,7 +144,7 @@ def instances(kind: type[models.Model]) -> st.SearchStrategy[models.Model]:
 
 @settings(deadline=None)
 @given(st.sampled_from(KINDS).flatmap(instances))
-def test_what_is_written_is_read_again(model: models.Model) -> None:
+def test_what_is_written_is_read_again(model: codec.Model) -> None:
     """Through real JSON text, for any values; unknown fields too."""
     again = parse(type(model), json.loads(json.dumps(to_wire(model))))
     assert again == model

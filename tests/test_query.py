@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roe_magic import frames, models
+from roe_magic.codec import parse
 from roe_magic.errors import MissingExtra, UsageError
-from roe_magic.models import parse
 from roe_magic.query import WorksheetQuery
 
 WIRE = Path(__file__).parent / "wire"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from roe_magic import models
+from roe_magic import codec, models
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.arrow import from_arrow
 from roe_magic.frames.bounded import bounded
@@ -70,7 +70,7 @@ class _Reading:
                 found[key] = decode(self.source.value())
         if self.source.peek():
             self.source.fail("expected the end")
-        result = models.parse(models.QueryResult, found)
+        result = codec.parse(models.QueryResult, found)
         statements = [
             dataclasses.replace(about, result_rows=table)
             for about, table in zip(result.results or [], tables, strict=True)
@@ -179,7 +179,7 @@ def _arrow_statement(table: pa.Table) -> models.Statement:
     about = (table.schema.metadata or {}).get(models.ARROW_KEY)
     if about is None:
         raise ProtocolError("The result's Arrow stream does not tell which statement it belongs to.")
-    statement = models.parse(models.Statement, decode(about))
+    statement = codec.parse(models.Statement, decode(about))
     return dataclasses.replace(statement, result_rows=from_arrow(table, statement.column_types))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from roe_magic import models
+from roe_magic import codec
 
-Body = models.Model | Sequence[models.Model] | Mapping[str, Any]
+Body = codec.Model | Sequence[codec.Model] | Mapping[str, Any]
 
 
 def respond(body: Body, status: int = 200, *, waited: int | None = None) -> Response:
@@ -23,9 +23,9 @@ def respond(body: Body, status: int = 200, *, waited: int | None = None) -> Resp
 
 
 def _plain(body: Body) -> Any:
-    if isinstance(body, models.Model):
-        return models.to_wire(body)
-    return body if isinstance(body, Mapping) else [models.to_wire(one) for one in body]
+    if isinstance(body, codec.Model):
+        return codec.to_wire(body)
+    return body if isinstance(body, Mapping) else [codec.to_wire(one) for one in body]
 
 
 def _encoded(plain: Any) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 from starlette.responses import Response, StreamingResponse
 
-from roe_magic import frames, models
+from roe_magic import codec, frames, models
 from roe_magic.service import schema, wire
 
 _ROWS = 4096
@@ -96,7 +96,7 @@ def _arrow(statement: models.Statement, path: Path) -> Iterator[bytes]:
 
 
 def _about(statement: models.Statement) -> bytes:
-    wire_form = models.to_wire(statement)
+    wire_form = codec.to_wire(statement)
     del wire_form["result_rows"]
     return msgspec.json.encode(wire_form)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from roe_magic import models
+from roe_magic import codec, models
 from roe_magic.errors import UsageError
 from roe_magic.service.child import RESTARTED, Child, EngineGone
 
@@ -185,17 +185,17 @@ class Engine:
 
     async def tables(self, database: str) -> list[models.Table]:
         """List the tables of a database with their columns."""
-        return [models.parse(models.Table, item) for item in await self._call("tables", database=database)]
+        return [codec.parse(models.Table, item) for item in await self._call("tables", database=database)]
 
     async def describe(self, database: str, table: str) -> models.TableDescription | None:
         """Describe a table; None when there is none of that name."""
         found = await self._call("describe", database=database, table=table)
-        return found and models.parse(models.TableDescription, found)
+        return found and codec.parse(models.TableDescription, found)
 
     async def preview(self, database: str, table: str, limit: int) -> models.TablePreview | None:
         """Give a table's first rows; None when there is none of that name."""
         found = await self._call("preview", database=database, table=table, limit=limit)
-        return found and models.parse(models.TablePreview, found)
+        return found and codec.parse(models.TablePreview, found)
 
     async def create_from_csv(self, database: str, table: str, path: Path, with_headers: bool) -> models.Summary:
         """Make a table from a CSV file that lies in the engine's folder.
@@ -206,12 +206,12 @@ class Engine:
             The table exists, or the file cannot be read as CSV.
         """
         arguments = {"database": database, "table": table, "path": str(path), "with_headers": with_headers}
-        return models.parse(models.Summary, await self._call("load_csv", **arguments))
+        return codec.parse(models.Summary, await self._call("load_csv", **arguments))
 
     async def create_from_arrow(self, database: str, table: str, path: Path) -> models.Summary:
         """Make a table from an Arrow file or stream that lies in the engine's folder; errors as for CSV."""
         found = await self._call("load_arrow", database=database, table=table, path=str(path))
-        return models.parse(models.Summary, found)
+        return codec.parse(models.Summary, found)
 
     async def drop(self, database: str, table: str) -> bool:
         """Remove a table; False when there is none of that name."""
@@ -253,7 +253,7 @@ class Engine:
                 if live.running and self._child:
                     self._child.send("cancel", tag=job.id)
             raise
-        statements = [models.parse(models.Statement, item) for item in found["statements"]]
+        statements = [codec.parse(models.Statement, item) for item in found["statements"]]
         return Outcome(found["status"], statements, found["error"])
 
     async def _call(self, method: str, **arguments: Any) -> Any:

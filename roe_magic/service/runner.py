@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from roe_magic import frames, models
+from roe_magic import codec, frames, models
 from roe_magic.errors import RoeError
 from roe_magic.service import guard, results
 from roe_magic.service.embedded import Embedded, EngineError, Figures
@@ -72,7 +72,7 @@ def run(engine: Embedded, job: Submission, report: Callable[[dict[str, int]], No
         status, error = models.FAILURE, "The query is nested too deeply."
     except (OSError, ValueError, RoeError) as failure:
         status, error = models.FAILURE, f"The engine's answer could not be kept: {failure}"
-    return {"status": status, "error": error, "statements": [models.to_wire(item) for item in done]}
+    return {"status": status, "error": error, "statements": [codec.to_wire(item) for item in done]}
 
 
 def _statements(

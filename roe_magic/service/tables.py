@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from roe_magic import frames, models
+from roe_magic import codec, frames, models
 from roe_magic.service import csvfile, inference, results
 from roe_magic.service.embedded import Embedded, EngineError, Figures
 from roe_magic.service.sources import Source, quoted
@@ -53,7 +53,7 @@ class Tables:
         for table, name, kind in self._engine.rows(f"{_COLUMNS} ORDER BY table, position", {"database": database}):
             if table in columns:
                 columns[table].append(models.TableColumn(name=name, type=kind))
-        return [models.to_wire(models.Table(name=name, columns=found)) for name, found in columns.items()]
+        return [codec.to_wire(models.Table(name=name, columns=found)) for name, found in columns.items()]
 
     def describe(self, database: str, table: str) -> dict[str, Any] | None:
         """Give one table's columns, row count and last change; None when there is no such table."""
@@ -74,7 +74,7 @@ class Tables:
             row_count=None if rows is None else int(rows),
             updated_at=datetime.fromtimestamp(max(int(made or 0), int(changed or 0)), timezone.utc),
         )
-        return models.to_wire(description)
+        return codec.to_wire(description)
 
     def preview(self, database: str, table: str, limit: int) -> dict[str, Any] | None:
         """Give a table's first rows; None when there is no such table."""
@@ -91,7 +91,7 @@ class Tables:
         names, _, *rows = results.lines(text)
         shown = [dict(zip(names, row, strict=True)) for row in rows]
         preview = models.TablePreview(table_name=table, columns=columns, rows=shown, row_count=len(shown))
-        return models.to_wire(preview)
+        return codec.to_wire(preview)
 
     def load_csv(self, database: str, table: str, path: str, *, with_headers: bool) -> dict[str, Any]:
         """Make a table from a CSV file, whose columns' types are inferred."""
@@ -165,7 +165,7 @@ class Tables:
             written_bytes=figures.written_bytes,
             elapsed_ns=figures.elapsed_ns,
         )
-        return models.to_wire(summary)
+        return codec.to_wire(summary)
 
 
 def _declared(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from roe_magic import models
+from roe_magic import codec, models
 
 if TYPE_CHECKING:
     from roe_magic.service import schema
@@ -83,9 +83,9 @@ def status(row: schema.Query, progress: models.Progress | None = None) -> models
 
 def statements_out(statements: list[models.Statement]) -> bytes:
     """Encode statements, without their rows, for the state."""
-    return msgspec.json.encode([models.to_wire(one) for one in statements])
+    return msgspec.json.encode([codec.to_wire(one) for one in statements])
 
 
 def statements_in(kept: bytes) -> list[models.Statement]:
     """Decode what :func:`statements_out` made."""
-    return [models.parse(models.Statement, one) for one in msgspec.json.decode(kept)]
+    return [codec.parse(models.Statement, one) for one in msgspec.json.decode(kept)]

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from roe_magic import models
+from roe_magic import codec, models
 from roe_magic.answers import error_of
 from roe_magic.errors import BadRequestError, NotFoundError, ProtocolError, ServerError
 
@@ -26,7 +26,7 @@ DATABASE, TABLES, RESULT = "roe-database-query.openapi.yaml", "roe-tables.openap
 IN = "#/components/schemas/"
 
 # Sample -> the file and place of its schema, and the model that reads it.
-SAMPLES: dict[str, tuple[str, str, type[models.Model]]] = {
+SAMPLES: dict[str, tuple[str, str, type[codec.Model]]] = {
     "submit-request": (DATABASE, f"{IN}WorksheetQueryCreateRequest", models.WorksheetQueryCreateRequest),
     "submit-200": (DATABASE, f"{IN}WorksheetQuery", models.WorksheetQuery),
     "submit-200-smallest": (DATABASE, f"{IN}WorksheetQuery", models.WorksheetQuery),
@@ -132,10 +132,10 @@ def test_a_sample_keeps_to_the_published_schema(name: str) -> None:
 def test_what_a_model_writes_keeps_to_the_schema_and_says_the_same(name: str) -> None:
     """Read, written and judged again; each value that was read is there."""
     payload, model = sample(name), SAMPLES[name][2]
-    wire = json.loads(json.dumps(models.to_wire(models.parse(model, payload))))
+    wire = json.loads(json.dumps(codec.to_wire(codec.parse(model, payload))))
     assert is_valid(name, wire)
     assert _says(moments(payload), moments(wire))
-    assert models.parse(model, wire) == models.parse(model, payload)
+    assert codec.parse(model, wire) == codec.parse(model, payload)
 
 
 def _says(payload: Any, wire: Any) -> bool:
@@ -152,10 +152,10 @@ def test_a_field_is_required_by_our_models_where_the_schema_requires_it(name: st
     """Each key of each object is left out in turn: schema and model agree, and the error names the path."""
     for where, less in lacking(sample(name)):
         if is_valid(name, less):
-            models.parse(SAMPLES[name][2], less)
+            codec.parse(SAMPLES[name][2], less)
             continue
         with pytest.raises(ProtocolError) as caught:
-            models.parse(SAMPLES[name][2], less)
+            codec.parse(SAMPLES[name][2], less)
         path = where.replace(".0.", "[0].").replace(".1.", "[1].")
         assert f"lacks {path}." in caught.value.message
 
@@ -169,7 +169,7 @@ def test_fields_that_the_schema_does_not_know_are_kept(name: str) -> None:
             continue  # free values, which no model reads
         more = sample(name)
         inside(more, path)["x_new"] = {"a": [1]}
-        assert inside(models.to_wire(models.parse(model, more)), path)["x_new"] == {"a": [1]}
+        assert inside(codec.to_wire(codec.parse(model, more)), path)["x_new"] == {"a": [1]}
 
 
 def test_the_published_example_of_the_submit_answer_is_refused_by_name() -> None:
@@ -177,7 +177,7 @@ def test_the_published_example_of_the_submit_answer_is_refused_by_name() -> None
     slip = sample("submit-200-as-published")
     assert not is_valid("submit-200", slip)
     with pytest.raises(ProtocolError) as caught:
-        models.parse(models.WorksheetQuery, slip)
+        codec.parse(models.WorksheetQuery, slip)
     required = documents()[DATABASE]["components"]["schemas"]["WorksheetQuery"]["required"]
     assert {name for name in required if name in caught.value.message} == set(required)
 
@@ -203,7 +203,7 @@ def test_the_models_name_every_property_of_the_schemas() -> None:
 
 def test_the_documentations_result_is_read_exactly() -> None:
     """Its values, one by one."""
-    result = models.parse(models.QueryResult, sample("result-200"))
+    result = codec.parse(models.QueryResult, sample("result-200"))
     assert result.worksheet_query_id == UUID("123e4567-e89b-12d3-a456-426614174000")
     assert result.results is not None
     (statement,) = result.results

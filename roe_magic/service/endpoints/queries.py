@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from roe_magic import models
+from roe_magic import codec, models
 from roe_magic.service import downloads, parts, wire
 from roe_magic.service.answer import respond
 from roe_magic.service.problems import Problem, not_found, unavailable
@@ -112,4 +112,4 @@ def _find(request: Request) -> Live:
 
 async def _lines(live: Live, seconds: int) -> AsyncIterator[bytes]:
     async for one in live.changes(seconds):
-        yield msgspec.json.encode(models.to_wire(one)) + b"\n"
+        yield msgspec.json.encode(codec.to_wire(one)) + b"\n"
