@@ -13,7 +13,21 @@ import pyarrow.compute as pc
 
 from roe_magic.clickhouse_types import Named, Type
 from roe_magic.frames import schema as canonical
-from roe_magic.frames.schema import INTERVALS, arrow_type, bare, column_type, element_names, resolve
+from roe_magic.frames import times
+from roe_magic.frames.cells import json_cells
+from roe_magic.frames.schema import (
+    AS_BYTES,
+    AS_TEXT,
+    INTERVALS,
+    STORED,
+    Form,
+    arrow_type,
+    bare,
+    column_type,
+    element_names,
+    resolve,
+)
+from roe_magic.frames.texts import as_text
 
 # What the engine must be told so that its Arrow loses nothing that this module cannot bring back.
 ARROW_SETTINGS: dict[str, str] = {
@@ -25,6 +39,7 @@ ARROW_SETTINGS: dict[str, str] = {
     # An error is better than the memory addresses that it writes for types it does not know.
     "output_format_arrow_unsupported_types_as_binary": "0",
 }
+_UNFIT = (pa.ArrowException, OverflowError, ValueError)
 # BFloat16 and QBit: refused. Time: refused outside a day. AggregateFunction: a memory address. The documents: their
 # Arrow text loses the zones of times and the digits of decimals, which the JSON formats keep.
 _UNFAITHFUL = {"BFloat16", "QBit", "Time", "Time64", "AggregateFunction"} | canonical.DOCUMENTS
@@ -75,44 +90,50 @@ def from_arrow(table: pa.Table | pa.RecordBatch, column_types: Sequence[str], *,
 
 def _column(column: pa.ChunkedArray, name: str, kind: Type, *, stored: bool) -> pa.ChunkedArray:
     if stored:
-        return _repaired(column, kind, pa.binary(), stored=True)
+        return _repaired(column, kind, STORED)
     try:
-        return _repaired(column, kind, pa.string())
+        return _repaired(column, kind, AS_TEXT)
     except MemoryError:
         raise  # Arrow's own is an ArrowException, too, and no other type needs less
-    except (pa.ArrowException, OverflowError):  # most often a String that is not UTF-8: the column's text is bytes
+    except _UNFIT:  # most often a String that is not UTF-8: the column's text is bytes
         pass
     try:
-        return _repaired(column, kind, pa.binary())
+        return _repaired(column, kind, AS_BYTES)
     except MemoryError:
         raise
-    except (pa.ArrowException, OverflowError) as error:
+    except _UNFIT as error:
         canonical.warn(f"Column {name!r} is kept as text: a value does not fit {kind}: {error}.")
-        return pa.chunked_array([as_text(chunk) for chunk in column.chunks], pa.string())
+        return pa.chunked_array([_fallen_back(chunk, kind) for chunk in column.chunks], pa.string())
 
 
-def as_text(array: pa.Array) -> pa.Array:
-    """Write every value out as text: the last resort."""
+def _fallen_back(array: pa.Array, kind: Type) -> pa.Array:
+    """Write every value out as the text that the JSON road keeps."""
+    try:
+        cells = json_cells(repair(array, kind, STORED), kind)
+    except _UNFIT:
+        return _plain_text(array)
+    return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
+
+
+def _plain_text(array: pa.Array) -> pa.Array:
+    """Write every value out as Python does: the last resort."""
     return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
 
 
-def _repaired(column: pa.ChunkedArray, kind: Type, text: pa.DataType, *, stored: bool = False) -> pa.ChunkedArray:
-    want = column_type(kind, text, stored=stored)
+def _repaired(column: pa.ChunkedArray, kind: Type, form: Form) -> pa.ChunkedArray:
+    want = column_type(kind, form)
     if column.type == want:
         return column
     if pa.types.is_dictionary(want) and not bare(kind).name.startswith("Enum"):
-        return pa.chunked_array([repair(chunk, kind, text) for chunk in column.chunks], text).dictionary_encode()
+        return pa.chunked_array([repair(chunk, kind, form) for chunk in column.chunks], form.text).dictionary_encode()
     if pa.types.is_dictionary(want):
-        return pa.chunked_array([enumerate_labels(chunk, kind, text) for chunk in column.chunks], want)
-    parts = [repair(chunk, kind, text) for chunk in column.chunks]
-    if stored and canonical.may_overflow(bare(kind)):
-        parts = [part.cast(want) for part in parts]
-    return pa.chunked_array(parts, want)
+        return pa.chunked_array([enumerate_labels(chunk, kind, form) for chunk in column.chunks], want)
+    return pa.chunked_array([repair(chunk, kind, form) for chunk in column.chunks], want)
 
 
-def repair(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
-    """Turn one array, at any depth, into its canonical type (a String becomes ``text``)."""
-    kind, want = bare(kind), arrow_type(kind, text)
+def repair(array: pa.Array, kind: Type, form: Form) -> pa.Array:
+    """Turn one array, at any depth, into its type in this form."""
+    kind, want = bare(kind), arrow_type(kind, form)
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if pa.types.is_dictionary(array.type):
@@ -122,18 +143,18 @@ def repair(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
     if array.offset:
         array = pa.concat_arrays([array])  # the repairs look at whole buffers
     fix = _REPAIRS.get(kind.name, _cast)
-    return fix(array, kind, text)
+    return fix(array, kind, form)
 
 
-def enumerate_labels(array: pa.Array, kind: Type, _: pa.DataType) -> pa.Array:
+def enumerate_labels(array: pa.Array, kind: Type, _: Form) -> pa.Array:
     """Turn Enum codes, or labels, into a dictionary of the labels in the order of the type."""
     kind = bare(kind)
-    want = column_type(kind, pa.string())
-    labels = pa.array([arg.name for arg in _labels(kind)], pa.string())
+    want = column_type(kind, AS_TEXT)
+    labels = pa.array(labels_of(kind).values(), pa.string())
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_integer(array.type):
-        index = pc.index_in(array.cast(pa.int64()), pa.array([arg.value for arg in _labels(kind)], pa.int64()))
+        index = pc.index_in(array.cast(pa.int64()), pa.array(labels_of(kind), pa.int64()))
     else:
         index = pc.index_in(array.cast(pa.string()), labels)
     if index.null_count != array.null_count:
@@ -141,56 +162,57 @@ def enumerate_labels(array: pa.Array, kind: Type, _: pa.DataType) -> pa.Array:
     return pa.DictionaryArray.from_arrays(index.cast(want.index_type), labels)
 
 
-def _labels(kind: Type) -> list[Named]:
-    return [arg for arg in kind.args if isinstance(arg, Named)]
+def labels_of(kind: Type) -> dict[int, str]:
+    """Give an Enum's labels by their numbers."""
+    return {arg.value: arg.name for arg in kind.args if isinstance(arg, Named) and isinstance(arg.value, int)}
 
 
-def _label(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
-    return enumerate_labels(array, kind, text).dictionary_decode()
+def check_labels(array: pa.Array, kind: Type) -> pa.Array:
+    """Refuse what is none of an Enum's labels."""
+    if pc.index_in(array, pa.array(labels_of(kind).values(), array.type)).null_count != array.null_count:
+        raise pa.ArrowInvalid("it is not one of the labels")
+    return array
 
 
-def _cast(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
+def _label(array: pa.Array, kind: Type, form: Form) -> pa.Array:
+    return enumerate_labels(array, kind, form).dictionary_decode()
+
+
+def _cast(array: pa.Array, kind: Type, form: Form) -> pa.Array:
     if pa.types.is_union(array.type) or not canonical.is_known(kind):
-        return as_text(array)
-    return array.cast(arrow_type(kind, text))
+        return _plain_text(array)
+    return array.cast(arrow_type(kind, form))
 
 
-def _text(array: pa.Array, _: Type, text: pa.DataType) -> pa.Array:
+def _text(array: pa.Array, _: Type, form: Form) -> pa.Array:
     if pa.types.is_fixed_size_binary(array.type):
         array = array.cast(pa.binary())
-    return array.cast(text)
+    return array.cast(form.text)
 
 
-def _seconds(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
+def _seconds(array: pa.Array, kind: Type, form: Form) -> pa.Array:
     """DateTime comes as its seconds since 1970, Time as a time of day."""
     if pa.types.is_time(array.type):
         array = array.cast(pa.int32() if array.type.bit_width == 32 else pa.int64())
-    return (array.cast(pa.int64()) if pa.types.is_integer(array.type) else array).cast(arrow_type(kind, text))
+    return (array.cast(pa.int64()) if pa.types.is_integer(array.type) else array).cast(arrow_type(kind, form))
 
 
-def _moment(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
-    want = arrow_type(kind, text)
-    return moments(array, want.unit).cast(want) if pa.types.is_string(array.type) else array.cast(want)
+def _moment(array: pa.Array, kind: Type, form: Form) -> pa.Array:
+    want = arrow_type(kind, form)
+    return times.written(array, kind, want) if pa.types.is_string(array.type) else array.cast(want)
 
 
-def moments(texts: pa.Array, unit: str) -> pa.Array:
-    """Read times that are written with their offset; pyarrow 17 reads years that nanoseconds cannot hold as others."""
-    if unit == "ns":
-        years = pc.utf8_slice_codeunits(texts, 0, 4)
-        if pc.any(pc.or_(pc.less(years, "1678"), pc.greater(years, "2261"))).as_py():
-            raise pa.ArrowInvalid("a year is beyond the range of nanoseconds")
-    return texts.cast(pa.timestamp(unit, "UTC"))
-
-
-def _interval(array: pa.Array, kind: Type, _: pa.DataType) -> pa.Array:
+def _interval(array: pa.Array, kind: Type, form: Form) -> pa.Array:
     unit, factor = INTERVALS[kind.name]
+    if form.stored:
+        return pc.divide(array.cast(pa.int64()), factor)
     return pc.multiply_checked(array.cast(pa.int64()), pa.scalar(factor, pa.int64())).cast(pa.duration(unit))
 
 
-def _wide_integer(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
+def _wide_integer(array: pa.Array, kind: Type, form: Form) -> pa.Array:
     """Int128 and the like come as little-endian bytes."""
     if not pa.types.is_fixed_size_binary(array.type):
-        return array.cast(arrow_type(kind, text))
+        return array.cast(arrow_type(kind, form))
     signed = kind.name.startswith("I")
     if array.type.byte_width == 32:
         numbers = (None if raw is None else int.from_bytes(raw, "little", signed=signed) for raw in array.to_pylist())
@@ -252,20 +274,20 @@ def _ipv6(array: pa.Array, *_: object) -> pa.Array:
     return pa.array([None if raw is None else write(raw) for raw in array.to_pylist()], pa.string())
 
 
-def _array(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
-    values = repair(array.values, kind.types[0], text)
+def _array(array: pa.Array, kind: Type, form: Form) -> pa.Array:
+    values = repair(array.values, kind.types[0], form)
     return _rebuilt(array, pa.list_(values.type), [values])
 
 
-def _map(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
-    keys, items = repair(array.keys, kind.types[0], text), repair(array.items, kind.types[1], text)
+def _map(array: pa.Array, kind: Type, form: Form) -> pa.Array:
+    keys, items = repair(array.keys, kind.types[0], form), repair(array.items, kind.types[1], form)
     want = pa.map_(keys.type, items.type)
     entries = pa.StructArray.from_arrays([keys, items], fields=[want.key_field, want.item_field])
     return _rebuilt(array, want, [entries])
 
 
-def _tuple(array: pa.Array, kind: Type, text: pa.DataType) -> pa.Array:
-    children = [repair(array.field(index), child, text) for index, child in enumerate(kind.types)]
+def _tuple(array: pa.Array, kind: Type, form: Form) -> pa.Array:
+    children = [repair(array.field(index), child, form) for index, child in enumerate(kind.types)]
     want = pa.struct([pa.field(name, child.type) for name, child in zip(element_names(kind), children, strict=True)])
     return _rebuilt(array, want, children)
 
@@ -276,7 +298,7 @@ def _rebuilt(array: pa.Array, want: pa.DataType, children: list[pa.Array]) -> pa
     return pa.Array.from_buffers(want, len(array), own, array.null_count, children=children)
 
 
-_REPAIRS: dict[str, Callable[[pa.Array, Type, pa.DataType], pa.Array]] = {
+_REPAIRS: dict[str, Callable[[pa.Array, Type, Form], pa.Array]] = {
     **dict.fromkeys(canonical.TEXT, _text),
     **dict.fromkeys(canonical.WIDE_INTEGERS, _wide_integer),
     **dict.fromkeys(INTERVALS, _interval),

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from roe_magic.clickhouse_types import Type
 from roe_magic.errors import ProtocolError
 from roe_magic.frames import rows
 from roe_magic.frames import schema as canonical
-from roe_magic.frames.arrow import from_arrow, repair
+from roe_magic.frames.arrow import repair
 from roe_magic.frames.cells import json_cells
+from roe_magic.frames.decoding import RowDecoder
 from roe_magic.frames.flat import FlatReader
 from roe_magic.frames.memory import no_garbage_collection
-from roe_magic.frames.scanner import Positions, decode, row_ends
-from roe_magic.frames.schema import DOCUMENTS, bare, resolve
+from roe_magic.frames.scanner import Positions, row_ends
+from roe_magic.frames.schema import AS_BYTES, AS_TEXT, STORED, resolve
+from roe_magic.frames.texts import as_text
 
 # Rows at a time: more fall out of the processor's cache.
 ROWS = 1024
@@ -27,17 +27,16 @@ _PARTS = 64
 
 
 class TableBuilder:
-    """Takes JSON text of rows, gives a canonical table."""
+    """Takes JSON text of rows, gives a canonical (or stored) table."""
 
-    def __init__(self, column_names: Sequence[str], column_types: Sequence[str]) -> None:
+    def __init__(self, column_names: Sequence[str], column_types: Sequence[str], *, stored: bool = False) -> None:
         canonical.check_lengths(column_names, column_types)
         self.names, self.types = list(column_names), list(column_types)
-        self.columns = [_Column(name, resolve(kind)) for name, kind in zip(column_names, column_types, strict=True)]
+        kinds = list(map(resolve, column_types))
+        self.columns = [_Column(name, kind, stored=stored) for name, kind in zip(column_names, kinds, strict=True)]
         self.count = 0
-        kinds = [bare(column.kind).name for column in self.columns]
-        self._decimals = [at for at, kind in enumerate(kinds) if kind == "Decimal"]
-        self._flat = FlatReader([column.kind for column in self.columns])
-        self._quick, self._exact = _decoder(kinds, decimals=False), _decoder(kinds, decimals=True)
+        self._flat = FlatReader(kinds, STORED if stored else AS_TEXT)
+        self._decode = RowDecoder(kinds)
 
     def add(self, text: bytes, ends: Positions) -> None:
         """Take whole rows, ``[1,"a"],[2,"b"]``, and where in the text each of them ends."""
@@ -53,7 +52,7 @@ class TableBuilder:
         start = 0
         for end in [*ends[ROWS - 1 :: ROWS].tolist(), *([int(ends[-1])] if len(ends) % ROWS else [])]:
             with no_garbage_collection():
-                self._convert(self._rows(text[start : end + 1]))
+                self._convert(self._decode(text[start : end + 1].strip().removeprefix(b",")))
             start = end + 1
 
     def _without_comma(self, text: bytes, ends: Positions) -> tuple[bytes, Positions]:
@@ -63,13 +62,6 @@ class TableBuilder:
             raise ProtocolError("The result's rows are not separated by single commas.")
         rest = rest.removeprefix(b",").lstrip()
         return rest, ends - (len(text) - len(rest))
-
-    def _rows(self, text: bytes) -> list[Sequence[Any]]:
-        text = text.strip().removeprefix(b",")
-        found: list[Sequence[Any]] = decode(b"[" + text + b"]", self._quick)
-        if any(isinstance(row[at], float) for at in self._decimals for row in found[:1] if len(row) > at):
-            found = decode(b"[" + text + b"]", self._exact)
-        return found
 
     def _convert(self, found: list[Sequence[Any]]) -> None:
         if found and not isinstance(found[0], tuple):  # the quick decoder has looked at every row
@@ -104,33 +96,21 @@ def from_lines(
     stored : bool
         Make the form whose schema depends on the types alone: see :func:`~roe_magic.frames.schema`.
     """
-    builder = TableBuilder(column_names, column_types)
+    builder = TableBuilder(column_names, column_types, stored=stored)
     text = lines.strip(b"\n").replace(b"\n", b",")  # within a value, JSON writes it as an escape
     builder.add(text, row_ends(text)[0])
-    table = builder.table()
-    return from_arrow(table, column_types, stored=True) if stored else table
-
-
-_FLOAT = float | str | None
-_CELLS = {**dict.fromkeys(DOCUMENTS, msgspec.Raw), **dict.fromkeys(("Float32", "Float64", "BFloat16"), _FLOAT)}
-
-
-def _decoder(kinds: Sequence[str], *, decimals: bool) -> msgspec.json.Decoder[Any]:
-    """Make a decoder that keeps documents as text, -0 a float and, on request, decimals sent as numbers exact."""
-    cells: dict[str, Any] = {**_CELLS, "Decimal": Decimal | None} if decimals else _CELLS
-    row: Any = tuple[tuple(cells.get(kind, Any) for kind in kinds)] if kinds else tuple[()]  # type: ignore[misc]  # made at run time
-    return msgspec.json.Decoder(list[row])
+    return builder.table()
 
 
 class _Column:
     """The parts of one column; all have one type, which a later part may widen."""
 
-    def __init__(self, name: str, kind: Type) -> None:
-        self.name, self.kind = name, kind
+    def __init__(self, name: str, kind: Type, *, stored: bool) -> None:
+        self.name, self.kind, self.stored = name, kind, stored
         self.parts: list[pa.Array] = []
 
     def add(self, cells: Sequence[Any]) -> None:
-        self.append(rows.column(self.name, self.kind, cells))
+        self.append(rows.column(self.name, self.kind, cells, stored=self.stored))
 
     def append(self, part: pa.Array) -> None:
         if self.parts and part.type != self.parts[0].type:
@@ -141,19 +121,19 @@ class _Column:
 
     def _widened(self, part: pa.Array) -> pa.Array:
         """Bring this part and those before it to the wider type of the two: bytes, or at last plain text."""
-        text_or_bytes = [canonical.arrow_type(self.kind, text) for text in (pa.string(), pa.binary())]
+        text_or_bytes = [canonical.arrow_type(self.kind, form) for form in (AS_TEXT, AS_BYTES)]
         fits = part.type in text_or_bytes and self.parts[0].type in text_or_bytes
         widen = self._as_bytes if fits else self._as_text
         self.parts = [widen(each) for each in self.parts]
         return widen(part)
 
     def _as_bytes(self, array: pa.Array) -> pa.Array:
-        return repair(array, self.kind, pa.binary())
+        return repair(array, self.kind, AS_BYTES)
 
     def _as_text(self, array: pa.Array) -> pa.Array:
         cells = json_cells(array, self.kind)
-        return pa.array([None if cell is None else rows.as_text(cell) for cell in cells], pa.string())
+        return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
 
     def whole(self) -> pa.ChunkedArray:
-        parts = self.parts or [rows.column(self.name, self.kind, ())]
-        return rows.finish(pa.chunked_array(parts), self.kind)
+        parts = self.parts or [rows.column(self.name, self.kind, (), stored=self.stored)]
+        return rows.finish(pa.chunked_array(parts), self.kind, stored=self.stored)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from roe_magic.clickhouse_types import Type
 from roe_magic.frames import schema as canonical
 from roe_magic.frames.memory import no_garbage_collection
-from roe_magic.frames.schema import INTERVALS, arrow_type, bare, element_names, resolve
+from roe_magic.frames.schema import INTERVALS, Form, arrow_type, bare, element_names, resolve
 
 Convert = Callable[[pa.Array, Type], list[Any]]
 
@@ -76,7 +76,7 @@ def _cells(array: pa.Array, kind: Type, leaves: dict[str, Convert], again: Conve
     nested = _NESTED.get(kind.name)
     if nested is not None and pa.types.is_nested(array.type):
         return nested(array, kind, again)
-    fallen_back = pa.types.is_string(array.type) and arrow_type(kind, array.type) != array.type
+    fallen_back = pa.types.is_string(array.type) and arrow_type(kind, Form(array.type)) != array.type
     return plain(array) if fallen_back else leaves.get(kind.name, _leaf)(array, kind)
 
 
@@ -161,7 +161,7 @@ def _clocks(array: pa.Array, _: Type) -> list[Any]:
 
 def _counts(array: pa.Array, kind: Type) -> list[Any]:
     """Write an interval as the count of its unit."""
-    factor = INTERVALS[kind.name][1]
+    factor = 1 if pa.types.is_integer(array.type) else INTERVALS[kind.name][1]
     return _each(array.cast(pa.int64()), lambda ticks: ticks // factor)
 
 

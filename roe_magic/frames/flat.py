@@ -17,8 +17,9 @@ import pyarrow as pa
 from pyarrow import csv
 
 from roe_magic.clickhouse_types import Type
+from roe_magic.frames.arrow import check_labels
 from roe_magic.frames.scanner import Positions, quotes_in, row_ends
-from roe_magic.frames.schema import arrow_type, bare, is_known, may_overflow
+from roe_magic.frames.schema import AS_TEXT, Form, arrow_type, bare, is_known, may_overflow
 
 _NUMBERS = {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)} | {"Float32", "Float64", "BFloat16"}
 _WRITTEN = {
@@ -48,9 +49,12 @@ class FlatReader:
     ----------
     kinds : sequence of Type
         The columns' types.
+    form : Form
+        What the columns are to look like.
     """
 
-    def __init__(self, kinds: Sequence[Type]) -> None:
+    def __init__(self, kinds: Sequence[Type], form: Form) -> None:
+        self.form = form
         self.kinds = [bare(kind) for kind in kinds]
         # Given up after a few refusals in a row: the data are of another sort.
         self.patience = 3 if kinds and all(map(_is_flat, self.kinds)) else 0
@@ -81,7 +85,8 @@ class FlatReader:
         return columns if table.num_rows == len(ends) and marks == 2 * strings else None
 
     def _canonical(self, column: pa.ChunkedArray, kind: Type) -> pa.Array:
-        return column.combine_chunks().cast(arrow_type(kind, pa.string()))
+        array = column.combine_chunks()
+        return (check_labels(array, kind) if kind.name.startswith("Enum") else array).cast(arrow_type(kind, self.form))
 
     def _quoted(self, first_row: bytes) -> list[bool] | None:
         """Tell from the first row which columns come as JSON strings."""
@@ -120,7 +125,7 @@ def _is_flat(kind: Type) -> bool:
 
 def _csv_type(kind: Type) -> pa.DataType:
     """Give the type to read: moments in UTC, whatever offset is written, and the widest decimals as text."""
-    want = arrow_type(kind, pa.string())
+    want = arrow_type(kind, AS_TEXT)
     if pa.types.is_decimal256(want):
         return pa.string()
     return pa.timestamp(want.unit, "UTC") if pa.types.is_timestamp(want) else want

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import msgspec
@@ -15,8 +16,20 @@ from roe_magic.clickhouse_types import Type
 from roe_magic.errors import ProtocolError
 from roe_magic.frames import schema as canonical
 from roe_magic.frames import times
-from roe_magic.frames.arrow import enumerate_labels, from_arrow
-from roe_magic.frames.schema import INTERVALS, arrow_type, bare, column_type, element_names, resolve
+from roe_magic.frames.arrow import check_labels, enumerate_labels, labels_of
+from roe_magic.frames.schema import (
+    AS_BYTES,
+    AS_TEXT,
+    INTERVALS,
+    STORED,
+    Form,
+    arrow_type,
+    bare,
+    column_type,
+    element_names,
+    resolve,
+)
+from roe_magic.frames.texts import as_text, document, encode
 from roe_magic.frames.times import Cells
 
 # What the engine must be told so that its JSON formats lose nothing.
@@ -60,10 +73,9 @@ def from_rows(
     columns = []
     for name, type_name, cells in zip(column_names, column_types, _transposed(rows, len(column_names)), strict=True):
         kind = resolve(type_name)
-        columns.append(finish(pa.chunked_array([column(name, kind, cells)]), kind))
+        columns.append(finish(pa.chunked_array([column(name, kind, cells, stored=stored)]), kind, stored=stored))
     fields = map(canonical.field, column_names, column_types, (each.type for each in columns))
-    table = pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
-    return from_arrow(table, column_types, stored=True) if stored else table
+    return pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
 
 
 def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[Cells]:
@@ -78,66 +90,47 @@ def check_rows(rows: Sequence[Any], width: int, first: int = 0) -> None:
             raise ProtocolError(f"Row {number} of the result is not a list of {width} cells.")
 
 
-def column(name: str, kind: Type, cells: Cells) -> pa.Array:
+def column(name: str, kind: Type, cells: Cells, *, stored: bool = False) -> pa.Array:
     """Make one column, or a part of one: text is binary where it is not UTF-8, plain text where nothing else fits."""
-    for text in (pa.string(), pa.binary()):
+    for form in (STORED,) if stored else (AS_TEXT, AS_BYTES):
         try:
-            return build(cells, kind, text)
+            return build(cells, kind, form)
         except UnicodeEncodeError:
             continue
         except MemoryError:
             raise
         except Unfit as error:
+            if stored:  # never from the engine: its values fit its types
+                raise
             canonical.warn(f"Column {name!r} is kept as text: a value does not fit {kind}: {error}.")
             break
     return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
 
 
-def finish(whole: pa.ChunkedArray, kind: Type) -> pa.ChunkedArray:
+def finish(whole: pa.ChunkedArray, kind: Type, *, stored: bool = False) -> pa.ChunkedArray:
     """Make dictionaries of the columns that are Enum or LowCardinality(String)."""
-    want = column_type(kind, whole.type)
+    want = column_type(kind, STORED if stored else Form(whole.type))
     if not pa.types.is_dictionary(want) or want.value_type != whole.type:
         return whole
     if not bare(kind).name.startswith("Enum"):
         return whole.dictionary_encode()
-    return pa.chunked_array([enumerate_labels(chunk, kind, whole.type) for chunk in whole.chunks], want)
-
-
-def as_text(cell: object) -> str:
-    """Write a cell as text: a string as it is (lone surrogates as the bytes they stand for), the rest as JSON."""
-    if isinstance(cell, str):
-        return encode(cell).decode("utf-8", "backslashreplace")
-    return document(cell)
-
-
-def encode(text: str) -> bytes:
-    """Give the bytes of a JSON string; lone surrogates U+DC80 to U+DCFF stand for the bytes that are not UTF-8."""
     try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
+        return pa.chunked_array([enumerate_labels(chunk, kind, AS_TEXT) for chunk in whole.chunks], want)
+    except pa.ArrowInvalid:  # it fell back to text
+        return whole
 
 
-def document(cell: object) -> str:
-    """Write a cell as compact JSON text."""
-    if isinstance(cell, msgspec.Raw):
-        return bytes(cell).decode("utf-8", "backslashreplace")
-    try:
-        return msgspec.json.encode(cell).decode()
-    except (UnicodeEncodeError, OverflowError, TypeError, ValueError):
-        return json.dumps(cell, ensure_ascii=True, separators=(",", ":"), default=str)
-
-
-def build(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
-    """Make a canonical array, at any depth, of decoded JSON cells."""
+def build(cells: Cells, kind: Type, form: Form) -> pa.Array:
+    """Make an array, at any depth, of decoded JSON cells."""
     kind = bare(kind)
-    want = arrow_type(kind, text)
+    want = arrow_type(kind, form)
     if not canonical.is_known(kind):
         return _each(as_text, cells, want)
     maker = _NESTED.get(kind.name)
     if maker is not None:
-        return maker(cells, kind, text)
-    quick, careful = _LEAVES[kind.name]
+        return maker(cells, kind, form)
+    leaves = _STORED if want != arrow_type(kind, Form(form.text)) else _LEAVES
+    quick, careful = leaves[kind.name]
     try:
         return quick(cells, kind, want)
     except UnicodeEncodeError:
@@ -154,6 +147,12 @@ def _direct(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
     return pa.array(cells, want)
 
 
+def _integers(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
+    if Decimal in set(map(type, cells)):
+        raise TypeError("pyarrow would cut the fraction off")
+    return pa.array(cells, want)
+
+
 def _from_text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
     return pa.array(cells, pa.string()).cast(want)
 
@@ -163,10 +162,13 @@ def _carefully(cells: Cells, kind: Type, want: pa.DataType, careful: Callable[[A
     return _text(values, kind, want) if kind.name in canonical.TEXT else pa.array(values, want)
 
 
-def _careful_number(cell: Any, kind: Type) -> Any:
-    if "Int" not in kind.name:
-        return float(cell)
-    return Decimal(times.whole_number(cell)) if kind.name in ("Int128", "UInt128") else times.whole_number(cell)
+def _careful_integer(cell: Any, kind: Type) -> Any:
+    number = times.whole_number(cell)
+    return Decimal(number) if kind.name in ("Int128", "UInt128") else number
+
+
+def _careful_float(cell: Any, _: Type) -> float:
+    return float(_without_underscore(cell))
 
 
 def _careful_boolean(cell: Any, _: Type) -> bool:
@@ -183,6 +185,29 @@ def _careful_text(cell: Any, _: Type) -> str:
     return cell if isinstance(cell, str) else document(cell)
 
 
+def _careful_address(cell: Any, kind: Type) -> str:
+    """Read an address, which may be its number."""
+    if isinstance(cell, str):
+        return cell
+    return str((IPv4Address if kind.name == "IPv4" else IPv6Address)(times.whole_number(cell)))
+
+
+def _labels(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
+    return check_labels(pa.array(cells, want), kind)
+
+
+def _careful_label(cell: Any, kind: Type) -> str:
+    """Read a label, which may be its number."""
+    labels = labels_of(kind)
+    return labels[times.whole_number(cell)] if not isinstance(cell, str) else _member(cell, labels.values())
+
+
+def _member(label: str, labels: Collection[str]) -> str:
+    if label not in labels:
+        raise ValueError(f"{label!r} is not one of the labels")
+    return label
+
+
 def _documents(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
     write = _object if kind.name in ("JSON", "Object") else document
     return pa.array([None if cell is None or cell == _NULL else write(cell) for cell in cells], want)
@@ -192,10 +217,17 @@ _NULL = msgspec.Raw(b"null")
 
 
 def _object(cell: Any) -> str:
-    """A JSON column holds objects: a string is one that is already written out."""
+    """A JSON column holds objects: a string is one that is already written out, if it is one."""
     if isinstance(cell, msgspec.Raw) and bytes(cell).startswith(b'"'):
-        cell = msgspec.json.decode(cell)
-    return cell if isinstance(cell, str) else document(cell)
+        cell = json.loads(bytes(cell).decode("utf-8", "surrogateescape"))
+    if not isinstance(cell, str):
+        return document(cell)
+    inner = msgspec.Raw(encode(cell))
+    try:
+        msgspec.json.decode(inner, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return document(cell)
+    return document(inner)
 
 
 def _wide_text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
@@ -207,24 +239,34 @@ def _decimal(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
     return pa.array(cells, want) if isinstance(first, Decimal) else pa.array(cells, pa.string()).cast(want)
 
 
+def _careful_decimal(cell: Any, _: Type) -> Decimal:
+    return Decimal(str(_without_underscore(cell)))
+
+
+def _without_underscore(cell: Any) -> Any:
+    """Refuse what Python takes for a number but nobody else does."""
+    if isinstance(cell, str) and "_" in cell:
+        raise ValueError(f"{cell!r} is not a number")
+    return cell
+
+
 def _unfit(cell: Any, kind: Type) -> Any:
     raise ValueError(f"{cell!r} is not a {kind}")
 
 
 Leaf = tuple[Callable[[Cells, Type, pa.DataType], pa.Array], Callable[[Any, Type], Any]]
-_NUMBER: Leaf = (_direct, _careful_number)
+_INTEGER: Leaf = (_integers, _careful_integer)
+_FLOAT: Leaf = (_direct, _careful_float)
 _AS_IT_IS: Leaf = (_direct, _careful_text)
 _LEAVES: dict[str, Leaf] = {
-    **{f"{sign}Int{bits}": _NUMBER for sign in ("", "U") for bits in (8, 16, 32, 64)},
-    "Int128": (_from_text, _careful_number),
-    "UInt128": (_from_text, _careful_number),
+    **{f"{sign}Int{bits}": _INTEGER for sign in ("", "U") for bits in (8, 16, 32, 64)},
+    "Int128": (_from_text, _careful_integer),
+    "UInt128": (_from_text, _careful_integer),
     "Int256": (_wide_text, _unfit),
     "UInt256": (_wide_text, _unfit),
-    "Float32": _NUMBER,
-    "Float64": _NUMBER,
-    "BFloat16": _NUMBER,
+    **dict.fromkeys(("Float32", "Float64", "BFloat16"), _FLOAT),
     "Bool": (_direct, _careful_boolean),
-    "Decimal": (_decimal, lambda cell, _: Decimal(str(cell))),
+    "Decimal": (_decimal, _careful_decimal),
     "String": (_text, _careful_text),
     "FixedString": (_text, _careful_text),
     "AggregateFunction": (_text, _unfit),
@@ -236,10 +278,14 @@ _LEAVES: dict[str, Leaf] = {
     "Time64": (times.clocks, _unfit),
     "Nothing": (_direct, _unfit),
     **dict.fromkeys(INTERVALS, (times.intervals, _unfit)),
-    **dict.fromkeys(("IntervalMonth", "IntervalQuarter", "IntervalYear"), _NUMBER),
+    **dict.fromkeys(("IntervalMonth", "IntervalQuarter", "IntervalYear"), _INTEGER),
     **dict.fromkeys(canonical.DOCUMENTS, (_documents, _unfit)),
-    **dict.fromkeys(("UUID", "IPv4", "IPv6", "Enum8", "Enum16"), _AS_IT_IS),
+    "UUID": _AS_IT_IS,
+    **dict.fromkeys(("IPv4", "IPv6"), (_direct, _careful_address)),
+    **dict.fromkeys(("Enum8", "Enum16"), (_labels, _careful_label)),
 }
+# What the stored form writes otherwise.
+_STORED: dict[str, Leaf] = {**dict.fromkeys(INTERVALS, _INTEGER), "DateTime64": _AS_IT_IS}
 
 
 def _spread(cells: Cells) -> tuple[pa.Array, list[Any]]:
@@ -255,27 +301,33 @@ def _spread(cells: Cells) -> tuple[pa.Array, list[Any]]:
     return pa.array([*offsets, at], pa.int32()), list(flat)
 
 
-def _array(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
+def _array(cells: Cells, kind: Type, form: Form) -> pa.Array:
     offsets, flat = _spread(cells)
-    values = build(flat, kind.types[0], text)
+    values = build(flat, kind.types[0], form)
     return pa.ListArray.from_arrays(offsets, values, type=pa.list_(values.type))
 
 
-def _map(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
+def _map(cells: Cells, kind: Type, form: Form) -> pa.Array:
     offsets, pairs = _spread([list(cell.items()) if isinstance(cell, Mapping) else cell for cell in cells])
-    pairs = [(pair["keys"], pair["values"]) if isinstance(pair, Mapping) else pair for pair in pairs]
+    pairs = [(pair["keys"], pair["values"]) if isinstance(pair, Mapping) else _pair(pair) for pair in pairs]
     keys, items = (list(side) for side in zip(*pairs, strict=True)) if pairs else ([], [])
-    return pa.MapArray.from_arrays(offsets, build(keys, kind.types[0], text), build(items, kind.types[1], text))
+    return pa.MapArray.from_arrays(offsets, build(keys, kind.types[0], form), build(items, kind.types[1], form))
 
 
-def _tuple(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
+def _pair(pair: Any) -> Sequence[Any]:
+    if not isinstance(pair, (list, tuple)):
+        raise TypeError(f"{pair!r} is not a key with its value")
+    return pair
+
+
+def _tuple(cells: Cells, kind: Type, form: Form) -> pa.Array:
     names = element_names(kind)
     if not names:
         return pa.array([None if cell is None else {} for cell in cells], pa.struct([]))
     nothing = (None,) * len(names)
     rows = [nothing if cell is None else _elements(cell, names) for cell in cells]
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    children = [build(each, child, text) for each, child in zip(columns, kind.types, strict=True)]
+    children = [build(each, child, form) for each, child in zip(columns, kind.types, strict=True)]
     fields = [pa.field(name, child.type) for name, child in zip(names, children, strict=True)]
     return pa.StructArray.from_arrays(
         children, fields=fields, mask=pa.array([cell is None for cell in cells], pa.bool_())
@@ -283,11 +335,13 @@ def _tuple(cells: Cells, kind: Type, text: pa.DataType) -> pa.Array:
 
 
 def _elements(cell: Any, names: tuple[str, ...]) -> Sequence[Any]:
-    if isinstance(cell, Mapping):
+    if isinstance(cell, msgspec.Struct):
+        return msgspec.structs.astuple(cell)
+    if isinstance(cell, Mapping) and len(cell) == len(names):
         return [cell[name] for name in names]
     if not isinstance(cell, (list, tuple)) or len(cell) != len(names):
         raise TypeError(f"{cell!r} is not a tuple of {len(names)}")
     return cell
 
 
-_NESTED: dict[str, Callable[[Cells, Type, pa.DataType], pa.Array]] = {"Array": _array, "Map": _map, "Tuple": _tuple}
+_NESTED: dict[str, Callable[[Cells, Type, Form], pa.Array]] = {"Array": _array, "Map": _map, "Tuple": _tuple}

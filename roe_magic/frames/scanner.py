@@ -176,17 +176,13 @@ def quotes_in(values: npt.NDArray[np.uint8]) -> Positions:
     return found
 
 
-def decode(text: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
-    """Decode JSON exactly: what msgspec refuses (NaN, lone surrogates, bad UTF-8), the standard library reads."""
+def decode(text: bytes) -> Any:
+    """Decode JSON: what msgspec refuses (NaN, lone surrogates, bad UTF-8), the standard library reads."""
     try:
-        return decoder.decode(text) if decoder else msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return json.loads(text.decode("utf-8", "surrogateescape"), parse_int=_integer)
+        return json.loads(text.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"The result is not JSON: {error or 'it is nested too deeply'}.") from None
-
-
-def _integer(digits: str) -> int | float:
-    return -0.0 if digits == "-0" else int(digits)

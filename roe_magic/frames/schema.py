@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 import warnings
+import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -17,6 +20,27 @@ TYPE_KEY = b"clickhouse.type"
 
 class TypeFallbackWarning(UserWarning):
     """A column is kept as text: its type is not known, or a value does not fit it."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What an Arrow table is to look like.
+
+    Parameters
+    ----------
+    text : pa.DataType
+        What a String is: ``pa.string()``, or ``pa.binary()`` where it is not known to be UTF-8.
+    stored : bool
+        The form whose schema depends on the types alone, for files that are written batch by batch: text is binary,
+        because a later batch may hold bytes that are not UTF-8; LowCardinality is plain; what may be beyond an Arrow
+        type, at any depth, is written so that it cannot be: DateTime64(7) and (8) as text, intervals as their count.
+    """
+
+    text: pa.DataType
+    stored: bool = False
+
+
+AS_TEXT, AS_BYTES, STORED = Form(pa.string()), Form(pa.binary()), Form(pa.binary(), stored=True)
 
 
 # Wrappers that say how values are stored, not what they are.
@@ -37,6 +61,9 @@ INTERVALS = {
     "IntervalWeek": ("s", 604_800),
 }
 _UNITS = ("s", "ms", "ms", "ms", "us", "us", "us", "ns", "ns", "ns")
+# As ClickHouse names an offset that belongs to no place; Arrow wants the offset alone.
+_FIXED_ZONE = re.compile(r"Fixed/UTC([+-]\d\d:\d\d):00")
+_OFFSET = re.compile(r"[+-]\d\d:\d\d")
 _ALIASES = {
     "Point": "Tuple(Float64, Float64)",
     "Ring": "Array(Point)",
@@ -85,22 +112,18 @@ def bare(kind: Type) -> Type:
     return Type("Array", kind.args[:1]) if kind.name == "QBit" else kind
 
 
-def arrow_type(kind: Type, text: pa.DataType) -> pa.DataType:
-    """Give the canonical Arrow type of a value.
-
-    Parameters
-    ----------
-    kind : Type
-        The ClickHouse type.
-    text : pa.DataType
-        What a String is: ``pa.string()``, or ``pa.binary()`` where it is not known to be UTF-8.
-    """
+def arrow_type(kind: Type, form: Form) -> pa.DataType:
+    """Give the Arrow type of a value, at any depth."""
     kind = bare(kind)
     if kind.name in TEXT:
-        return text
+        return form.text
+    if form.stored and kind.name in INTERVALS:
+        return pa.int64()
     if kind.name in _SIMPLE:
         return _SIMPLE[kind.name]
-    return _PARAMETRIC[kind.name](kind, text) if is_known(kind) else pa.string()
+    if not is_known(kind) or (form.stored and may_overflow(kind)):
+        return pa.string()
+    return _PARAMETRIC[kind.name](kind, form)
 
 
 def is_known(kind: Type) -> bool:
@@ -112,7 +135,7 @@ def is_known(kind: Type) -> bool:
     return (kind.name in _SIMPLE or kind.name in TEXT or kind.name in _PARAMETRIC) and len(kind.types) >= needs
 
 
-def column_type(kind: Type, text: pa.DataType, *, stored: bool = False) -> pa.DataType:
+def column_type(kind: Type, form: Form) -> pa.DataType:
     """Give the Arrow type of a whole column: Enum and LowCardinality(String) become dictionaries, here only."""
     inner, low_cardinality = kind, False
     while inner.name in _WRAPPERS and inner.types:
@@ -120,9 +143,9 @@ def column_type(kind: Type, text: pa.DataType, *, stored: bool = False) -> pa.Da
         inner = inner.types[-1]
     if inner.name.startswith("Enum"):
         return pa.dictionary(_index_type(len(inner.args)), pa.string())
-    if low_cardinality and inner.name in TEXT and not stored:
-        return pa.dictionary(pa.int32(), text)
-    return pa.string() if stored and may_overflow(inner) else arrow_type(kind, text)
+    if low_cardinality and inner.name in TEXT and not form.stored:
+        return pa.dictionary(pa.int32(), form.text)
+    return arrow_type(kind, form)
 
 
 def may_overflow(kind: Type) -> bool:
@@ -143,13 +166,12 @@ def schema(column_names: Sequence[str], column_types: Sequence[str], *, stored: 
     column_names, column_types : sequences of str
         As the API answers them; names may repeat or be empty.
     stored : bool
-        The form for files that are written batch by batch, which depends on the types alone: text is binary, because
-        a later batch may hold bytes that are not UTF-8; LowCardinality is plain; DateTime64(7) and (8) are text.
+        The form for files that are written batch by batch: see :class:`Form`.
     """
-    text = pa.binary() if stored else pa.string()
+    form = STORED if stored else AS_TEXT
     check_lengths(column_names, column_types)
     pairs = zip(column_names, column_types, strict=True)
-    return pa.schema([field(name, kind, column_type(resolve(kind), text, stored=stored)) for name, kind in pairs])
+    return pa.schema([field(name, kind, column_type(resolve(kind), form)) for name, kind in pairs])
 
 
 def check_lengths(column_names: Iterable[object], column_types: Sequence[object]) -> None:
@@ -188,7 +210,21 @@ def warn(message: str) -> None:
 
 def zone(kind: Type) -> str:
     """Give the time zone of a DateTime or DateTime64: its own, or else the server's, which is UTC."""
-    return next((arg for arg in kind.args if isinstance(arg, str)), "UTC")
+    name = next((arg for arg in kind.args if isinstance(arg, str)), "UTC")
+    fixed = _FIXED_ZONE.fullmatch(name)
+    return fixed[1] if fixed else name
+
+
+@functools.lru_cache(maxsize=4096)
+def shown_zone(name: str) -> str:
+    """Give the zone that Arrow and pandas are told: UTC, with a warning, where they do not know it."""
+    try:
+        if not _OFFSET.fullmatch(name):
+            zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        warn(f"The time zone {name!r} is not known here; its times are shown in UTC.")
+        return "UTC"
+    return name
 
 
 def unit(kind: Type) -> str:
@@ -202,7 +238,7 @@ def integer(kind: Type, index: int, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
-def _decimal(kind: Type, _: pa.DataType) -> pa.DataType:
+def _decimal(kind: Type, _: Form) -> pa.DataType:
     precision, scale = integer(kind, 0, 10), integer(kind, 1, 0)
     return (pa.decimal128 if precision <= 38 else pa.decimal256)(precision, scale)
 
@@ -212,21 +248,21 @@ def element_names(kind: Type) -> tuple[str, ...]:
     return kind.names or tuple(str(number) for number in range(1, len(kind.types) + 1))
 
 
-def _struct(kind: Type, text: pa.DataType) -> pa.DataType:
+def _struct(kind: Type, form: Form) -> pa.DataType:
     pairs = zip(element_names(kind), kind.types, strict=True)
-    return pa.struct([pa.field(name, arrow_type(child, text)) for name, child in pairs])
+    return pa.struct([pa.field(name, arrow_type(child, form)) for name, child in pairs])
 
 
 def _index_type(size: int) -> pa.DataType:
     return pa.int8() if size <= 128 else pa.int16() if size <= 32_768 else pa.int32()
 
 
-_PARAMETRIC: dict[str, Callable[[Type, pa.DataType], pa.DataType]] = {
+_PARAMETRIC: dict[str, Callable[[Type, Form], pa.DataType]] = {
     "Decimal": _decimal,
-    "DateTime": lambda kind, _: pa.timestamp("s", zone(kind)),
-    "DateTime64": lambda kind, _: pa.timestamp(unit(kind), zone(kind)),
+    "DateTime": lambda kind, _: pa.timestamp("s", shown_zone(zone(kind))),
+    "DateTime64": lambda kind, _: pa.timestamp(unit(kind), shown_zone(zone(kind))),
     "Time64": lambda kind, _: pa.duration(unit(kind)),
-    "Array": lambda kind, text: pa.list_(arrow_type(kind.types[0], text)),
-    "Map": lambda kind, text: pa.map_(arrow_type(kind.types[0], text), arrow_type(kind.types[1], text)),
+    "Array": lambda kind, form: pa.list_(arrow_type(kind.types[0], form)),
+    "Map": lambda kind, form: pa.map_(arrow_type(kind.types[0], form), arrow_type(kind.types[1], form)),
     "Tuple": _struct,
 }

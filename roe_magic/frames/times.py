@@ -12,10 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from roe_magic.clickhouse_types import Type
-from roe_magic.frames.arrow import moments
-from roe_magic.frames.schema import INTERVALS, arrow_type, zone
+from roe_magic.frames.schema import INTERVALS, unit, zone
 
 Cells = Sequence[Any]
+
+
+def moments(texts: pa.Array, ticks: str) -> pa.Array:
+    """Read times that are written with their offset; pyarrow 17 reads years that nanoseconds cannot hold as others."""
+    if ticks == "ns":
+        years = pc.utf8_slice_codeunits(texts, 0, 4)
+        if pc.any(pc.or_(pc.less(years, "1678"), pc.greater(years, "2261"))).as_py():
+            raise pa.ArrowInvalid("a year is beyond the range of nanoseconds")
+    return texts.cast(pa.timestamp(ticks, "UTC"))
 
 
 def datetimes(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
@@ -33,6 +41,15 @@ def _local(naive: pa.Array, kind: Type) -> pa.Array:
     return pc.assume_timezone(naive, zone(kind), ambiguous="earliest", nonexistent="earliest")
 
 
+def written(texts: pa.Array, kind: Type, want: pa.DataType) -> pa.Array:
+    """Read moments that are kept as text, the last months that nanoseconds can hold too."""
+    try:
+        return moments(texts, want.unit).cast(want)
+    except pa.ArrowInvalid:
+        cells = texts.to_pylist()
+        return pa.array([None if cell is None else careful_datetime(cell, kind) for cell in cells], want)
+
+
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d(?::\d\d)?)?\Z")
 # As ClickHouse writes it, or as Python does: "-1 day, 23:59:59".
 _CLOCK = re.compile(r"(?:(-?\d+) days?, )?([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
@@ -41,7 +58,7 @@ _PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 def careful_datetime(cell: Any, kind: Type) -> int:
     """Read one moment, however it is written, as ticks of the column's unit since 1970."""
-    digits = _PER_SECOND[arrow_type(kind, pa.string()).unit]
+    digits = _PER_SECOND["s" if kind.name == "DateTime" else unit(kind)]
     if isinstance(cell, (int, float, Decimal)):
         return _ticks(Decimal(str(cell)), digits)
     found = _MOMENT.match(cell)
@@ -90,13 +107,26 @@ def intervals(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
     return pa.array([None if cell is None else whole_number(cell) * factor for cell in cells], want)
 
 
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T]00:00(?::00(?:\.0+)?)?\s*(?:Z|[+-]\d\d:?\d\d)?)?")
+
+
 def day(cell: Any, _: Type) -> date:
-    """Read a day, whatever stands behind it."""
-    return date.fromisoformat(cell[:10])
+    """Read a day, behind which there may be a midnight."""
+    found = _MIDNIGHT.fullmatch(cell)
+    if found is None:
+        raise ValueError(f"{cell!r} is not a day")
+    return date.fromisoformat(found[1])
+
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,100}")
 
 
 def whole_number(cell: Any) -> int:
     """Read an integer, however it is sent, but no fraction."""
+    if isinstance(cell, str) and not _WHOLE.fullmatch(cell):
+        raise ValueError(f"{cell!r} is not a whole number")
     if isinstance(cell, float) and not cell.is_integer():
+        raise ValueError(f"{cell!r} is not a whole number")
+    if isinstance(cell, Decimal) and (cell.adjusted() > 100 or cell != cell.to_integral_value()):
         raise ValueError(f"{cell!r} is not a whole number")
     return int(cell)
