@@ -175,10 +175,12 @@ class _Parser:
 def _unquote(token: str) -> str:
     def plain(match: re.Match[str]) -> str:
         if match[1]:
-            return chr(int(match[1], 16))
+            return bytes.fromhex(match[1]).decode("ascii", "surrogateescape")
         return _ESCAPES.get(match[2], match[2]) if match[2] else match[3]
 
-    return _ESCAPE.sub(plain, token[1:-1])
+    text = _ESCAPE.sub(plain, token[1:-1])
+    # Escapes are bytes: those of one character belong together, and what is not UTF-8 stays a lone surrogate.
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def _quote(text: str, mark: str) -> str:

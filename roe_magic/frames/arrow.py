@@ -81,16 +81,17 @@ def from_arrow(table: pa.Table | pa.RecordBatch, column_types: Sequence[str], *,
         table = pa.Table.from_batches([table])
     canonical.check_lengths(table.column_names, column_types)
     columns = [
-        _column(column, name, resolve(kind), stored=stored)
-        for column, name, kind in zip(table.columns, table.column_names, column_types, strict=True)
+        _column(column, field, resolve(kind), stored=stored)
+        for column, field, kind in zip(table.columns, table.schema, column_types, strict=True)
     ]
-    fields = map(canonical.field, table.column_names, column_types, (column.type for column in columns))
-    return pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
+    return canonical.table(table.column_names, column_types, columns, stored=stored)
 
 
-def _column(column: pa.ChunkedArray, name: str, kind: Type, *, stored: bool) -> pa.ChunkedArray:
+def _column(column: pa.ChunkedArray, field: pa.Field, kind: Type, *, stored: bool) -> pa.ChunkedArray:
     if stored:
         return _repaired(column, kind, STORED)
+    if canonical.has_fallen_back(field):
+        return column
     try:
         return _repaired(column, kind, AS_TEXT)
     except MemoryError:
@@ -102,12 +103,12 @@ def _column(column: pa.ChunkedArray, name: str, kind: Type, *, stored: bool) -> 
     except MemoryError:
         raise
     except _UNFIT as error:
-        canonical.warn(f"Column {name!r} is kept as text: a value does not fit {kind}: {error}.")
-        return pa.chunked_array([_fallen_back(chunk, kind) for chunk in column.chunks], pa.string())
+        canonical.warn(f"Column {field.name!r} is kept as text: a value does not fit {kind}: {error}.")
+        return pa.chunked_array([fallen_back(chunk, kind) for chunk in column.chunks], pa.string())
 
 
-def _fallen_back(array: pa.Array, kind: Type) -> pa.Array:
-    """Write every value out as the text that the JSON road keeps."""
+def fallen_back(array: pa.Array, kind: Type) -> pa.Array:
+    """Write every value of an array, in any form, out as text."""
     try:
         cells = json_cells(repair(array, kind, STORED), kind)
     except _UNFIT:
@@ -164,7 +165,7 @@ def enumerate_labels(array: pa.Array, kind: Type, _: Form) -> pa.Array:
 
 def labels_of(kind: Type) -> dict[int, str]:
     """Give an Enum's labels by their numbers."""
-    return {arg.value: arg.name for arg in kind.args if isinstance(arg, Named) and isinstance(arg.value, int)}
+    return {arg.value: as_text(arg.name) for arg in kind.args if isinstance(arg, Named) and isinstance(arg.value, int)}
 
 
 def check_labels(array: pa.Array, kind: Type) -> pa.Array:
@@ -199,6 +200,8 @@ def _seconds(array: pa.Array, kind: Type, form: Form) -> pa.Array:
 
 def _moment(array: pa.Array, kind: Type, form: Form) -> pa.Array:
     want = arrow_type(kind, form)
+    if pa.types.is_string(want):
+        return times.as_written(array, canonical.integer(kind, 0, 3))
     return times.written(array, kind, want) if pa.types.is_string(array.type) else array.cast(want)
 
 

@@ -11,14 +11,12 @@ from roe_magic.clickhouse_types import Type
 from roe_magic.errors import ProtocolError
 from roe_magic.frames import rows
 from roe_magic.frames import schema as canonical
-from roe_magic.frames.arrow import repair
-from roe_magic.frames.cells import json_cells
+from roe_magic.frames.arrow import fallen_back, repair
 from roe_magic.frames.decoding import RowDecoder
 from roe_magic.frames.flat import FlatReader
 from roe_magic.frames.memory import no_garbage_collection
 from roe_magic.frames.scanner import Positions, row_ends
 from roe_magic.frames.schema import AS_BYTES, AS_TEXT, STORED, resolve
-from roe_magic.frames.texts import as_text
 
 # Rows at a time: more fall out of the processor's cache.
 ROWS = 1024
@@ -31,7 +29,7 @@ class TableBuilder:
 
     def __init__(self, column_names: Sequence[str], column_types: Sequence[str], *, stored: bool = False) -> None:
         canonical.check_lengths(column_names, column_types)
-        self.names, self.types = list(column_names), list(column_types)
+        self.names, self.types, self.stored = list(column_names), list(column_types), stored
         kinds = list(map(resolve, column_types))
         self.columns = [_Column(name, kind, stored=stored) for name, kind in zip(column_names, kinds, strict=True)]
         self.count = 0
@@ -73,10 +71,7 @@ class TableBuilder:
     def table(self) -> pa.Table:
         """Give all the rows so far."""
         columns = [column.whole() for column in self.columns]
-        fields = map(canonical.field, self.names, self.types, (column.type for column in columns))
-        if not columns:
-            return pa.table({}).slice(0, 0)
-        return pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
+        return canonical.table(self.names, self.types, columns, stored=self.stored)
 
 
 def from_lines(
@@ -131,8 +126,7 @@ class _Column:
         return repair(array, self.kind, AS_BYTES)
 
     def _as_text(self, array: pa.Array) -> pa.Array:
-        cells = json_cells(array, self.kind)
-        return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
+        return array if pa.types.is_string(array.type) else fallen_back(array, self.kind)
 
     def whole(self) -> pa.ChunkedArray:
         parts = self.parts or [rows.column(self.name, self.kind, (), stored=self.stored)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -88,7 +89,10 @@ def plain(array: pa.Array) -> list[Any]:
     if pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_binary(kind):
         values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
         return values
-    found: list[Any] = array.to_pylist()
+    try:
+        found: list[Any] = array.to_pylist()
+    except OverflowError:  # a duration that Python's timedelta cannot hold
+        found = [None if value is None else np.timedelta64(value, kind.unit) for value in plain(array.cast(pa.int64()))]
     return found
 
 
@@ -167,16 +171,26 @@ def _counts(array: pa.Array, kind: Type) -> list[Any]:
 
 def _load(text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
+        return _loads(text) if "-0" in text else msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError):
         return _loads(text)
 
 
 def _loads(text: str) -> Any:
+    """Read what msgspec refuses, or of which it loses the sign."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_integer, parse_float=_float)
     except ValueError:  # not a document after all: the text itself is the value
         return text
+
+
+def _integer(digits: str) -> int | float | str:
+    return -0.0 if digits == "-0" else int(digits) if len(digits) < 1000 else digits
+
+
+def _float(digits: str) -> float | str:
+    """Keep a number that no float holds as its digits: JSON has no inf."""
+    return value if math.isfinite(value := float(digits)) else digits
 
 
 def _documents(array: pa.Array, _: Type) -> list[Any]:

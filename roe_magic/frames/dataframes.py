@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -152,10 +153,24 @@ def _polars_column(pl: Any, name: str, column: pa.ChunkedArray, kind: Type) -> A
     return values.cast(wide) if wide is not None else values
 
 
+@functools.lru_cache(maxsize=4096)
+def _polars_zone(name: str | None) -> str | None:
+    """Give the zone, or UTC where polars does not know it: it has no offsets such as +05:30."""
+    import polars as pl
+
+    try:
+        pl.Series([0]).cast(pl.Datetime(time_zone=name))
+    except pl.exceptions.PolarsError:
+        return "UTC"
+    return name
+
+
 def _polars_type(given: pa.DataType) -> pa.DataType:
     """Give the nearest Arrow type that polars takes."""
     if pa.types.is_decimal256(given):
         return pa.string()
+    if pa.types.is_timestamp(given):
+        return pa.timestamp(given.unit, _polars_zone(given.tz))
     if pa.types.is_map(given):
         entry = [pa.field("key", _polars_type(given.key_type)), pa.field("value", _polars_type(given.item_type))]
         return pa.list_(pa.struct(entry))

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from roe_magic.clickhouse_types import Type
+from roe_magic.clickhouse_types import Type, parse
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.scanner import quotes_in
 from roe_magic.frames.schema import DOCUMENTS, bare, element_names
@@ -19,7 +19,8 @@ from roe_magic.frames.schema import DOCUMENTS, bare, element_names
 _FLOATS = frozenset({"Float32", "Float64", "BFloat16"})
 _MINUS_ZERO = re.compile(rb"(?<=[\[,:\s])-0(?=[\],}\s])")
 # msgspec has no names with these for what it decodes into.
-_AWKWARD = re.compile(r'["\\\x00-\x1f]')
+_AWKWARD = re.compile('["\\\\\0-\x1f\ud800-\udfff]')
+_ENTRY = parse("Tuple(keys Nothing, values Nothing)")
 _NOT_NUMBERS = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
 
 
@@ -56,7 +57,8 @@ def _cell(kind: Type) -> Any:
     if kind.name == "Array" and children:
         return list[children[0]] | None  # type: ignore[valid-type]  # made at run time
     if kind.name == "Map" and len(children) == 2:
-        return list[tuple[children[0], children[1]]] | dict[str, children[1]] | None  # type: ignore[valid-type]  # the same
+        entry = _tuple(_ENTRY, children)  # as ClickHouse writes it, or a pair
+        return list[entry] | dict[str, children[1]] | None  # type: ignore[valid-type]  # the same
     if kind.name == "Tuple" and children:
         return _tuple(kind, children)
     return Any

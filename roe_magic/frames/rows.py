@@ -16,7 +16,7 @@ from roe_magic.clickhouse_types import Type
 from roe_magic.errors import ProtocolError
 from roe_magic.frames import schema as canonical
 from roe_magic.frames import times
-from roe_magic.frames.arrow import check_labels, enumerate_labels, labels_of
+from roe_magic.frames.arrow import check_labels, enumerate_labels, fallen_back, labels_of
 from roe_magic.frames.schema import (
     AS_BYTES,
     AS_TEXT,
@@ -74,8 +74,7 @@ def from_rows(
     for name, type_name, cells in zip(column_names, column_types, _transposed(rows, len(column_names)), strict=True):
         kind = resolve(type_name)
         columns.append(finish(pa.chunked_array([column(name, kind, cells, stored=stored)]), kind, stored=stored))
-    fields = map(canonical.field, column_names, column_types, (each.type for each in columns))
-    return pa.Table.from_arrays(columns, schema=pa.schema(list(fields)))
+    return canonical.table(column_names, column_types, columns, stored=stored)
 
 
 def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[Cells]:
@@ -104,7 +103,15 @@ def column(name: str, kind: Type, cells: Cells, *, stored: bool = False) -> pa.A
                 raise
             canonical.warn(f"Column {name!r} is kept as text: a value does not fit {kind}: {error}.")
             break
-    return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
+    return _fallen_back(cells, kind)
+
+
+def _fallen_back(cells: Cells, kind: Type) -> pa.Array:
+    """Write cells out as text: as the stored form does, so that all roads agree, where they fit at least that."""
+    try:
+        return fallen_back(build(cells, kind, STORED), kind)
+    except Unfit:
+        return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
 
 
 def finish(whole: pa.ChunkedArray, kind: Type, *, stored: bool = False) -> pa.ChunkedArray:
@@ -193,13 +200,16 @@ def _careful_address(cell: Any, kind: Type) -> str:
 
 
 def _labels(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
-    return check_labels(pa.array(cells, want), kind)
+    try:
+        return check_labels(pa.array(cells, want), kind)
+    except UnicodeEncodeError:
+        return check_labels(_each(as_text, cells, want), kind)
 
 
 def _careful_label(cell: Any, kind: Type) -> str:
     """Read a label, which may be its number."""
     labels = labels_of(kind)
-    return labels[times.whole_number(cell)] if not isinstance(cell, str) else _member(cell, labels.values())
+    return labels[times.whole_number(cell)] if not isinstance(cell, str) else _member(as_text(cell), labels.values())
 
 
 def _member(label: str, labels: Collection[str]) -> str:
@@ -307,17 +317,14 @@ def _array(cells: Cells, kind: Type, form: Form) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, values, type=pa.list_(values.type))
 
 
+_ENTRY = ("keys", "values")
+
+
 def _map(cells: Cells, kind: Type, form: Form) -> pa.Array:
     offsets, pairs = _spread([list(cell.items()) if isinstance(cell, Mapping) else cell for cell in cells])
-    pairs = [(pair["keys"], pair["values"]) if isinstance(pair, Mapping) else _pair(pair) for pair in pairs]
+    pairs = [_elements(pair, _ENTRY) for pair in pairs]
     keys, items = (list(side) for side in zip(*pairs, strict=True)) if pairs else ([], [])
     return pa.MapArray.from_arrays(offsets, build(keys, kind.types[0], form), build(items, kind.types[1], form))
-
-
-def _pair(pair: Any) -> Sequence[Any]:
-    if not isinstance(pair, (list, tuple)):
-        raise TypeError(f"{pair!r} is not a key with its value")
-    return pair
 
 
 def _tuple(cells: Cells, kind: Type, form: Form) -> pa.Array:
@@ -338,6 +345,8 @@ def _elements(cell: Any, names: tuple[str, ...]) -> Sequence[Any]:
     if isinstance(cell, msgspec.Struct):
         return msgspec.structs.astuple(cell)
     if isinstance(cell, Mapping) and len(cell) == len(names):
+        if names[0] not in cell:
+            cell = {as_text(key): value for key, value in cell.items()}
         return [cell[name] for name in names]
     if not isinstance(cell, (list, tuple)) or len(cell) != len(names):
         raise TypeError(f"{cell!r} is not a tuple of {len(names)}")

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from roe_magic.clickhouse_types import Type, parse
 from roe_magic.errors import ProtocolError
+from roe_magic.frames.texts import as_text, encode
 
 # The field metadata key that carries a column's ClickHouse type name.
 TYPE_KEY = b"clickhouse.type"
+# Beside it, where a column is text because a value did not fit that type.
+FALLBACK_KEY = b"clickhouse.fallback"
 
 
 class TypeFallbackWarning(UserWarning):
@@ -109,6 +113,8 @@ def bare(kind: Type) -> Type:
         return parse(_ALIASES[kind.name])
     if kind.name == "Nested":
         return Type("Array", (Type("Tuple", kind.args),))
+    if kind.name == "Map" and kind.types and kind.types[0].name == "Nothing":
+        return Type("Map", (Type("String"), *kind.types[1:]))  # SELECT map(): Arrow's keys cannot be NULL
     return Type("Array", kind.args[:1]) if kind.name == "QBit" else kind
 
 
@@ -155,7 +161,25 @@ def may_overflow(kind: Type) -> bool:
 
 def field(name: str, type_name: str, data_type: pa.DataType) -> pa.Field:
     """Make a column's field, which carries its ClickHouse type name."""
-    return pa.field(name, data_type, metadata={TYPE_KEY: type_name.encode()})
+    return pa.field(as_text(name), data_type, metadata={TYPE_KEY: encode(type_name)})
+
+
+def table(
+    names: Sequence[str], type_names: Sequence[str], columns: Sequence[pa.ChunkedArray], *, stored: bool = False
+) -> pa.Table:
+    """Put columns into a table; the field of one that fell back to text says so."""
+    fields = []
+    for name, type_name, column in zip(names, type_names, columns, strict=True):
+        whole = field(name, type_name, column.type)
+        if not stored and pa.types.is_string(column.type) and column_type(resolve(type_name), AS_TEXT) != column.type:
+            whole = whole.with_metadata({**whole.metadata, FALLBACK_KEY: b"text"})
+        fields.append(whole)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def has_fallen_back(column: pa.Field) -> bool:
+    """Tell whether a column is text because a value did not fit its type."""
+    return FALLBACK_KEY in (column.metadata or {})
 
 
 def schema(column_names: Sequence[str], column_types: Sequence[str], *, stored: bool = False) -> pa.Schema:
@@ -221,6 +245,7 @@ def shown_zone(name: str) -> str:
     try:
         if not _OFFSET.fullmatch(name):
             zoneinfo.ZoneInfo(name)
+        pc.local_timestamp(pa.scalar(0, pa.timestamp("s", name)))
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         warn(f"The time zone {name!r} is not known here; its times are shown in UTC.")
         return "UTC"
@@ -245,7 +270,7 @@ def _decimal(kind: Type, _: Form) -> pa.DataType:
 
 def element_names(kind: Type) -> tuple[str, ...]:
     """Give the field names of a Tuple: its own, or "1", "2", ... as ClickHouse numbers them."""
-    return kind.names or tuple(str(number) for number in range(1, len(kind.types) + 1))
+    return tuple(map(as_text, kind.names or range(1, len(kind.types) + 1)))
 
 
 def _struct(kind: Type, form: Form) -> pa.DataType:

@@ -50,6 +50,13 @@ def written(texts: pa.Array, kind: Type, want: pa.DataType) -> pa.Array:
         return pa.array([None if cell is None else careful_datetime(cell, kind) for cell in cells], want)
 
 
+def as_written(moments: pa.Array, digits: int) -> pa.Array:
+    """Write nanoseconds as ClickHouse does: 2024-01-01T00:00:00.0000000Z."""
+    text = moments.cast(pa.timestamp("ns", "UTC")).cast(pa.string())
+    day, clock = pc.utf8_slice_codeunits(text, 0, 10), pc.utf8_slice_codeunits(text, 11, 20 + digits)
+    return pc.binary_join_element_wise(day, "T", clock, "Z", "")
+
+
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d(?::\d\d)?)?\Z")
 # As ClickHouse writes it, or as Python does: "-1 day, 23:59:59".
 _CLOCK = re.compile(r"(?:(-?\d+) days?, )?([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
