@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from roe_magic.clickhouse_types import Named, Type
+from roe_magic.clickhouse_types import Type
 from roe_magic.frames import schema as canonical
 from roe_magic.frames import times
 from roe_magic.frames.cells import json_cells
@@ -25,6 +25,7 @@ from roe_magic.frames.schema import (
     bare,
     column_type,
     element_names,
+    labels_of,
     resolve,
 )
 from roe_magic.frames.texts import as_text
@@ -39,7 +40,7 @@ ARROW_SETTINGS: dict[str, str] = {
     # An error is better than the memory addresses that it writes for types it does not know.
     "output_format_arrow_unsupported_types_as_binary": "0",
 }
-_UNFIT = (pa.ArrowException, OverflowError, ValueError)
+_UNFIT = (pa.ArrowException, ArithmeticError, ValueError)
 # BFloat16 and QBit: refused. Time: refused outside a day. AggregateFunction: a memory address. The documents: their
 # Arrow text loses the zones of times and the digits of decimals, which the JSON formats keep.
 _UNFAITHFUL = {"BFloat16", "QBit", "Time", "Time64", "AggregateFunction"} | canonical.DOCUMENTS
@@ -161,11 +162,6 @@ def enumerate_labels(array: pa.Array, kind: Type, _: Form) -> pa.Array:
     if index.null_count != array.null_count:
         raise pa.ArrowInvalid("it is not one of the labels")
     return pa.DictionaryArray.from_arrays(index.cast(want.index_type), labels)
-
-
-def labels_of(kind: Type) -> dict[int, str]:
-    """Give an Enum's labels by their numbers."""
-    return {arg.value: as_text(arg.name) for arg in kind.args if isinstance(arg, Named) and isinstance(arg.value, int)}
 
 
 def check_labels(array: pa.Array, kind: Type) -> pa.Array:

@@ -77,7 +77,8 @@ def _cells(array: pa.Array, kind: Type, leaves: dict[str, Convert], again: Conve
     nested = _NESTED.get(kind.name)
     if nested is not None and pa.types.is_nested(array.type):
         return nested(array, kind, again)
-    fallen_back = pa.types.is_string(array.type) and arrow_type(kind, Form(array.type)) != array.type
+    is_text = pa.types.is_string(array.type)
+    fallen_back = is_text and (arrow_type(kind, Form(array.type)) != array.type or not canonical.is_known(kind))
     return plain(array) if fallen_back else leaves.get(kind.name, _leaf)(array, kind)
 
 

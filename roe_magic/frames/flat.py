@@ -86,7 +86,11 @@ class FlatReader:
 
     def _canonical(self, column: pa.ChunkedArray, kind: Type) -> pa.Array:
         array = column.combine_chunks()
-        return (check_labels(array, kind) if kind.name.startswith("Enum") else array).cast(arrow_type(kind, self.form))
+        if kind.name.startswith("Enum"):
+            check_labels(array, kind)
+        if kind.name == "Decimal":
+            array.validate(full=True)  # the CSV reader takes more digits than the type has
+        return array.cast(arrow_type(kind, self.form))
 
     def _quoted(self, first_row: bytes) -> list[bool] | None:
         """Tell from the first row which columns come as JSON strings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -16,7 +16,7 @@ from roe_magic.clickhouse_types import Type
 from roe_magic.errors import ProtocolError
 from roe_magic.frames import schema as canonical
 from roe_magic.frames import times
-from roe_magic.frames.arrow import check_labels, enumerate_labels, fallen_back, labels_of
+from roe_magic.frames.arrow import check_labels, enumerate_labels, fallen_back
 from roe_magic.frames.schema import (
     AS_BYTES,
     AS_TEXT,
@@ -27,6 +27,7 @@ from roe_magic.frames.schema import (
     bare,
     column_type,
     element_names,
+    labels_of,
     resolve,
 )
 from roe_magic.frames.texts import as_text, document, encode
@@ -47,7 +48,7 @@ JSON_SETTINGS: dict[str, str] = {
 }
 
 # What a conversion raises on a cell that is not what its column's type says.
-Unfit = (pa.ArrowException, TypeError, ValueError, OverflowError, InvalidOperation, KeyError, AttributeError)
+Unfit = (pa.ArrowException, TypeError, ValueError, ArithmeticError, KeyError, AttributeError)
 
 
 def from_rows(
@@ -330,6 +331,8 @@ def _map(cells: Cells, kind: Type, form: Form) -> pa.Array:
 def _tuple(cells: Cells, kind: Type, form: Form) -> pa.Array:
     names = element_names(kind)
     if not names:
+        if any(cells):
+            raise TypeError("a tuple of nothing has an element")
         return pa.array([None if cell is None else {} for cell in cells], pa.struct([]))
     nothing = (None,) * len(names)
     rows = [nothing if cell is None else _elements(cell, names) for cell in cells]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from roe_magic.clickhouse_types import Type, parse
+from roe_magic.clickhouse_types import Named, Type, parse
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.texts import as_text, encode
 
@@ -137,7 +137,9 @@ def is_known(kind: Type) -> bool:
     kind = bare(kind)
     needs = {"Array": 1, "Map": 2}.get(kind.name, 0)
     if kind.name == "Decimal":
-        return len(kind.args) == 2 and 0 < integer(kind, 0, 0) <= 76
+        return len(kind.args) == 2 and 0 <= integer(kind, 1, -1) <= integer(kind, 0, 0) <= 76 and kind.args[0] != 0
+    if kind.name in ("Enum8", "Enum16"):
+        return 0 < len(kind.args) == len(labels_of(kind)) == len(set(labels_of(kind).values()))
     return (kind.name in _SIMPLE or kind.name in TEXT or kind.name in _PARAMETRIC) and len(kind.types) >= needs
 
 
@@ -147,7 +149,7 @@ def column_type(kind: Type, form: Form) -> pa.DataType:
     while inner.name in _WRAPPERS and inner.types:
         low_cardinality |= inner.name == "LowCardinality"
         inner = inner.types[-1]
-    if inner.name.startswith("Enum"):
+    if inner.name.startswith("Enum") and is_known(inner):
         return pa.dictionary(_index_type(len(inner.args)), pa.string())
     if low_cardinality and inner.name in TEXT and not form.stored:
         return pa.dictionary(pa.int32(), form.text)
@@ -270,7 +272,13 @@ def _decimal(kind: Type, _: Form) -> pa.DataType:
 
 def element_names(kind: Type) -> tuple[str, ...]:
     """Give the field names of a Tuple: its own, or "1", "2", ... as ClickHouse numbers them."""
-    return tuple(map(as_text, kind.names or range(1, len(kind.types) + 1)))
+    names = tuple(map(as_text, kind.names or ()))
+    return names if len(set(names)) == len(kind.types) else tuple(map(str, range(1, len(kind.types) + 1)))
+
+
+def labels_of(kind: Type) -> dict[int, str]:
+    """Give an Enum's labels by their numbers."""
+    return {arg.value: as_text(arg.name) for arg in kind.args if isinstance(arg, Named) and isinstance(arg.value, int)}
 
 
 def _struct(kind: Type, form: Form) -> pa.DataType:

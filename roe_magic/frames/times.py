@@ -38,7 +38,7 @@ def datetimes(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
 
 
 def _local(naive: pa.Array, kind: Type) -> pa.Array:
-    return pc.assume_timezone(naive, zone(kind), ambiguous="earliest", nonexistent="earliest")
+    return pc.assume_timezone(naive, zone(kind), ambiguous="earliest", nonexistent="raise")
 
 
 def written(texts: pa.Array, kind: Type, want: pa.DataType) -> pa.Array:
@@ -60,6 +60,8 @@ def as_written(moments: pa.Array, digits: int) -> pa.Array:
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d(?::\d\d)?)?\Z")
 # As ClickHouse writes it, or as Python does: "-1 day, 23:59:59".
 _CLOCK = re.compile(r"(?:(-?\d+) days?, )?([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,9}))?\Z")
+# The years 1900 to 2299, in seconds since 1970: all that ClickHouse has.
+_FIRST, _LAST = -2_208_988_800, 10_413_792_000
 _PER_SECOND = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
@@ -67,6 +69,8 @@ def careful_datetime(cell: Any, kind: Type) -> int:
     """Read one moment, however it is written, as ticks of the column's unit since 1970."""
     digits = _PER_SECOND["s" if kind.name == "DateTime" else unit(kind)]
     if isinstance(cell, (int, float, Decimal)):
+        if not _FIRST <= cell < _LAST:
+            raise ValueError(f"{cell!r} is not a number of seconds within the type's years")
         return _ticks(Decimal(str(cell)), digits)
     found = _MOMENT.match(cell)
     if found is None:
