@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from roe_magic import models
+from roe_magic.service import wire
 from roe_magic.service.engine import Engine, Job, Limits, Outcome
 
 PATIENCE = 120.0
@@ -64,7 +65,7 @@ class LiveEngine:
         job, future = self.submit(sql, **options)
         outcome = future.result(PATIENCE)
         assert outcome.status == models.SUCCESS, outcome.error
-        return rows_of(job, statement % len(outcome.statements))
+        return rows_of(job, statement % len(wire.statements_in(outcome.statements)))
 
 
 def table_of(job: Job, statement: int) -> pa.Table:

@@ -21,7 +21,7 @@ from engines import PATIENCE, LiveEngine, rows_of, table_of
 
 from roe_magic import models
 from roe_magic.errors import MissingExtra, ServiceError, UsageError
-from roe_magic.service import child
+from roe_magic.service import child, wire
 from roe_magic.service import engine as engine_module
 from roe_magic.service.child import RESTARTED
 from roe_magic.service.engine import Engine, Limits
@@ -82,7 +82,7 @@ def test_a_statement_tells_what_it_was_and_what_it_gave(live: LiveEngine) -> Non
     sql = "SELECT number AS n, toString(number) AS s FROM numbers(100000) WHERE number % 20000 = 0"
     job, future = live.submit(sql)
     outcome = future.result(PATIENCE)
-    (statement,) = outcome.statements
+    (statement,) = wire.statements_in(outcome.statements)
     assert (outcome.status, outcome.error) == (models.SUCCESS, None)
     assert statement.query == sql
     assert (statement.column_names, statement.column_types) == (["n", "s"], ["UInt64", "String"])
@@ -100,7 +100,7 @@ def test_statements_are_cut_by_the_engines_lexer(live: LiveEngine) -> None:
     """Semicolons in strings, names, comments and heredocs do not cut, and empty pieces are dropped."""
     sql = ";SELECT 'é;' AS `a;b`; -- one; two\n /* ; */ ;\nSELECT $x$;$x$, 'it\\'s;' /* 🦜; */;;"
     outcome = live.run(sql)
-    assert [statement.query for statement in outcome.statements] == [
+    assert [statement.query for statement in wire.statements_in(outcome.statements)] == [
         "SELECT 'é;' AS `a;b`",
         "SELECT $x$;$x$, 'it\\'s;'",
     ]
@@ -116,7 +116,7 @@ def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine)
     assert outcome.error is not None
     assert outcome.error.startswith("Statement 2 of 3: Code: 60. ")
     assert outcome.error.endswith("(UNKNOWN_TABLE)")
-    assert [statement.query for statement in outcome.statements] == ["SELECT 1"]
+    assert [statement.query for statement in wire.statements_in(outcome.statements)] == ["SELECT 1"]
     assert rows_of(job, 0) == [(1,)]
     assert not (job.folder / "2.arrow").exists()
 
@@ -164,9 +164,10 @@ def test_ddl_and_insert_give_an_empty_result_with_counts(live: LiveEngine) -> No
     job, future = live.submit(sql, use_admin=True)
     outcome = future.result(PATIENCE)
     assert outcome.status == models.SUCCESS, outcome.error
-    written = [statement.summary and statement.summary.written_rows for statement in outcome.statements]
+    statements = wire.statements_in(outcome.statements)
+    written = [statement.summary and statement.summary.written_rows for statement in statements]
     assert written == [0, 2, 10, 0, 0]
-    assert [statement.row_count for statement in outcome.statements] == [0, 0, 0, 1, 0]
+    assert [statement.row_count for statement in statements] == [0, 0, 0, 1, 0]
     assert table_of(job, 1).num_columns == 0
     assert rows_of(job, 3) == [(12,)]
 
@@ -215,14 +216,14 @@ def test_rows_come_with_clickhouse_type_names(
     job, future = live.submit(sql)
     outcome = future.result(PATIENCE)
     assert outcome.status == models.SUCCESS, outcome.error
-    assert outcome.statements[0].column_types == types
+    assert wire.statements_in(outcome.statements)[0].column_types == types
     assert rows_of(job, 0) == rows
 
 
 def test_a_scalar_subquery_runs_once(live: LiveEngine) -> None:
     """Asking for the types of a result does not run the heavy part of it a second time."""
     sql = "SELECT (SELECT max(sipHash64(number)) FROM numbers(50000000)) > 0 AS a"
-    (statement,) = live.run(sql).statements
+    (statement,) = wire.statements_in(live.run(sql).statements)
     assert statement.summary is not None
     took = (statement.end_timestamp - statement.start_timestamp) * 1e9
     assert took < 1.6 * statement.summary.elapsed_ns
@@ -234,7 +235,7 @@ def test_a_result_of_many_parts_is_whole_and_in_order(live: LiveEngine) -> None:
         "SELECT number FROM numbers(1000000); SELECT number, '1'::Variant(UInt8, String) FROM numbers(150000)"
     )
     outcome = future.result(PATIENCE)
-    assert [statement.row_count for statement in outcome.statements] == [1000000, 150000]
+    assert [statement.row_count for statement in wire.statements_in(outcome.statements)] == [1000000, 150000]
     assert table_of(job, 0)["number"].to_pylist() == list(range(1000000))
     assert table_of(job, 1)["number"].to_pylist() == list(range(150000))
 
@@ -275,7 +276,7 @@ def test_cancel_returns_when_the_engine_has_stopped(live: LiveEngine) -> None:
     pid = live.engine.pid
     job, future = endless(live)
     assert live.call(live.engine.cancel(job)) is True
-    assert future.result(PATIENCE) == engine_module.Outcome(models.REVOKED, [], None)
+    assert future.result(PATIENCE) == engine_module.Outcome(models.REVOKED)
     assert live.engine.pid == pid
     assert live.call(live.engine.cancel(job)) is False
 
@@ -331,7 +332,7 @@ def test_an_engine_that_will_not_stop_is_replaced(
     monkeypatch.setattr(engine_module, "CANCEL_SECONDS", 0.0)
     assert live.call(live.engine.cancel(job)) is True
     assert stubborn.result(PATIENCE).status == models.REVOKED
-    assert bystander.result(PATIENCE) == engine_module.Outcome(models.FAILURE, [], RESTARTED)
+    assert bystander.result(PATIENCE) == engine_module.Outcome(models.FAILURE, RESTARTED)
     assert live.rows("SELECT 1") == [(1,)]
     assert live.engine.pid not in {None, pid}
 
@@ -345,7 +346,7 @@ def test_a_killed_engine_is_replaced_and_loses_no_rows(make: Callable[..., LiveE
     _, running = endless(live)
     assert live.engine.pid
     os.kill(live.engine.pid, signal.SIGKILL)
-    assert running.result(PATIENCE) == engine_module.Outcome(models.FAILURE, [], RESTARTED)
+    assert running.result(PATIENCE) == engine_module.Outcome(models.FAILURE, RESTARTED)
     assert live.rows("SELECT a FROM kept ORDER BY a") == [(1,), (2,)]
 
 

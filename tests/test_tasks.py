@@ -121,8 +121,8 @@ def test_many_wait_for_one_query(tmp_path: Path) -> None:
 def test_changes_are_paced(tmp_path: Path) -> None:
     """However often the figures change, a watcher hears of it at most every quarter of a second, and of the end."""
 
-    async def act(_: Scene) -> None:
-        live = Live(schema.Query(id=schema.uuid4(), status="PENDING"))
+    async def act(scene: Scene) -> None:
+        live = Live(scene.store.add_query(scene.key, "SELECT 1"))
 
         async def work() -> None:
             for n in range(100):

@@ -22,6 +22,8 @@ from roe_magic.frames.schema import AS_BYTES, AS_TEXT, STORED, resolve
 ROWS = 1024
 # Small arrays are joined when there are so many of them.
 _PARTS = 64
+# Arrow's CSV reader takes a millisecond to begin.
+_FEW = 500
 
 
 class TableBuilder:
@@ -41,7 +43,7 @@ class TableBuilder:
         if not len(ends):
             return
         text, ends = self._without_comma(text, ends)
-        arrays = self._flat.read(text, ends)
+        arrays = self._flat.read(text, ends) if len(ends) > _FEW else None
         if arrays is not None:
             self.count += len(ends)
             for column, array in zip(self.columns, arrays, strict=True):

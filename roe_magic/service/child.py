@@ -10,7 +10,6 @@ import platform
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +21,7 @@ from roe_magic.errors import MissingExtra, ServiceError, UsageError
 
 RESTARTED = "The engine was restarted while this query ran; run it again."
 START_SECONDS = 120.0
+_CHUNK = 1 << 16
 
 # Not `-m`: this package may be importable through the parent's own search path only, and the working folder, which
 # holds temporary files, must not be on the path.
@@ -43,7 +43,7 @@ class EngineGone(ServiceError):
 class Child:
     """The running process and the calls that it has not answered yet.
 
-    A plain Popen and a thread that reads: asyncio's own subprocesses may reap a child twice, and depend on the loop.
+    A plain Popen: asyncio's own subprocesses may reap a child twice.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -53,8 +53,9 @@ class Child:
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._progress: dict[int, Callable[[dict[str, Any]], None]] = {}
         self._next = 0
-        self._reader = threading.Thread(target=self._read, name="roe-engine-reader", daemon=True)
-        self._reader.start()
+        assert process.stdout
+        self._output, self._received = process.stdout.fileno(), bytearray()
+        self._loop.add_reader(self._output, self._read)
 
     @classmethod
     async def start(cls, folder: Path, writable: list[Path], limits: dict[str, str]) -> Child:
@@ -107,31 +108,25 @@ class Child:
 
     async def kill(self) -> None:
         """End the process now, and wait until it has ended."""
-        self.alive = False
-        self.process.kill()
-        await asyncio.to_thread(self._reap)
         self._gone()
-
-    def _reap(self) -> None:
-        self._reader.join()
-        self.process.wait()
+        self.process.kill()
+        await asyncio.to_thread(self.process.wait)
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 if pipe:
                     pipe.close()
 
     def _read(self) -> None:
-        """Read messages until the process ends (in a thread of its own)."""
-        source = self.process.stdout
-        assert source
-        # The loop may have closed: then nobody waits for the message.
-        with contextlib.suppress(RuntimeError):
-            while len(head := source.read(4)) == 4:
-                body = source.read(struct.unpack(">I", head)[0])
-                # What msgpack cannot say comes as JSON; a message of msgpack never begins with a brace.
-                message = json.loads(body) if body.startswith(b"{") else msgspec.msgpack.decode(body)
-                self._loop.call_soon_threadsafe(self._take, message)
-            self._loop.call_soon_threadsafe(self._gone)
+        """Take what has come (called by the loop): some whole messages, and the beginning of another."""
+        chunk = os.read(self._output, _CHUNK)
+        self._received += chunk
+        while (end := _end(self._received)) <= len(self._received):
+            body = bytes(self._received[4:end])
+            del self._received[:end]
+            # What msgpack cannot say comes as JSON; a message of msgpack never begins with a brace.
+            self._take(json.loads(body) if body.startswith(b"{") else msgspec.msgpack.decode(body))
+        if not chunk:
+            self._gone()
 
     def _take(self, message: dict[str, Any]) -> None:
         if "hello" in message:
@@ -156,12 +151,18 @@ class Child:
 
     def _gone(self) -> None:
         self.alive = False
+        self._loop.remove_reader(self._output)
         for future in (self._hello, *self._calls.values()):
             if not future.done():
                 future.set_exception(EngineGone(RESTARTED))
         # Where nobody waits any more, that is not a mistake to report.
         if not self._hello.cancelled():
             self._hello.exception()
+
+
+def _end(received: bytearray) -> int:
+    """Tell where the first message ends, by the length in front of it."""
+    return 4 + (struct.unpack_from(">I", received)[0] if len(received) >= 4 else 0)
 
 
 def _spawn(order: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:

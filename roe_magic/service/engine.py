@@ -56,11 +56,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a submission ended: SUCCESS, FAILURE or REVOKED; the statements that came to their end, without rows."""
+    """How a submission ended: SUCCESS, FAILURE or REVOKED, and what of it came to an end.
+
+    ``statements`` is as :func:`roe_magic.service.wire.statements_out` gives it.
+    """
 
     status: str
-    statements: list[models.Statement]
-    error: str | None
+    error: str | None = None
+    statements: bytes = b"[]"
 
 
 @dataclass
@@ -142,7 +145,7 @@ class Engine:
         _check_database(job.database)
         live = self._live[job.id] = _Live()
         try:
-            outcome = Outcome(models.REVOKED, [], None)
+            outcome = Outcome(models.REVOKED)
             if await self._slot(live):
                 try:
                     on_start()
@@ -219,6 +222,8 @@ class Engine:
 
     async def _slot(self, live: _Live) -> bool:
         """Wait for a free place; False when the submission was cancelled before it got one."""
+        if not self._slots.locked():
+            return await self._slots.acquire()
         slot = asyncio.ensure_future(self._slots.acquire())
         stop = asyncio.ensure_future(live.cancelled.wait())
         try:
@@ -241,20 +246,18 @@ class Engine:
         try:
             child = await self._ready()
             if live.cancelled.is_set():
-                return Outcome(models.REVOKED, [], None)
+                return Outcome(models.REVOKED)
             live.running = True
-            found = await child.call("run", progress, **_arguments(job))
+            return Outcome(**await child.call("run", progress, **_arguments(job)))
         except EngineGone:
             cancelled = live.cancelled.is_set()
-            return Outcome(models.REVOKED if cancelled else models.FAILURE, [], None if cancelled else RESTARTED)
+            return Outcome(models.REVOKED) if cancelled else Outcome(models.FAILURE, RESTARTED)
         except asyncio.CancelledError:
             live.cancelled.set()
             with contextlib.suppress(EngineGone):
                 if live.running and self._child:
                     self._child.send("cancel", tag=job.id)
             raise
-        statements = [codec.parse(models.Statement, item) for item in found["statements"]]
-        return Outcome(found["status"], statements, found["error"])
 
     async def _call(self, method: str, **arguments: Any) -> Any:
         return await (await self._ready()).call(method, **arguments)

@@ -20,6 +20,9 @@ from roe_magic.service.pieces import Token
 
 WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key (in a notebook: %%roe --use-admin)"
 
+# As many rows are as quick one way as another.
+_FEW = 1000
+
 Node = Mapping[str, Any]
 _NAMES = frozenset({"Identifier", "TableIdentifier"})
 
@@ -32,11 +35,12 @@ class Refused(Exception):
 class Verdict:
     """What a permitted statement is.
 
-    ``action`` is ``read``, ``write``, ``set`` or ``use``.
+    ``action`` is ``read``, ``write``, ``set`` or ``use``; ``is_small`` tells that a SELECT promises few rows.
     """
 
     action: str
     is_select: bool = False
+    is_small: bool = False
     has_scalar_subquery: bool = False
 
 
@@ -79,6 +83,7 @@ def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admi
     return Verdict(
         "write" if kind in permitted.WRITES else "read",
         is_select=select,
+        is_small=select and all(_is_small(one) for one in (tree.get("list_of_selects") or {}).get("children", [])),
         has_scalar_subquery=select and _has_scalar_subquery(tree),
     )
 
@@ -275,6 +280,13 @@ def _setting(change: Node) -> tuple[str, str]:
     # It goes into a connection string.
     _require(re.fullmatch(r"[\w.,+-]{1,64}", text), f"the setting {name} cannot have that value")
     return name, {"True": "1", "False": "0"}.get(text, text)
+
+
+def _is_small(select: Node) -> bool:
+    """Whether a SELECT is from no table, or has a small number as its LIMIT."""
+    limit = ((select.get("limit_length") or {}).get("value") or {}).get("value")
+    few = isinstance(limit, int) and limit <= _FEW
+    return select.get("type") == "SelectQuery" and (few or "tables" not in select)
 
 
 def _has_scalar_subquery(tree: Node) -> bool:

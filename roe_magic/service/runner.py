@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from roe_magic import codec, frames, models
+from roe_magic import frames, models
 from roe_magic.errors import RoeError
-from roe_magic.service import guard, results
+from roe_magic.service import guard, results, wire
 from roe_magic.service.embedded import Embedded, EngineError, Figures
 from roe_magic.service.guard import Refused, Verdict
 from roe_magic.service.pieces import Piece, insert_as_select, lift_settings, split
@@ -72,7 +72,7 @@ def run(engine: Embedded, job: Submission, report: Callable[[dict[str, int]], No
         status, error = models.FAILURE, "The query is nested too deeply."
     except (OSError, ValueError, RoeError) as failure:
         status, error = models.FAILURE, f"The engine's answer could not be kept: {failure}"
-    return {"status": status, "error": error, "statements": [codec.to_wire(item) for item in done]}
+    return {"status": status, "error": error, "statements": wire.statements_out(done)}
 
 
 def _statements(
@@ -200,7 +200,9 @@ class _Run:
             self._engine.query(sql, settings, figures=self._figures, on_progress=self._progress)
             self._figures.result_rows = 0
             return self._nothing()
-        columns = self._columns(sql, settings, verdict) if verdict.is_select else None
+        # To ask for the types first pays where many rows may come.
+        ask = verdict.is_select and not verdict.is_small
+        columns = self._columns(sql, settings, verdict) if ask else None
         if columns and frames.arrow_is_faithful(columns[1]):
             parts = self._stream(sql, {**settings, **frames.ARROW_SETTINGS}, "ArrowStream", verdict)
             results.write_arrow(self._path, columns[0], columns[1], parts)

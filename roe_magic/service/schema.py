@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column, relationship
 
 # What kind of submission a query is: the contract's, or that of the tables' own query API.
 WORKSHEET, TABLE = "worksheet", "table"
@@ -99,18 +99,18 @@ class Worksheet(Base):
     creator: Mapped[User | None] = relationship(lazy="joined")
 
 
-class Query(Base):
-    """One submission and, in the end, what became of it."""
+class Query(MappedAsDataclass, Base, kw_only=True, eq=False, repr=False):
+    """One submission and, in the end, what became of it; a new one has all its defaults before it is written down."""
 
     __tablename__ = "queries"
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default_factory=uuid4)
     kind: Mapped[str] = mapped_column(default=WORKSHEET)
     query: Mapped[str]
     use_admin: Mapped[bool] = mapped_column(default=False)
-    row_limit: Mapped[int | None]
-    task_id: Mapped[UUID] = mapped_column(default=uuid4)
+    row_limit: Mapped[int | None] = mapped_column(default=None)
+    task_id: Mapped[UUID] = mapped_column(default_factory=uuid4)
     status: Mapped[str] = mapped_column(index=True)
-    error: Mapped[str | None]
+    error: Mapped[str | None] = mapped_column(default=None)
     # One models.Statement per statement that ran, as a JSON list without the rows; the rows are files.
     statements: Mapped[bytes] = mapped_column(default=b"[]")
     result_bytes: Mapped[int] = mapped_column(default=0)
@@ -119,13 +119,13 @@ class Query(Base):
     organization_id: Mapped[UUID] = mapped_column(sa.ForeignKey("organizations.id"))
     worksheet_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("worksheets.id"))
     creator_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
-    created_at: Mapped[datetime] = mapped_column(default=now)
-    updated_at: Mapped[datetime] = mapped_column(default=now)
-    started_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    started_at: Mapped[datetime | None] = mapped_column(default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(default=None)
 
-    organization: Mapped[Organization] = relationship(lazy="joined")
-    worksheet: Mapped[Worksheet | None] = relationship(lazy="joined")
-    creator: Mapped[User | None] = relationship(lazy="joined")
+    organization: Mapped[Organization] = relationship(lazy="joined", init=False)
+    worksheet: Mapped[Worksheet | None] = relationship(lazy="joined", init=False)
+    creator: Mapped[User | None] = relationship(lazy="joined", init=False)
 
     __table_args__ = (sa.Index("ix_queries_worksheet_created", "worksheet_id", "created_at"),)

@@ -211,9 +211,9 @@ class Tasks:
             outcome = await self._outcome(live)
         except Exception:
             log.exception("The engine failed at query %s", live.row.id)
-            outcome = Outcome(models.FAILURE, [], "The service failed to run this query; its log says more.")
+            outcome = Outcome(models.FAILURE, "The service failed to run this query; its log says more.")
         if self.closing and outcome.status != models.SUCCESS:
-            outcome = Outcome(models.FAILURE, outcome.statements, STOPPED)
+            outcome = Outcome(models.FAILURE, STOPPED, outcome.statements)
         self._finish(live, outcome)
         await self._make_room()
 
@@ -223,7 +223,7 @@ class Tasks:
         await self.ensure_database(database)
         folder.mkdir(exist_ok=True)
         if live.cancelled or self.closing:
-            return Outcome(models.REVOKED, [], None)
+            return Outcome(models.REVOKED)
         job = Job(id=str(row.id), sql=_sql(row), database=database, use_admin=row.use_admin, folder=folder)
         return await self._engine.run(job, lambda: _started(live), live.change)
 
@@ -233,7 +233,7 @@ class Tasks:
         end: dict[str, Any] = {
             "status": outcome.status,
             "error": outcome.error,
-            "statements": wire.statements_out(outcome.statements),
+            "statements": outcome.statements,
             "finished_at": moment,
             "updated_at": moment,
             "started_at": live.row.started_at,
