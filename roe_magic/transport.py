@@ -7,6 +7,7 @@ Foreign exceptions are translated here and nowhere else, without their context: 
 from __future__ import annotations
 
 import http.client
+import os
 import platform
 import random
 import ssl
@@ -29,6 +30,7 @@ from roe_magic.errors import ConnectFailed, DeadlineExceeded, ProtocolError, Roe
 from roe_magic.polling import Attempt, RateLimit, attempts, retry_after
 
 USER_AGENT = f"roe-magic/{__version__} (python/{platform.python_version()}; requests/{requests.__version__})"
+_HEADERS = {**requests.utils.default_headers(), "User-Agent": USER_AGENT, "Accept": "application/json"}
 CONNECT_TIMEOUT = 10.0
 CHUNK = 1 << 16
 _REPEATABLE_GET = {429, 500, 502, 503, 504}
@@ -57,11 +59,13 @@ class Transport:
         self.settings = settings
         self._clock, self._sleep, self._dice = clock, sleep, dice
         self._limit = RateLimit(clock=clock)
-        self._session = _session(settings)
+        # Not a Session: cookies, redirects and ~/.netrc are not wanted, and it would double the time of a request.
+        self._adapter = _Adapter(pool_maxsize=32)
+        self._auth = _Bearer(settings.api_key)
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._session.close()
+        self._adapter.close()
 
     def send(self, call: Call) -> Reply:
         """Send a call, again where that is safe, and give its successful answer.
@@ -126,19 +130,20 @@ class Transport:
 
     def _exchange(self, call: Call, url: str) -> Reply:
         deadline = self.settings.timeout + call.extra_time if self.settings.timeout else None
+        request = requests.PreparedRequest()
         try:
-            response = self._session.request(
+            request.prepare(
                 call.method,
                 url,
+                headers={**_HEADERS, **call.headers},
                 params={name: value for name, value in call.params.items() if value is not None},
                 json=call.json,
                 data=call.form,
                 files=call.files,
-                headers=dict(call.headers),
-                timeout=(min(CONNECT_TIMEOUT, deadline or CONNECT_TIMEOUT), deadline),
-                allow_redirects=False,
-                stream=True,
+                auth=self._auth,
             )
+            timeout: Any = (min(CONNECT_TIMEOUT, deadline or CONNECT_TIMEOUT), deadline)
+            response = self._adapter.send(request, stream=True, timeout=timeout, **self._environment(url))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             problem: BaseException = _translate(error, self.settings, deadline)
         except KeyboardInterrupt:
@@ -146,6 +151,13 @@ class Transport:
         else:
             return Reply(response.status_code, response.headers, self._chunks(response, deadline), response.close)
         raise problem
+
+    def _environment(self, url: str) -> dict[str, Any]:
+        """Read what the environment says of proxies and certificates."""
+        if self.settings.is_loopback:  # a proxy cannot reach this machine's own services
+            return {}
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        return {"proxies": requests.utils.get_environ_proxies(url, no_proxy=None), "verify": bundle or True}
 
     def _chunks(self, response: requests.Response, deadline: float | None) -> Iterator[bytes]:
         """Yield the body as it arrives; the connection's own deadline ends a drip."""
@@ -239,7 +251,7 @@ def _sentence(error: BaseException) -> str:
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Puts the key on each request; an auth object, or ~/.netrc would replace it."""
+    """Puts the key on each request, so that no variable of ours ever holds it as text."""
 
     def __init__(self, key: Secret) -> None:
         self._key = key
@@ -247,25 +259,6 @@ class _Bearer(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return request
-
-
-def _session(settings: Settings) -> requests.Session:
-    session = requests.Session()
-    session.auth = _Bearer(settings.api_key)
-    session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
-    session.cookies.set_policy(_NoCookies())
-    # A proxy cannot reach this machine's own services.
-    session.trust_env = not settings.is_loopback
-    session.mount("https://", _Adapter(pool_maxsize=32))
-    session.mount("http://", _Adapter(pool_maxsize=32))
-    return session
-
-
-class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[name-defined,misc]  # re-exported by requests
-    """Keeps no cookies, so that threads share no state."""
-
-    def set_ok(self, cookie: Any, request: Any) -> bool:
-        return False
 
 
 class _Adapter(HTTPAdapter):

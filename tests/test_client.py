@@ -446,9 +446,9 @@ def test_a_connection_error_shows_no_key(caplog: pytest.LogCaptureFixture) -> No
 
 def test_no_repr_shows_the_key(client: RoeClient) -> None:
     """Of the client, or of anything that it is made of."""
-    seen = [client, client.settings, client._transport, vars(client._transport), client._transport._session]
+    seen = [client, client.settings, client._transport, vars(client._transport), client._transport._adapter]
     assert not [thing for thing in seen if KEY in repr(thing)]
-    assert KEY not in repr(client._transport._session.headers)
+    assert KEY not in repr(vars(client._transport._auth))
     with pytest.raises(TypeError):
         pickle.dumps(client)
 

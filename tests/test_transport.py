@@ -309,7 +309,7 @@ def test_what_an_answer_left_of_its_time_is_not_the_time_of_the_next_request() -
     whole = bytes_of({"ok": 1})
     with ScriptedServer(drip(whole, at_once=len(whole) - 4)) as server, Sender(server.url, timeout=30.0) as sender:
         assert sender.json() == {"ok": 1}
-        manager: Any = sender.transport._session.get_adapter(server.url)
+        manager: Any = sender.transport._adapter
         (pool,) = (manager.poolmanager.pools[key] for key in manager.poolmanager.pools.keys())  # noqa: SIM118  # no dict
         assert [kept.sock.gettimeout() for kept in pool.pool.queue if kept] == [30.0]
 

@@ -36,6 +36,8 @@ async def run(parts: Parts, listener: socket.socket, stop: asyncio.Event) -> Non
     config = uvicorn.Config(
         create_app(contextlib.nullcontext(parts)),
         log_level="warning",
+        # The same answers whatever else is installed.
+        http="h11",
         access_log=False,
         server_header=False,
         proxy_headers=False,
