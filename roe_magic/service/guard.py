@@ -283,10 +283,17 @@ def _setting(change: Node) -> tuple[str, str]:
 
 
 def _is_small(select: Node) -> bool:
-    """Whether a SELECT is from no table, or has a small number as its LIMIT."""
+    """Whether a SELECT has a small number as its LIMIT, or is from no table and multiplies no row."""
+    if select.get("type") != "SelectQuery":
+        return False
     limit = ((select.get("limit_length") or {}).get("value") or {}).get("value")
-    few = isinstance(limit, int) and limit <= _FEW
-    return select.get("type") == "SelectQuery" and (few or "tables" not in select)
+    if isinstance(limit, int) and limit <= _FEW:
+        return True
+    return "tables" not in select and not any(_multiplies(node) for _, node in _nodes(select))
+
+
+def _multiplies(node: Node) -> bool:
+    return node.get("type") == "Function" and str(node.get("name")).lower() in {"arrayjoin", "unnest"}
 
 
 def _has_scalar_subquery(tree: Node) -> bool:

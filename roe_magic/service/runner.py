@@ -111,7 +111,8 @@ class _Throttle:
 
     def __init__(self, report: Callable[[dict[str, int]], None], statement: int, statements: int) -> None:
         self._report, self._place = report, {"statement": statement, "statements": statements}
-        self._next = 0.0
+        # A statement that ends sooner needs no progress.
+        self._next = time.monotonic() + PROGRESS_SECONDS
         self.seen: dict[str, int] = {}
 
     def __call__(self, figures: Mapping[str, int]) -> None:
@@ -200,18 +201,18 @@ class _Run:
             self._engine.query(sql, settings, figures=self._figures, on_progress=self._progress)
             self._figures.result_rows = 0
             return self._nothing()
-        # To ask for the types first pays where many rows may come.
-        ask = verdict.is_select and not verdict.is_small
-        columns = self._columns(sql, settings, verdict) if ask else None
+        # To ask for the types first, and to take the rows in parts, pays where many may come.
+        many = verdict.is_select and not verdict.is_small
+        columns = self._columns(sql, settings, verdict) if many else None
         if columns and frames.arrow_is_faithful(columns[1]):
-            parts = self._stream(sql, {**settings, **frames.ARROW_SETTINGS}, "ArrowStream", verdict)
+            parts = self._parts(sql, {**settings, **frames.ARROW_SETTINGS}, "ArrowStream", many=True)
             results.write_arrow(self._path, columns[0], columns[1], parts)
             return columns
-        parts = self._stream(sql, {**settings, **frames.JSON_SETTINGS}, results.JSON_FORMAT, verdict)
+        parts = self._parts(sql, {**settings, **frames.JSON_SETTINGS}, results.JSON_FORMAT, many=many)
         return results.write_json(self._path, parts)
 
-    def _stream(self, sql: str, settings: dict[str, str], form: str, verdict: Verdict) -> Iterator[bytes]:
-        if not verdict.is_select:
+    def _parts(self, sql: str, settings: dict[str, str], form: str, *, many: bool) -> Iterator[bytes]:
+        if not many:
             yield self._engine.query(sql, settings, form=form, figures=self._figures, on_progress=self._progress)
             return
         for part in self._engine.stream(sql, settings, form=form, figures=self._figures, on_progress=self._progress):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -237,7 +238,7 @@ class Tasks:
             "finished_at": moment,
             "updated_at": moment,
             "started_at": live.row.started_at,
-            "result_bytes": sum(file.stat().st_size for file in self.folder(live.row).glob("*.arrow")),
+            "result_bytes": _bytes_in(self.folder(live.row)),
         }
         try:
             self._store.finish(live.row.id, **end)
@@ -263,6 +264,15 @@ class Tasks:
             self._ended.pop(query_id, None)
             await run_in_threadpool(shutil.rmtree, self._folder / str(query_id), ignore_errors=True)
         self._stored_bytes = self._store.stored_bytes()
+
+
+def _bytes_in(folder: Path) -> int:
+    """Add up the sizes of a folder's files; there may be no folder."""
+    try:
+        with os.scandir(folder) as files:
+            return sum(file.stat().st_size for file in files)
+    except FileNotFoundError:
+        return 0
 
 
 def _started(live: Live) -> None:
