@@ -91,6 +91,7 @@ class RoeClient:
         worksheet_id: UUID | str | None = None,
         use_admin: bool = False,
         wait: int = WAIT_SUBMIT,
+        rows: bool = False,
     ) -> models.WorksheetQuery:
         """Submit SQL; exactly one query comes of it, or an error says that it is uncertain.
 
@@ -104,6 +105,9 @@ class RoeClient:
             Ask for the right to write.
         wait : int
             Seconds that a server which honours ``Prefer: wait`` may wait for the end before it answers.
+        rows : bool
+            Ask for the rows in the same answer, where they are few and the server offers that; see
+            :func:`roe_magic.download.enclosed`.
 
         Raises
         ------
@@ -116,7 +120,7 @@ class RoeClient:
             path=_ASYNC,
             params={**self._organization(), "worksheet_id": _text(worksheet_id)},
             json=body,
-            headers={"Prefer": f"wait={wait}"} if wait else {},
+            headers={"Prefer": f"wait={wait}{', return=representation' if rows else ''}"} if wait else {},
             extra_time=wait,
         )
         try:

@@ -23,6 +23,8 @@ ARROW_STREAM = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 # The schema metadata key under which an Arrow stream carries its StatementResult, all but the rows, as JSON.
 ARROW_KEY = b"roe.statement"
+# The field of a submit's answer that holds the whole result, where it is small: the Arrow streams in base64.
+RESULT_FIELD = "result_arrow"
 
 
 @dataclass(frozen=True, kw_only=True)

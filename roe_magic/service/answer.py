@@ -14,11 +14,11 @@ from roe_magic import codec
 Body = codec.Model | Sequence[codec.Model] | Mapping[str, Any]
 
 
-def respond(body: Body, status: int = 200, *, waited: int | None = None) -> Response:
-    """Answer a model, a list of models or a mapping; ``waited`` is the ``Prefer: wait`` that was honoured."""
+def respond(body: Body, status: int = 200, *, applied: Sequence[str] = ()) -> Response:
+    """Answer a model, a list of models or a mapping; ``applied`` lists the preferences that were honoured."""
     headers = {"Vary": "Accept, Prefer"}
-    if waited is not None:
-        headers["Preference-Applied"] = f"wait={waited}"
+    if applied:
+        headers["Preference-Applied"] = ", ".join(applied)
     return Response(_encoded(_plain(body)), status, headers, "application/json")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,19 @@ def has_streams(row: schema.Query) -> bool:
     return row.status == models.SUCCESS and row.statements != b"[]"
 
 
+def is_small(row: schema.Query) -> bool:
+    """Tell whether a query's result can go into the answer to its submit."""
+    return has_streams(row) and not row.expired and row.result_bytes < _SMALL
+
+
 def as_arrow(row: schema.Query, folder: Path) -> Response:
     """Answer one Arrow stream per statement, one after the other, each with its statement in the schema's metadata."""
-    statements = wire.statements_in(row.statements)
-    chunks = (chunk for n, one in enumerate(statements) for chunk in _arrow(one, folder / f"{n}.arrow"))
-    return _answer(row, chunks, models.ARROW_STREAM)
+    return _answer(row, _streams(row, folder), models.ARROW_STREAM)
+
+
+def as_text(row: schema.Query, folder: Path) -> str:
+    """Give the same streams as base64."""
+    return base64.b64encode(b"".join(_streams(row, folder))).decode()
 
 
 def as_object(row: schema.Query, folder: Path) -> Response:
@@ -83,6 +92,11 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         for batch in stream:
             for start in range(0, batch.num_rows, _ROWS):
                 yield batch.slice(start, _ROWS)
+
+
+def _streams(row: schema.Query, folder: Path) -> Iterator[bytes]:
+    for n, statement in enumerate(wire.statements_in(row.statements)):
+        yield from _arrow(statement, folder / f"{n}.arrow")
 
 
 def _arrow(statement: models.Statement, path: Path) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ MAX_WAIT = 30
 
 _MAX_FIELDS = 20
 _WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
+_REPRESENTATION = re.compile(r"return\s*=\s*\"?representation\"?\s*(?:;.*)?", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 # msgspec says where: "... - at `$.query`", or "Object missing required field `query`".
 _WHERE = re.compile(r"(?: - at `\$\.(?P<at>\w+)[^`]*`| required field `(?P<lacks>\w+)`)$")
@@ -61,11 +62,17 @@ def parameters(request: Request, kind: type[S]) -> S:
 
 def wait(request: Request) -> int | None:
     """Read ``Prefer: wait=N`` (RFC 7240): how long the caller would wait for the answer, in seconds."""
-    for part in ",".join(request.headers.getlist("prefer")).split(","):
-        found = _WAIT.fullmatch(part.strip())
-        if found:
-            return min(int(found[1]), MAX_WAIT)
-    return None
+    found = next(filter(None, map(_WAIT.fullmatch, _preferences(request))), None)
+    return min(int(found[1]), MAX_WAIT) if found else None
+
+
+def wants_representation(request: Request) -> bool:
+    """Read ``Prefer: return=representation`` (RFC 7240): the caller would have what came of it in the same answer."""
+    return any(map(_REPRESENTATION.fullmatch, _preferences(request)))
+
+
+def _preferences(request: Request) -> list[str]:
+    return [part.strip() for part in ",".join(request.headers.getlist("prefer")).split(",")]
 
 
 def accepts(request: Request, media_type: str) -> bool:

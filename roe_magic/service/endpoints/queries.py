@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from roe_magic import codec, models
 from roe_magic.service import downloads, parts, wire
 from roe_magic.service.answer import respond
 from roe_magic.service.problems import Problem, not_found, unavailable
-from roe_magic.service.request import accepts, fields, parameters, path_id, wait
+from roe_magic.service.request import accepts, fields, parameters, path_id, wait, wants_representation
 from roe_magic.service.schema import Key, Worksheet
 from roe_magic.service.tasks import Live
 
@@ -31,11 +32,15 @@ class _Scope(parts.Scope):
 
 
 async def submit(request: Request) -> Response:
-    """Accept a query and answer its WorksheetQuery, after a wait for its end if the caller prefers."""
+    """Accept a query and answer its WorksheetQuery; if the caller prefers, at its end and with its rows, if few."""
     live = await _submit(request, needs_scope=True)
     seconds = wait(request)
     await live.wait(seconds or 0)
-    return respond(wire.worksheet_query(live.row), waited=seconds)
+    body, applied = wire.worksheet_query(live.row), _waited(seconds)
+    if wants_representation(request) and downloads.is_small(live.row):
+        rows = downloads.as_text(live.row, parts.of(request).tasks.folder(live.row))
+        body, applied = replace(body, extra={models.RESULT_FIELD: rows}), [*applied, "return=representation"]
+    return respond(body, applied=applied)
 
 
 async def run(request: Request) -> Response:
@@ -57,7 +62,7 @@ async def status(request: Request) -> Response:
         headers = {"Preference-Applied": f"wait={seconds}", "Vary": "Accept, Prefer"}
         return StreamingResponse(_lines(live, seconds), media_type=models.NDJSON, headers=headers)
     await live.wait(seconds or 0)
-    return respond(live.status(), waited=seconds)
+    return respond(live.status(), applied=_waited(seconds))
 
 
 async def result(request: Request) -> Response:
@@ -76,6 +81,10 @@ async def cancel(request: Request) -> Response:
     live = _find(request)
     await parts.of(request).tasks.cancel(live)
     return respond(live.status())
+
+
+def _waited(seconds: int | None) -> list[str]:
+    return [] if seconds is None else [f"wait={seconds}"]
 
 
 async def _submit(request: Request, *, needs_scope: bool) -> Live:
