@@ -6,6 +6,7 @@ is bound to the base URL of its own source; :func:`resolve` never sends one sour
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -189,13 +190,17 @@ def with_organization(source: Source, organization_id: str | None) -> Source:
 
 def check_base_url(url: str) -> str:
     """Bring a base URL into one form, or say why it will not do."""
-    url = url.strip()
+    return _checked(url.strip(), allow_http=os.environ.get("ROE_ALLOW_HTTP") == "1")
+
+
+@functools.lru_cache
+def _checked(url: str, *, allow_http: bool) -> str:
     if set(url) & set("@?#"):  # not repeated in the message: it may hold a password
         raise ConfigError("The base URL may hold neither a user name nor a password, a query or a fragment.")
     if not _BASE_URL.fullmatch(url.lower()) or not _has_good_port(url):
         raise ConfigError(f"The base URL {url!r} is not an http or https address.", hint=f"Such as {DEFAULT_BASE_URL}")
     parts = urlsplit(url)
-    if parts.scheme == "http" and not _is_loopback(url) and os.environ.get("ROE_ALLOW_HTTP") != "1":
+    if parts.scheme == "http" and not _is_loopback(url) and not allow_http:
         raise ConfigError(
             f"{parts.netloc} is asked for over plain http, which would send the API key unencrypted.",
             hint="Use https://, or set ROE_ALLOW_HTTP=1 if you trust the network between.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import getpass
 import os
 from collections.abc import Mapping
@@ -20,6 +21,11 @@ def config_path() -> Path:
     """Tell where the user's file is; ``ROE_CONFIG_FILE`` moves it."""
     if moved := os.environ.get("ROE_CONFIG_FILE"):
         return Path(moved)
+    return _usual_path()
+
+
+@functools.cache
+def _usual_path() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_config_dir("roe-magic", appauthor=False)) / "config.ini"
@@ -27,8 +33,18 @@ def config_path() -> Path:
 
 def read_profiles(path: Path | None = None) -> dict[str, dict[str, str]]:
     """Read the user's file: one section per profile, as in an INI file."""
-    parser = configparser.ConfigParser(interpolation=None)
     location = path or config_path()
+    try:
+        found = location.stat()
+    except OSError:
+        return {}
+    return _read_profiles(location, found.st_mtime_ns, found.st_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_profiles(location: Path, *_: int) -> dict[str, dict[str, str]]:
+    """Read the file; every cell asks, and it seldom changes."""
+    parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(location, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:

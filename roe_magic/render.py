@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from roe_magic.words import clean, count, plural
 
 if TYPE_CHECKING:
-    import pyarrow as pa
 
     from roe_magic.models import Summary
 
@@ -36,8 +35,8 @@ class Rows(Protocol):
     row_count: int
     summary: Summary | None
 
-    def arrow(self) -> pa.Table:
-        """Give the rows."""
+    def head(self, limit: int) -> list[list[Any]]:
+        """Give the first rows, JSON-ready."""
         ...
 
 
@@ -92,10 +91,7 @@ def statement_text(result: Rows, limit: int | None) -> str:
 
 def _cells(result: Rows, limit: int | None, width: int) -> list[list[str | None]]:
     """Take the first rows as short safe strings, None for NULL."""
-    from roe_magic import frames
-
-    shown = result.arrow().slice(0, min(limit or MOST_ROWS, MOST_ROWS))
-    rows = frames.to_rows(shown, result.column_types)
+    rows = result.head(min(limit or MOST_ROWS, MOST_ROWS))
     return [[None if cell is None else _short(cell, width) for cell in row[:MOST_COLUMNS]] for row in rows]
 
 

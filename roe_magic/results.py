@@ -40,6 +40,7 @@ class StatementResult:
 
     def __init__(self, statement: models.Statement, origin: Mapping[str, Any]) -> None:
         self._statement, self._origin = statement, dict(origin)
+        self._head: tuple[int, list[list[Any]]] | None = None
         self.query = statement.query
         self.column_names = list(statement.column_names)
         self.column_types = list(statement.column_types)
@@ -65,6 +66,14 @@ class StatementResult:
             )
         table: pa.Table = self._statement.result_rows
         return table
+
+    def head(self, limit: int) -> list[list[Any]]:
+        """Give the first rows as the API sends them, JSON-ready; looked at again, they are not converted again."""
+        from roe_magic import frames
+
+        if self._head is None or self._head[0] != limit:
+            self._head = limit, frames.to_rows(self.arrow().slice(0, limit), self.column_types)
+        return self._head[1]
 
     def df(self, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
         """Give the rows as a pandas DataFrame.
