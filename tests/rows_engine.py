@@ -52,7 +52,7 @@ def lines(sql: str) -> tuple[list[str], list[str], bytes]:
     """Give names, types and the rows of a SELECT as the engine's JSON, one row a line."""
     answer = query(sql, "JSONCompactEachRowWithNamesAndTypes", frames.JSON_SETTINGS)
     names, types, rows = (answer + b"\n").split(b"\n", 2)
-    return json.loads(names), json.loads(types), rows
+    return *(json.loads(each.decode("utf-8", "surrogateescape")) for each in (names, types)), rows
 
 
 @functools.cache

@@ -42,7 +42,8 @@ def test_a_type_is_read_into_its_tree(text: str, tree: Type) -> None:
     ("written", "label"),
     [(r"'it\'s'", "it's"),
      ("'it''s'", "it's"), (r"'a\\b'", "a\\b"), (r"'\n\t\0'", "\n\t\0"), (r"'\x41'", "A"), ("'='", "="),
-     ("','", ","), ("')'", ")"), ("''", ""), ("'`'", "`"), ("'é'", "é")],
+     ("','", ","), ("')'", ")"), ("''", ""), ("'`'", "`"), ("'é'", "é"), (r"'\xc3\xa9'", "é"),
+     (r"'\xff'", "\udcff"), (r"'\\xff'", r"\xff")],
 )  # fmt: skip
 def test_escapes_in_a_label_are_undone(written: str, label: str) -> None:
     """Quotes, backslashes and marks inside a label are part of it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows_engine import body, by_arrow, by_json, cut, lines, same, shown, values
@@ -32,6 +35,15 @@ def quoted(value: Any) -> str:
     return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
 
 
+def padded(text: str) -> str:
+    return text + "\0" * (4 - len(text.encode()))
+
+
+def written(address: ipaddress.IPv6Address) -> str:
+    return socket.inet_ntop(socket.AF_INET6, address.packed)
+
+
+LABELS = ["", "a\\b", '`"', "(1)", "é='1',"]
 KOLKATA, UTC = ZoneInfo("Asia/Kolkata"), ZoneInfo("UTC")
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
 LEAVES = [
@@ -61,6 +73,16 @@ LEAVES = [
     Kind("IPv4", st.ip_addresses(v=4), quoted, str),
     Kind("Enum8('a' = -1, 'b''c' = 2)", st.sampled_from(["a", "b'c"]), quoted),
     Kind("LowCardinality(String)", TEXT, quoted),
+    Kind(r"Enum16('' = -300, 'a\\b' = 0, '`\"' = 7, '(1)' = 300, 'é=\'1\',' = 301)", st.sampled_from(LABELS), quoted),
+    Kind("IntervalDay", st.integers(-(10**9), 10**9), "toIntervalDay({})".format, lambda days: timedelta(days=days)),
+    Kind("FixedString(4)", TEXT.filter(lambda text: len(text.encode()) <= 4), quoted, padded),
+    Kind("IPv6", st.ip_addresses(v=6), quoted, written),
+    Kind(
+        "DateTime64(8, 'America/St_Johns')",
+        st.integers(-2_208_900_000_00000000, 9_214_646_400_00000000),
+        lambda ticks: f"CAST(toDecimal128('{Decimal(ticks).scaleb(-8):f}', 8) AS DateTime64(8, 'America/St_Johns'))",
+        lambda ticks: pd.Timestamp(ticks * 10, tz="America/St_Johns"),
+    ),
 ]
 
 
@@ -142,6 +164,7 @@ def test_any_nested_type_is_exact_by_json_and_by_arrow(column: tuple[Kind, list[
         stored = frames.from_arrow(by_arrow(sql).slice(1), types, stored=True)
         assert same(frames.from_arrow(stored, types), table.slice(1))
     assert same(frames.from_lines(*lines(sql)), table)
+    assert same(frames.from_arrow(frames.from_lines(*lines(sql), stored=True), types), table)
     (statement,) = frames.read_json(cut(body(names, types, frames.to_json(table, types)), size)).results or ()
     assert same(statement.result_rows, table)
     assert json.loads(b"[%s]" % frames.to_json(table, types)) == frames.to_rows(table, types)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -231,18 +231,18 @@ _JSON: dict[str, Convert] = {
 }
 
 
-def _spans(array: pa.Array) -> tuple[list[tuple[int, int] | None], int, int]:
-    """Give where each list lies among its values, None for a null one, and where the first and the last end."""
-    offsets = array.offsets.to_numpy().tolist()
-    first = offsets[0] if offsets else 0
-    pairs: list[Any] = [(start - first, stop - first) for start, stop in itertools.pairwise(offsets)]
-    return _with_nulls(array, pairs), first, offsets[-1] if offsets else 0
+def _spans(array: pa.Array) -> tuple[Iterable[tuple[int, int]], int, int]:
+    """Give where each list lies among its values, and where the first and the last end."""
+    offsets = array.offsets.to_numpy()
+    if not len(offsets):
+        return [], 0, 0
+    return itertools.pairwise((offsets - offsets[0]).tolist()), int(offsets[0]), int(offsets[-1])
 
 
 def _lists(array: pa.Array, kind: Type, again: Convert) -> list[Any]:
     spans, first, last = _spans(array)
     values = again(array.values[first:last], kind.types[0])
-    return [None if span is None else values[span[0] : span[1]] for span in spans]
+    return _with_nulls(array, [values[start:stop] for start, stop in spans])
 
 
 def _maps(array: pa.Array, kind: Type, again: Convert) -> list[Any]:
@@ -250,7 +250,7 @@ def _maps(array: pa.Array, kind: Type, again: Convert) -> list[Any]:
     keys = again(array.keys[first:last], kind.types[0])
     items = again(array.items[first:last], kind.types[1])
     make = _json_map if again is not python_cells else _python_map
-    return [None if span is None else make(keys[slice(*span)], items[slice(*span)]) for span in spans]
+    return _with_nulls(array, [make(keys[start:stop], items[start:stop]) for start, stop in spans])
 
 
 def _python_map(keys: list[Any], items: list[Any]) -> Any:
@@ -274,7 +274,7 @@ def _tuples(array: pa.Array, kind: Type, again: Convert) -> list[Any]:
     children = [again(child, part) for child, part in zip(array.flatten(), kind.types, strict=True)]
     rows: list[Any] = list(zip(*children, strict=True)) if names else [()] * len(array)
     if kind.names:
-        rows = [dict(zip(names, row, strict=True)) for row in rows]
+        rows = list(map(dict, map(zip, itertools.repeat(names), rows)))
     elif again is not python_cells:
         rows = [list(row) for row in rows]
     return _with_nulls(array, rows)

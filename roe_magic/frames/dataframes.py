@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from roe_magic.errors import MissingExtra
 from roe_magic.frames.arrow import from_arrow
 from roe_magic.frames.bounded import bounded
 from roe_magic.frames.cells import python_cells
+from roe_magic.frames.memory import no_garbage_collection
 from roe_magic.frames.schema import DOCUMENTS, WIDE_INTEGERS, bare, resolve
 
 if TYPE_CHECKING:
@@ -90,9 +92,9 @@ _OBJECTS = frozenset(WIDE_INTEGERS) | DOCUMENTS
 def _objects(column: pa.ChunkedArray, kind: Type) -> Any:
     import pandas as pd
 
-    cells = np.empty(len(column), object)
-    for at, cell in enumerate(cell for chunk in column.chunks for cell in python_cells(chunk, kind)):
-        cells[at] = cell
+    with no_garbage_collection():
+        found = itertools.chain.from_iterable(python_cells(chunk, kind) for chunk in column.chunks)
+        cells = np.fromiter(found, object, len(column))
     return pd.Series(cells, dtype=object, copy=False)
 
 

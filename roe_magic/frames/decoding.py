@@ -17,7 +17,7 @@ from roe_magic.frames.scanner import quotes_in
 from roe_magic.frames.schema import DOCUMENTS, bare, element_names
 
 _FLOATS = frozenset({"Float32", "Float64", "BFloat16"})
-_MINUS_ZERO = re.compile(rb"(?<=[\[,:\s])-0(?=[\],}\s])")
+_MINUS_ZERO = re.compile(rb"-0(?=[\],}\s])")
 # msgspec has no names with these for what it decodes into.
 _AWKWARD = re.compile('["\\\\\0-\x1f\ud800-\udfff]')
 _ENTRY = parse("Tuple(keys Nothing, values Nothing)")

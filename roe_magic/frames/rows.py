@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from roe_magic.clickhouse_types import Type
@@ -301,6 +302,13 @@ _STORED: dict[str, Leaf] = {**dict.fromkeys(INTERVALS, _INTEGER), "DateTime64": 
 
 def _spread(cells: Cells) -> tuple[pa.Array, list[Any]]:
     """Lay lists end to end; a null list is a null among the offsets."""
+    if set(map(type, cells)) == {list}:
+        offsets = np.cumsum([0, *map(len, cells)], dtype=np.int32)
+        return pa.array(offsets), list(itertools.chain.from_iterable(cells))
+    return _spread_carefully(cells)
+
+
+def _spread_carefully(cells: Cells) -> tuple[pa.Array, list[Any]]:
     at, offsets = 0, []
     for cell in cells:
         offsets.append(None if cell is None else at)
@@ -335,13 +343,20 @@ def _tuple(cells: Cells, kind: Type, form: Form) -> pa.Array:
             raise TypeError("a tuple of nothing has an element")
         return pa.array([None if cell is None else {} for cell in cells], pa.struct([]))
     nothing = (None,) * len(names)
-    rows = [nothing if cell is None else _elements(cell, names) for cell in cells]
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    if all(map(_is_struct, set(map(type, cells)))):
+        rows: Iterable[Sequence[Any]] = map(msgspec.structs.astuple, cells)
+    else:
+        rows = [nothing if cell is None else _elements(cell, names) for cell in cells]
+    columns = zip(*rows, strict=True) if cells else [()] * len(names)
     children = [build(each, child, form) for each, child in zip(columns, kind.types, strict=True)]
     fields = [pa.field(name, child.type) for name, child in zip(names, children, strict=True)]
     return pa.StructArray.from_arrays(
         children, fields=fields, mask=pa.array([cell is None for cell in cells], pa.bool_())
     )
+
+
+def _is_struct(kind: type) -> bool:
+    return issubclass(kind, msgspec.Struct)
 
 
 def _elements(cell: Any, names: tuple[str, ...]) -> Sequence[Any]:

@@ -18,6 +18,9 @@ Positions = npt.NDArray[np.int64]
 # Some thousand rows, and small enough to stay in the processor's cache.
 BLOCK = 1 << 19
 _SPACE = b" \t\r\n"
+_QUOTE, _SLASH = b'"\\'
+# Backslashes in a row, which text seldom has.
+_LONG_RUN = 32
 _SCALAR = re.compile(rb"[^\s,\]}]+(?=[\s,\]}])")
 
 
@@ -164,16 +167,28 @@ def row_ends(data: bytes, opening: int = ord("["), closing: int = ord("]")) -> t
 
 def quotes_in(values: npt.NDArray[np.uint8]) -> Positions:
     """Find the quotes that begin or end a string."""
-    quotes, slashes = np.flatnonzero(values == ord('"')), np.flatnonzero(values == ord("\\"))
-    if not len(slashes) or not len(quotes):
-        return quotes
+    quotes = np.flatnonzero(values == _QUOTE)
+    escaped, behind_slashes = np.zeros(len(quotes), np.bool_), np.arange(len(quotes))
+    for back in range(1, _LONG_RUN):
+        before = quotes[behind_slashes] - back
+        behind_slashes = behind_slashes[(before >= 0) & (values[before] == _SLASH)]
+        if not len(behind_slashes):
+            break
+        escaped[behind_slashes] ^= True
+    else:
+        escaped = _escaped(values, quotes)
+    found: Positions = quotes[~escaped]
+    return found
+
+
+def _escaped(values: npt.NDArray[np.uint8], quotes: Positions) -> npt.NDArray[np.bool_]:
+    """Tell which quotes have an odd number of backslashes before them, however many."""
+    slashes = np.flatnonzero(values == _SLASH)
     begins = np.diff(slashes, prepend=-2) != 1
     run_start = np.maximum.accumulate(np.where(begins, slashes, 0))
     before = np.minimum(np.searchsorted(slashes, quotes - 1), len(slashes) - 1)
-    preceded = slashes[before] == quotes - 1
-    odd = (quotes - run_start[before]) & 1 == 1
-    found: Positions = quotes[~(preceded & odd)]
-    return found
+    odd: npt.NDArray[np.bool_] = (slashes[before] == quotes - 1) & ((quotes - run_start[before]) & 1 == 1)
+    return odd
 
 
 def decode(text: bytes) -> Any:
