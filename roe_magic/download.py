@@ -96,10 +96,10 @@ def enclosed(submitted: models.WorksheetQuery) -> tuple[models.WorksheetQuery, b
     extra = dict(submitted.extra)
     text = extra.pop(models.RESULT_FIELD, None)
     try:
-        rows = base64.b64decode(text, validate=True)
-    except (TypeError, ValueError):  # none, or not ours
-        return submitted, None
-    return replace(submitted, extra=extra), rows
+        rows = base64.b64decode(text or "", validate=True)
+    except (TypeError, ValueError):  # not ours
+        rows = b""
+    return (replace(submitted, extra=extra), rows) if rows else (submitted, None)
 
 
 def read_enclosed(rows: bytes, max_bytes: int | None) -> list[models.Statement]:

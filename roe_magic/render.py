@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from roe_magic.words import clean, count, plural
 
 if TYPE_CHECKING:
-
     from roe_magic.models import Summary
 
 # Even without a displaylimit a browser is not given more than this many rows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -304,8 +305,10 @@ class RunningQuery:
 
     def _read(self) -> list[models.Statement]:
         assert self.story.query_id is not None  # it was submitted
-        if self._enclosed is not None:
-            return download.read_enclosed(self._enclosed, self._max_bytes)
+        if (rows := self._enclosed) is not None:
+            self._enclosed = None  # what is wrong with these is asked for
+            with contextlib.suppress(ProtocolError):
+                return download.read_enclosed(rows, self._max_bytes)
         return download.read(self.client, self.story.query_id, max_bytes=self._max_bytes, on_progress=self._arrived)
 
     def _arrived(self, progress: download.Progress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -188,6 +189,38 @@ def test_other_preferences_are_ignored(api: Api, prefer: str) -> None:
     answer = api.http.get(f"/v1/database/query/{query['id']}/status/", headers={"Prefer": prefer})
     assert answer.status_code == 200
     assert "Preference-Applied" not in answer.headers
+
+
+def submitted(api: Api, sql: str, prefer: str) -> httpx.Response:
+    body = {"query": sql, "organization_id": api.organization_id}
+    return api.http.post(ASYNC, json=body, headers={"Prefer": prefer})
+
+
+def test_a_small_result_is_enclosed_for_who_prefers_it(api: Api) -> None:
+    """return=representation puts into the answer to the submit, as base64, what the result endpoint gives as Arrow."""
+    answer = submitted(api, "SELECT 1 AS a; SELECT 'é' AS b", "wait=30, return=representation")
+    assert answer.headers["Preference-Applied"] == "wait=30, return=representation"
+    query = answer.json()
+    result = api.http.get(f"/v1/database/query/{query['id']}/result/", headers={"Accept": models.ARROW_STREAM})
+    assert base64.b64decode(query[models.RESULT_FIELD]) == result.content
+
+
+@pytest.mark.parametrize(
+    ("sql", "prefer"),
+    [
+        ("SELECT number FROM numbers(100000)", "wait=30, return=representation"),
+        ("SELECT nosuch", "wait=30, return=representation"),
+        ("SELECT 1; SELECT nosuch", "wait=30, return=representation"),
+        ("SELECT sleep(2)", "return=representation"),
+        ("SELECT 1", "wait=30"),
+        ("SELECT 1", "wait=30, return=minimal"),
+    ],
+)
+def test_no_other_result_is_enclosed(api: Api, sql: str, prefer: str) -> None:
+    """Not a large one, that of a query which failed or still runs, nor one that nobody asked for."""
+    answer = submitted(api, sql, prefer)
+    assert models.RESULT_FIELD not in answer.json()
+    assert "return" not in answer.headers.get("Preference-Applied", "")
 
 
 def test_a_wait_ends_with_its_time(api: Api) -> None:

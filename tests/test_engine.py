@@ -96,6 +96,24 @@ def test_a_statement_tells_what_it_was_and_what_it_gave(live: LiveEngine) -> Non
     assert rows_of(job, 0) == [(n, str(n).encode()) for n in range(0, 100000, 20000)]
 
 
+def parts_of(live: LiveEngine, sql: str) -> int:
+    job, future = live.submit(sql)
+    assert future.result(PATIENCE).status == models.SUCCESS
+    with pa.ipc.open_stream(job.folder / "0.arrow") as stream:
+        return sum(1 for _ in stream)
+
+
+def test_many_rows_are_taken_in_parts(live: LiveEngine) -> None:
+    """A large LIMIT promises nothing: the engine's process never holds them all."""
+    assert parts_of(live, "SELECT number FROM numbers(200000) LIMIT 150000") > 1
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1", "SELECT number FROM numbers(200000) LIMIT 1000"])
+def test_few_rows_are_taken_at_once(live: LiveEngine, sql: str) -> None:
+    """Where the text promises few, asking for the types first would take as long as the query."""
+    assert parts_of(live, sql) == 1
+
+
 def test_statements_are_cut_by_the_engines_lexer(live: LiveEngine) -> None:
     """Semicolons in strings, names, comments and heredocs do not cut, and empty pieces are dropped."""
     sql = ";SELECT 'é;' AS `a;b`; -- one; two\n /* ; */ ;\nSELECT $x$;$x$, 'it\\'s;' /* 🦜; */;;"

@@ -10,7 +10,7 @@ import pytest
 from engines import LiveEngine
 
 from roe_magic import models
-from roe_magic.service.guard import WRITE_REFUSED
+from roe_magic.service.guard import WRITE_REFUSED, judge
 
 SECRET = "canary-7261"
 
@@ -384,3 +384,35 @@ def test_a_write_without_use_admin_says_what_to_do(live: LiveEngine, sql: str) -
     assert outcome.status == models.FAILURE
     assert outcome.error is not None
     assert WRITE_REFUSED[1:] in outcome.error
+
+
+def select(**parts: object) -> dict[str, object]:
+    return {"type": "SelectQuery", "select": {"type": "ExpressionList", "children": [{"type": "Literal"}]}, **parts}
+
+
+TABLES = {"type": "TablesInSelectQuery"}
+MULTIPLIED = {"type": "ExpressionList", "children": [{"type": "Function", "name": "arrayJoin"}]}
+
+
+def limit(rows: object) -> dict[str, object]:
+    return {"type": "Literal", "value": {"field_type": "UInt64", "value": rows}}
+
+
+@pytest.mark.parametrize(
+    ("selects", "small"),
+    [
+        ([select()], True),
+        ([select(tables=TABLES)], False),
+        ([select(tables=TABLES, limit_length=limit(1000))], True),
+        ([select(tables=TABLES, limit_length=limit(1001))], False),
+        ([select(tables=TABLES, limit_length={"type": "Function", "name": "plus"})], False),
+        ([select(select=MULTIPLIED)], False),
+        ([select(select=MULTIPLIED, limit_length=limit(5))], True),
+        ([select(), select(tables=TABLES)], False),
+        ([select(), {"type": "SelectWithUnionQuery"}], False),
+    ],
+)
+def test_a_select_is_small_where_its_text_promises_few_rows(selects: list[dict[str, object]], small: bool) -> None:
+    """It is from no table and multiplies no row, or each of its parts has a small LIMIT."""
+    tree = {"type": "SelectWithUnionQuery", "list_of_selects": {"type": "ExpressionList", "children": selects}}
+    assert judge([], tree, "own", use_admin=False).is_small is small

@@ -6,6 +6,7 @@ clock is a test's own, so that minutes of waiting take no time; the sockets are 
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from fake_clock import FakeClock
 from scripted_server import Request, ScriptedServer, Step, answer, bytes_of, drip, hang, reset, send, wait_for
@@ -702,3 +704,62 @@ def test_a_query_that_is_not_there_cannot_be_found_again(play: Play) -> None:
     with pytest.raises(NotFoundError) as caught:
         running.wait()
     assert caught.value.query_id == ID
+
+
+# Rows in the answer to the submit
+
+
+def enclosing(rows: object) -> Step:
+    """Answer a submit as our service does: the query has ended, and its rows are in a field of their own."""
+    return answer({**sample("submit-200-finished"), "id": ID, "result_arrow": rows})
+
+
+def as_arrow(table: pa.Table) -> str:
+    """Write a result as the result endpoint's Arrow."""
+    about = {"query": "SELECT 1", "row_count": table.num_rows, "column_names": ["a"], "column_types": ["UInt8"]}
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema.with_metadata({"roe.statement": json.dumps(about)})) as writer:
+        writer.write_table(table)
+    return base64.b64encode(sink.getvalue()).decode()
+
+
+SEVEN = as_arrow(pa.table({"a": pa.array([7], pa.uint8())}))
+
+
+def test_rows_in_the_answer_to_the_submit_are_not_asked_for(play: Play) -> None:
+    """One request is the whole query; the field is no metadata of it."""
+    play.server.on("POST", SUBMIT, enclosing(SEVEN))
+    query = play.run().wait()
+    assert query.df()["a"].tolist() == [7]
+    assert "result_arrow" not in query
+    assert [(request.path, request.headers["prefer"]) for request in play.server.journal] == [
+        (SUBMIT, "wait=1, return=representation")
+    ]
+
+
+@pytest.mark.parametrize("rows", [None, 7, "", "é", "not base64", ["QUJD"]])
+def test_a_field_of_that_name_that_holds_no_rows_is_kept(play: Play, rows: object) -> None:
+    """Another server may mean something else by it: the rows are asked for."""
+    play.server.on("POST", SUBMIT, enclosing(rows))
+    query = play.run().wait()
+    assert query.df()["a"].tolist() == [1]
+    assert query["result_arrow"] == rows
+
+
+@pytest.mark.parametrize("rows", [base64.b64encode(b"no Arrow at all").decode(), SEVEN[: len(SEVEN) // 8 * 4]])
+def test_enclosed_rows_that_cannot_be_read_are_asked_for(play: Play, rows: str) -> None:
+    """The result endpoint has them as well."""
+    play.server.on("POST", SUBMIT, enclosing(rows))
+    assert play.run().wait().df()["a"].tolist() == [1]
+
+
+def test_rows_that_nobody_wants_are_not_asked_for(play: Play) -> None:
+    """fetch=False leaves the preference out."""
+    play.run(fetch=False)
+    assert play.server.got("POST")[0].headers["prefer"] == "wait=1"
+
+
+def test_enclosed_rows_keep_to_the_limit(play: Play) -> None:
+    """max_bytes holds for them, too."""
+    play.server.on("POST", SUBMIT, enclosing(SEVEN))
+    assert "limit" in str(play.error(ResultTooLarge, max_bytes=10))
