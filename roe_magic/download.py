@@ -11,6 +11,7 @@ from uuid import UUID
 from roe_magic import models
 from roe_magic.errors import ProtocolError, ResultTooLarge
 from roe_magic.models import TERMINAL
+from roe_magic.words import size
 
 if TYPE_CHECKING:
     from roe_magic.calls import Reply
@@ -70,14 +71,15 @@ def read(
     from roe_magic import frames
 
     reply = client.result(query_id)
-    size = _size_of(reply)
-    on_progress(Progress(size=size))
+    whole = _size_of(reply)
 
     def arrived(received: int, rows: int) -> None:
         _check(received, max_bytes)
-        on_progress(Progress(received, rows, size))
+        on_progress(Progress(received, rows, whole))
 
     try:
+        _check(0, max_bytes, whole=whole)
+        on_progress(Progress(size=whole))
         if reply.content_type == models.ARROW_STREAM:
             return frames.read_arrow(reply.chunks, arrived)
         return _statements(frames.read_json(reply.chunks, arrived), query_id)
@@ -110,12 +112,15 @@ def read_enclosed(rows: bytes, max_bytes: int | None) -> list[models.Statement]:
     return frames.read_arrow(iter([rows]), lambda received, rows: None)
 
 
-def _check(received: int, max_bytes: int | None) -> None:
-    if max_bytes is not None and received > max_bytes:
-        raise ResultTooLarge(
-            f"The rows take more than {max_bytes / 1e6:,.0f} MB, which is the limit here.",
-            hint="Add a LIMIT, aggregate in SQL, or raise the limit: %config RoeMagic.max_result_bytes = ...",
-        )
+def _check(read: int, max_bytes: int | None, *, whole: int | None = None) -> None:
+    if max_bytes is None or max(read, whole or 0) <= max_bytes:
+        return
+    error = ResultTooLarge(
+        f"The rows take {f'{size(whole)}, ' if whole else ''}more than the limit of {size(max_bytes)}.",
+        hint="Add a LIMIT, aggregate in SQL, or raise the limit: %config RoeMagic.max_result_bytes = ...",
+    )
+    error.limit = max_bytes
+    raise error
 
 
 def _statements(result: models.QueryResult, query_id: UUID) -> list[models.Statement]:

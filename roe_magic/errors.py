@@ -200,7 +200,9 @@ class QueryTimeout(QueryError):
 
 
 class ResultTooLarge(QueryError):
-    """The rows would take more memory than the caller allowed."""
+    """The rows take more bytes than ``limit``, which the caller set, or (None) more memory than there is."""
+
+    limit: int | None = None
 
 
 class QueryInterrupted(KeyboardInterrupt):

@@ -19,9 +19,9 @@ from roe_magic.brief import brief
 from roe_magic.catalogue import Catalogue
 from roe_magic.client import RoeClient
 from roe_magic.config import Settings, Source
-from roe_magic.errors import ConfigError, QueryTimeout, RoeError, UsageError
+from roe_magic.errors import ConfigError, QueryTimeout, ResultTooLarge, RoeError, UsageError
 from roe_magic.panel.display import Display, Mode
-from roe_magic.pictures import pictures_of
+from roe_magic.pictures import picture
 from roe_magic.polling import WAIT_SUBMIT
 from roe_magic.query import WorksheetQuery
 from roe_magic.results import check_zone
@@ -50,7 +50,9 @@ class RoeMagic(Magics, Configurable):
     ).tag(config=True)
     tz = Unicode("", help="A time zone to show all times of DataFrames in; empty: each keeps its own.").tag(config=True)
     max_result_bytes = Int(
-        2_000_000_000, allow_none=True, help="Refuse an answer of more bytes than this; None for no limit."
+        2_000_000_000,
+        allow_none=True,
+        help="Ask before more bytes of rows are fetched; None: never.",
     ).tag(config=True)
     panel = Enum(
         ["auto", "live", "static", "off"],
@@ -178,21 +180,35 @@ class RoeMagic(Magics, Configurable):
         """Run a query to its end under a panel; `_roe` is set whatever comes of it."""
         mode: Mode = "off" if quiet else self.panel  # type: ignore[assignment]  # the trait allows no other word
         display = Display(mode, on_stop=_stopper(running))
-        picture = pictures_of(running)
         try:
-            running.start()
-            if not running.join(self.progress_after if after is None else after, timeout):
-                display.show(picture(running.story))
-                running.listen(lambda story: display.update(picture(story)))
-            return running.wait(timeout)
+            return self._follow(running.start(), display, self.progress_after if after is None else after, timeout)
         except RoeError as error:
             # What the panel tells is not told again below it.
             self._told = error if mode != "off" and not isinstance(error, QueryTimeout) else None
             raise
         finally:
             running.listen(None)
-            display.finish(picture(running.story))
+            display.finish(picture(running, running.story))
             self._remember(running)
+
+    def _follow(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:
+        """Wait for the end, under the panel if it does not come at once; ask before too much is fetched."""
+        if not running.join(after, timeout):
+            display.show(picture(running, running.story))
+            running.listen(lambda story: display.update(picture(running, story)))
+        try:
+            return running.wait(timeout)
+        except ResultTooLarge as error:
+            if error.limit is None or not self._agrees(f"{error.message} Fetch them all the same? [y/N] "):
+                raise
+        return self._follow(running.fetch(), display, after, None)
+
+    def _agrees(self, question: str) -> bool:
+        """Ask the user, where somebody can answer."""
+        try:
+            return self.attended and input(question).strip().lower() in {"y", "yes"}
+        except (EOFError, KeyboardInterrupt, OSError):
+            return False
 
     def attach(self, query_id: UUID) -> WorksheetQuery:
         """Watch a query that was submitted before, and fetch its rows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from roe_magic.models import PENDING, STARTED
@@ -12,50 +11,56 @@ from roe_magic.running import RunningQuery
 from roe_magic.story import Story
 
 
-def pictures_of(running: RunningQuery) -> Callable[[Story], Snapshot]:
-    """Give the function that makes a panel's picture of a story."""
+def picture(running: RunningQuery, story: Story) -> Snapshot:
+    """Make the panel's picture of one moment of a query."""
+    query, over = running.query, story.over
+    queued, running_for = _spans(story, query)
+    return Snapshot(
+        sql=story.sql,
+        query_id=str(story.query_id) if story.query_id else None,
+        status=story.state,
+        elapsed=story.elapsed,
+        queued=queued,
+        running=running_for,
+        duration=_seconds(query and query.duration),
+        observed=bool(query and query.observed),
+        progress=story.status.progress if story.status else None,
+        notice=story.notice,
+        stop=None if over else "cancel" if story.waited else "detach",
+        live=not (over or running.detached),
+        attached=running.attached,
+        detached=running.detached and not over,
+        **_place(running, query),
+        **_rows(story),
+        **_problem(story, query),
+    )
+
+
+def _place(running: RunningQuery, query: WorksheetQuery | None) -> dict[str, Any]:
     settings = running.client.settings
-
-    def picture(story: Story) -> Snapshot:
-        query = running.query
-        last = story.statements[-1] if story.statements else None
-        error = story.error
-        queued, running_for = _spans(story, query)
-        return Snapshot(
-            sql=story.sql,
-            server=settings.base_url,
-            organization=query.organization.name if query and query.organization else settings.organization_id,
-            query_id=str(story.query_id) if story.query_id else None,
-            status=story.state,
-            elapsed=story.elapsed,
-            queued=queued,
-            running=running_for,
-            duration=_seconds(query and query.duration),
-            observed=bool(query and query.observed),
-            progress=story.status.progress if story.status else None,
-            downloaded=story.downloaded.received if story.downloaded else None,
-            download_size=story.downloaded.size if story.downloaded else None,
-            rows=_rows(story),
-            columns=len(last.column_names) if last and last.column_names else None,
-            statements=len(story.statements or [1]),
-            error=error.message if error else (query.error if query else None),
-            hint=error.hint if error else None,
-            notice=story.notice,
-            stop=None if story.over else "cancel" if story.waited else "detach",
-            live=not (story.over or running.detached),
-            attached=running.attached,
-            detached=running.detached and not story.over,
-        )
-
-    return picture
+    named = query.organization.name if query and query.organization else None
+    return {"server": settings.base_url, "organization": named or settings.organization_id}
 
 
-def _rows(story: Story) -> int | None:
-    """Count the rows of the last statement, or those that have arrived so far."""
-    if story.statements:
-        last = story.statements[-1]
-        return last.row_count if last.column_names else None
-    return story.downloaded.rows or None if story.downloaded else None
+def _rows(story: Story) -> dict[str, Any]:
+    """Tell of the last statement's rows, or of those that have arrived so far."""
+    arrived = story.downloaded
+    told = {
+        "downloaded": arrived.received if arrived else None,
+        "download_size": arrived.size if arrived else None,
+        "rows": arrived.rows or None if arrived else None,
+    }
+    if not story.statements:
+        return told
+    last = story.statements[-1]
+    rows, columns = (last.row_count, len(last.column_names)) if last.column_names else (None, None)
+    return {**told, "rows": rows, "columns": columns, "statements": len(story.statements)}
+
+
+def _problem(story: Story, query: WorksheetQuery | None) -> dict[str, Any]:
+    if story.error is not None:
+        return {"error": story.error.message, "hint": story.error.hint}
+    return {"error": query.error if query else None}
 
 
 def _spans(story: Story, query: WorksheetQuery | None) -> tuple[float | None, float | None]:

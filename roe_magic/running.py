@@ -98,16 +98,34 @@ class RunningQuery:
 
     def start(self) -> RunningQuery:
         """Begin, in a daemon thread; returns at once."""
-        threading.Thread(target=self.run, name="roe-query", daemon=True).start()
-        return self
+        return self._in_thread(self.run)
 
     def run(self) -> None:
         """Do it all in the calling thread; what happened is in ``story``."""
+        self._do(self._submit, self._watch, self._conclude)
+
+    def fetch(self, max_bytes: int | None = None) -> RunningQuery:
+        """Read the rows after all that were too large; returns at once, and :meth:`wait` gives the query again.
+
+        Parameters
+        ----------
+        max_bytes : int, optional
+            The new limit; left out, there is none.
+        """
+        self._max_bytes = max_bytes
+        self._ended.clear()
+        self._tell(error=None, over=False)
+        return self._in_thread(lambda: self._do(self._conclude))
+
+    def _in_thread(self, work: Callable[[], None]) -> RunningQuery:
+        threading.Thread(target=work, name="roe-query", daemon=True).start()
+        return self
+
+    def _do(self, *steps: Callable[[], None]) -> None:
         try:
             with _counted():
-                self._submit()
-                self._watch()
-                self._conclude()
+                for step in steps:
+                    step()
         except RoeError as error:
             error.query_id = error.query_id or (str(self.story.query_id) if self.story.query_id else None)
             self._tell(error=error, notice=None)

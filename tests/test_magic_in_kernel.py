@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.kernels import WIDGET, Kernel, running_kernel
+from tests.kernels import PATIENCE, WIDGET, Kernel, running_kernel
 from tests.services import Service, wait_for
 
 # Since ipykernel 7.4 a press is looked at on its way to the blocked shell; see roe_magic/panel/widget.py.
@@ -133,3 +133,24 @@ def test_a_batch_run_saves_the_story_and_no_widget(environment: dict[str, str], 
     saved = nbformat.writes(notebook)
     assert environment["ROE_API_KEY"] not in saved
     assert "SUCCESS" in saved
+
+
+def test_a_large_result_asks_before_it_is_fetched(kernel: Kernel) -> None:
+    """The question comes through the notebook's own input; a yes fetches the rows of the same query."""
+    kernel.run("%config RoeMagic.max_result_bytes = 100_000")
+    kernel.start("%%roe -o big\nSELECT number FROM numbers(1000000);")
+    asked = kernel.client.get_stdin_msg(timeout=PATIENCE)
+    assert "more than the limit of 100 kB" in asked["content"]["prompt"]
+    kernel.client.input("yes")
+    kernel.wait()
+    assert kernel.value("len(big.df())") == "1000000"
+    kernel.run("%config RoeMagic.max_result_bytes = 2_000_000_000")
+
+
+def test_a_large_result_is_refused_where_nobody_can_answer(kernel: Kernel) -> None:
+    """In a batch run there is no question, and so no cell that waits for ever."""
+    kernel.run("%config RoeMagic.max_result_bytes = 100_000")
+    kernel.start("%%roe\nSELECT number FROM numbers(1000000)", watched=False)
+    kernel.wait()
+    assert error_of(kernel)["ename"] == "ResultTooLarge"
+    kernel.run("%config RoeMagic.max_result_bytes = 2_000_000_000")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,12 +213,32 @@ class TestFlags:
         assert shell.roe("-s mine", "SELECT 1").value.succeeded
         shell.run("del os.environ['MY_KEY']")
 
-    def test_a_result_above_the_limit_is_refused(self, shell: Shell) -> None:
-        """An answer larger than max_result_bytes is refused with what to do."""
+    @pytest.mark.parametrize("answer", ["n", "", "what?", KeyboardInterrupt, EOFError])
+    def test_a_result_above_the_limit_needs_a_yes(
+        self, shell: Shell, monkeypatch: pytest.MonkeyPatch, answer: str | type[BaseException]
+    ) -> None:
+        """The question names both sizes; anything but yes leaves the rows at the server, with what to do instead."""
+        asked: list[str] = []
+        monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or say(answer))
         shell.run("%config RoeMagic.max_result_bytes = 100000")
         ran = shell.roe("", "SELECT number FROM numbers(1000000)")
         assert isinstance(ran.error, ResultTooLarge)
         assert "LIMIT" in str(ran.error)
+        (question,) = asked
+        assert re.fullmatch(r"The rows take 8[.\d]* MB, more than the limit of 100 kB\. Fetch .* \[y/N\] ", question)
+
+    def test_a_yes_fetches_what_is_above_the_limit(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All of it, of the same query."""
+        monkeypatch.setattr("builtins.input", lambda _: "y")
+        shell.run("%config RoeMagic.max_result_bytes = 100000")
+        ran = shell.roe("", "SELECT number FROM numbers(1000000)")
+        assert ran.value.results[0].row_count == 1_000_000
+
+
+def say(answer: str | type[BaseException]) -> str:
+    if isinstance(answer, str):
+        return answer
+    raise answer
 
 
 class TestErrors:

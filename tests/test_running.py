@@ -522,13 +522,41 @@ def test_arrow_that_is_no_arrow_is_a_protocol_error(play: Play) -> None:
         assert isinstance(play.error(RoeError), ProtocolError)
 
 
-def test_an_answer_larger_than_allowed_is_not_read_to_its_end(play: Play) -> None:
-    """ResultTooLarge, with what to do; nothing is kept of it."""
-    play.results(result(statement("a", "String", *["x" * 1000] * 5000)))
+ROWS = statement("a", "String", *["x" * 1000] * 5000)
+LARGE = result(ROWS)
+
+
+def test_an_answer_larger_than_allowed_is_not_read(play: Play) -> None:
+    """ResultTooLarge tells how large it is, where the server says so, and what to do; nothing is kept of it."""
+    play.results(LARGE)
     error = play.error(ResultTooLarge, max_bytes=100_000)
-    assert "0 MB" in error.message
-    assert error.query_id == ID
+    assert error.message == "The rows take 5.03 MB, more than the limit of 100 kB."
+    assert (error.limit, error.query_id) == (100_000, ID)
     assert "LIMIT" in str(error)
+    assert not [story for story in play.stories if story.downloaded]
+
+
+def test_an_answer_of_unknown_size_is_read_up_to_the_limit(play: Play) -> None:
+    """It is given up when more has arrived than is allowed."""
+    whole = bytes_of({"worksheet_query_id": ID, "status": "SUCCESS", "error": None, "results": [ROWS]})
+    head, _, body = whole.partition(b"\r\n\r\n")
+    kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
+    play.results(send(b"\r\n".join([*kept, b"Connection: close"]) + b"\r\n\r\n" + body))
+    assert play.error(ResultTooLarge, max_bytes=100_000).message == "The rows take more than the limit of 100 kB."
+    assert max(story.downloaded.received for story in play.stories if story.downloaded) <= 100_000
+
+
+def test_rows_that_were_too_large_can_be_fetched_after_all(play: Play) -> None:
+    """The query is not run again; its rows are asked for once more, without the limit or with a higher one."""
+    play.results(LARGE)
+    running = play.run(max_bytes=100_000)
+    with pytest.raises(ResultTooLarge):
+        running.wait()
+    with pytest.raises(ResultTooLarge):
+        running.fetch(max_bytes=1_000_000).wait()
+    assert len(running.fetch().wait().df()) == 5000
+    assert len(play.server.got("POST")) == 1
+    assert running.story.over
 
 
 def test_the_download_is_told(play: Play) -> None:

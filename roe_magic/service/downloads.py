@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,14 @@ def is_small(row: schema.Query) -> bool:
 
 def as_arrow(row: schema.Query, folder: Path) -> Response:
     """Answer one Arrow stream per statement, one after the other, each with its statement in the schema's metadata."""
-    return _answer(row, _streams(row, folder), models.ARROW_STREAM)
+    streams = _streams(row, folder)
+    length = {"Content-Length": str(sum(map(len, streams)))}
+    return _answer(row, itertools.chain.from_iterable(streams), models.ARROW_STREAM, length)
 
 
 def as_text(row: schema.Query, folder: Path) -> str:
     """Give the same streams as base64."""
-    return base64.b64encode(b"".join(_streams(row, folder))).decode()
+    return base64.b64encode(b"".join(itertools.chain.from_iterable(_streams(row, folder)))).decode()
 
 
 def as_object(row: schema.Query, folder: Path) -> Response:
@@ -64,10 +68,13 @@ def rows(row: schema.Query, folder: Path, most: int) -> tuple[models.Statement, 
     return statement, read[:most], len(read) > most
 
 
-def _answer(row: schema.Query, chunks: Iterable[bytes], media_type: str) -> Response:
+def _answer(
+    row: schema.Query, chunks: Iterable[bytes], media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    headers = {**_VARY, **(headers or {})}
     if row.result_bytes < _SMALL:
-        return Response(b"".join(chunks), media_type=media_type, headers=_VARY)
-    return StreamingResponse(_coalesced(chunks), media_type=media_type, headers=_VARY)
+        return Response(b"".join(chunks), media_type=media_type, headers=headers)
+    return StreamingResponse(_coalesced(chunks), media_type=media_type, headers=headers)
 
 
 def _list(row: schema.Query, folder: Path) -> Iterator[bytes]:
@@ -94,19 +101,35 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
                 yield batch.slice(start, _ROWS)
 
 
-def _streams(row: schema.Query, folder: Path) -> Iterator[bytes]:
-    for n, statement in enumerate(wire.statements_in(row.statements)):
-        yield from _arrow(statement, folder / f"{n}.arrow")
+@dataclass(frozen=True)
+class _Stream:
+    """A stored stream as it goes out: a schema that tells of the statement, then all that follows it on disk."""
+
+    schema: bytes
+    path: Path
+    offset: int
+
+    def __len__(self) -> int:
+        return len(self.schema) + self.path.stat().st_size - self.offset
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.schema
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            while chunk := file.read(_CHUNK):
+                yield chunk
 
 
-def _arrow(statement: models.Statement, path: Path) -> Iterator[bytes]:
-    """Put a statement into its stream's schema; all that follows the schema goes out as it is on disk."""
+def _streams(row: schema.Query, folder: Path) -> list[_Stream]:
+    statements = wire.statements_in(row.statements)
+    return [_stream(statement, folder / f"{n}.arrow") for n, statement in enumerate(statements)]
+
+
+def _stream(statement: models.Statement, path: Path) -> _Stream:
     with pa.OSFile(str(path), "rb") as file:
         stored = pa.ipc.read_schema(pa.ipc.read_message(file))
         metadata = {**(stored.metadata or {}), models.ARROW_KEY: _about(statement)}
-        yield stored.with_metadata(metadata).serialize().to_pybytes()
-        while chunk := file.read(_CHUNK):
-            yield chunk
+        return _Stream(stored.with_metadata(metadata).serialize().to_pybytes(), path, file.tell())
 
 
 def _about(statement: models.Statement) -> bytes:
