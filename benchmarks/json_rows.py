@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import data
@@ -24,12 +25,35 @@ def read(path):
         last = loads(body.read())["results"][-1]
     return pd.DataFrame(last["result_rows"], columns=last["column_names"]){then}
 """
-_SETUPS = {
-    "roe_magic": f"from roe_magic import frames\nimport pandas, pyarrow\n{_OURS}",
-    "json + DataFrame + astype": f"from json import loads\nimport pandas as pd\n"
-    f"{_THEIRS.format(then=f'.astype({data.ASTYPE})')}",
-    "orjson + DataFrame": f"from orjson import loads\nimport pandas as pd\n{_THEIRS.format(then='')}",
-}
+
+
+def _setups(astype: str) -> dict[str, str]:
+    return {
+        "roe_magic": f"from roe_magic import frames\nimport pandas, pyarrow\n{_OURS}",
+        "json + DataFrame + astype": f"from json import loads\nimport pandas as pd\n"
+        f"{_THEIRS.format(then=f'.astype({astype})')}",
+        "orjson + DataFrame": f"from orjson import loads\nimport pandas as pd\n{_THEIRS.format(then='')}",
+    }
+
+
+_SETUPS = _setups(data.ASTYPE)
+# Two of ten columns nested, and one whose every string has escapes; the peers leave the nested ones as they are.
+_NESTED = """SELECT
+    number AS id,
+    toInt32(number % 1000) AS n,
+    number / 3 AS x,
+    concat('name\\n"', toString(number), '"') AS name,
+    toLowCardinality(['red', 'green', 'blue'][number % 3 + 1]) AS colour,
+    toDateTime('2024-01-01 00:00:00', 'UTC') + number AS at,
+    toDecimal64(number, 2) / 4 AS price,
+    if(number % 10 = 0, NULL, toInt64(number)) AS maybe,
+    arrayMap(i -> concat('tag ', toString((number + i) % 100)), range(number % 4)) AS tags,
+    CAST((number / 7, toString(number)) AS Tuple(distance Float64, place String)) AS stop
+FROM numbers({rows})"""
+_NESTED_SETUPS = _setups("""{
+    "id": "UInt64", "n": "Int32", "x": "Float64", "name": "string", "colour": "category", "at": "datetime64[s, UTC]",
+    "price": "Float64", "maybe": "Int64",
+}""")
 # On Linux getrusage may tell the high-water mark of the process that started this one.
 _PEAK = """
 import resource, sys
@@ -47,12 +71,13 @@ print((kilobytes("VmHWM") - before) / 1000)
 
 def rows(setting: Setting) -> list[Row]:
     """Measure."""
-    body = _body(setting)
-    contestants = setting.present(*(_contestant(name, body, setting.rows) for name in _SETUPS))
+    body = _body(setting, data.clickhouse(setting.rows))
+    contestants = _contestants(setting, _SETUPS, body)
     taken = race(setting.python, contestants, setting.large, setting.environment, warm_up=1)
     peaks = {one.name: _peaks(setting, one, body) for one in contestants}
     seconds, peak = f"{setting.rows:,} x 10 to pandas, JSON", f"{setting.rows:,} x 10, JSON: extra peak memory"
     ours, plain, quick = _SETUPS
+    nested = _race_nested(setting)
     return [
         *(
             Row(seconds, Measured(ours, taken[ours]), Measured(peer, taken.get(peer, [])), goal, most)
@@ -62,19 +87,35 @@ def rows(setting: Setting) -> list[Row]:
             Row(peak, Measured(ours, peaks[ours], "MB"), Measured(peer, peaks.get(peer, []), "MB"), goal, most, True)
             for peer, goal, most in [(plain, "under 350 MB", 350.0), (quick, "", None)]
         ),
+        *(
+            Row(
+                f"{setting.rows:,} x 10 with nested columns, by JSON",
+                Measured(ours, nested[ours]),
+                Measured(peer, nested.get(peer, [])),
+            )
+            for peer in (plain, quick)
+        ),
     ]
 
 
-def _contestant(name: str, body: Path, count: int) -> Contestant:
-    cell = f"df = read({str(body)!r})\nassert len(df) == {count}; del df"
-    return Contestant(name, cell, _SETUPS[name], "orjson" if "orjson" in name else "pandas")
+def _race_nested(setting: Setting) -> dict[str, list[float]]:
+    body = _body(setting, _NESTED.format(rows=setting.rows))
+    contestants = _contestants(setting, _NESTED_SETUPS, body)
+    return race(setting.python, contestants, setting.large, setting.environment, warm_up=1)
 
 
-def _body(setting: Setting) -> Path:
+def _contestants(setting: Setting, setups: Mapping[str, str], body: Path) -> list[Contestant]:
+    cell = f"df = read({str(body)!r})\nassert len(df) == {setting.rows}; del df"
+    return setting.present(
+        *(Contestant(name, cell, setup, "orjson" if "orjson" in name else "pandas") for name, setup in setups.items())
+    )
+
+
+def _body(setting: Setting, sql: str) -> Path:
     """Write the service's own JSON answer down once."""
     path = setting.scratch / "result.json"
     with RoeClient(setting.service.settings) as client:
-        query = RunningQuery(client, data.clickhouse(setting.rows), fetch=False).start().wait()
+        query = RunningQuery(client, sql, fetch=False).start().wait()
         with path.open("wb") as file:
             file.writelines(client.result(query.id, arrow=False).chunks)
     return path

@@ -92,8 +92,17 @@ def plain(array: pa.Array) -> list[Any]:
         return values
     try:
         found: list[Any] = array.to_pylist()
-    except OverflowError:  # a duration that Python's timedelta cannot hold
-        found = [None if value is None else np.timedelta64(value, kind.unit) for value in plain(array.cast(pa.int64()))]
+    except (OverflowError, ValueError):
+        found = _beyond_python(array)
+    return found
+
+
+def _beyond_python(array: pa.Array) -> list[Any]:
+    """Give durations that timedelta cannot hold, and moments that cannot be shown in their zone but in UTC."""
+    if pa.types.is_duration(array.type):
+        ticks = plain(array.cast(pa.int64()))
+        return [None if value is None else np.timedelta64(value, array.type.unit) for value in ticks]
+    found: list[Any] = array.cast(pa.timestamp(array.type.unit, "UTC")).to_pylist()
     return found
 
 
