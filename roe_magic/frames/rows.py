@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,22 +13,20 @@ import pyarrow as pa
 from roe_magic.clickhouse_types import Type
 from roe_magic.errors import ProtocolError
 from roe_magic.frames import schema as canonical
-from roe_magic.frames import times
-from roe_magic.frames.arrow import check_labels, enumerate_labels, fallen_back
+from roe_magic.frames.arrow import enumerate_labels, fallen_back
+from roe_magic.frames.leaves import LEAVES, STORED_LEAVES, carefully, each
 from roe_magic.frames.schema import (
     AS_BYTES,
     AS_TEXT,
-    INTERVALS,
     STORED,
     Form,
     arrow_type,
     bare,
     column_type,
     element_names,
-    labels_of,
     resolve,
 )
-from roe_magic.frames.texts import as_text, document, encode
+from roe_magic.frames.texts import as_text
 from roe_magic.frames.times import Cells
 
 # What the engine must be told so that its JSON formats lose nothing.
@@ -134,170 +129,18 @@ def build(cells: Cells, kind: Type, form: Form) -> pa.Array:
     kind = bare(kind)
     want = arrow_type(kind, form)
     if not canonical.is_known(kind):
-        return _each(as_text, cells, want)
+        return each(as_text, cells, want)
     maker = _NESTED.get(kind.name)
     if maker is not None:
         return maker(cells, kind, form)
-    leaves = _STORED if want != arrow_type(kind, Form(form.text)) else _LEAVES
+    leaves = STORED_LEAVES if want != arrow_type(kind, Form(form.text)) else LEAVES
     quick, careful = leaves[kind.name]
     try:
         return quick(cells, kind, want)
     except UnicodeEncodeError:
         raise
     except Unfit:
-        return _carefully(cells, kind, want, careful)
-
-
-def _each(function: Callable[[Any], Any], cells: Cells, want: pa.DataType) -> pa.Array:
-    return pa.array([None if cell is None else function(cell) for cell in cells], want)
-
-
-def _direct(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
-    return pa.array(cells, want)
-
-
-def _integers(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
-    if Decimal in set(map(type, cells)):
-        raise TypeError("pyarrow would cut the fraction off")
-    return pa.array(cells, want)
-
-
-def _from_text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
-    return pa.array(cells, pa.string()).cast(want)
-
-
-def _carefully(cells: Cells, kind: Type, want: pa.DataType, careful: Callable[[Any, Type], Any]) -> pa.Array:
-    values = [None if cell is None else careful(cell, kind) for cell in cells]
-    return _text(values, kind, want) if kind.name in canonical.TEXT else pa.array(values, want)
-
-
-def _careful_integer(cell: Any, kind: Type) -> Any:
-    number = times.whole_number(cell)
-    return Decimal(number) if kind.name in ("Int128", "UInt128") else number
-
-
-def _careful_float(cell: Any, _: Type) -> float:
-    return float(_without_underscore(cell))
-
-
-def _careful_boolean(cell: Any, _: Type) -> bool:
-    return {"true": True, "false": False, "1": True, "0": False}[str(cell).lower()]
-
-
-def _text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
-    if want == pa.string():
-        return pa.array(cells, want)
-    return pa.array([None if cell is None else encode(cell) for cell in cells], want)
-
-
-def _careful_text(cell: Any, _: Type) -> str:
-    return cell if isinstance(cell, str) else document(cell)
-
-
-def _careful_address(cell: Any, kind: Type) -> str:
-    """Read an address, which may be its number."""
-    if isinstance(cell, str):
-        return cell
-    return str((IPv4Address if kind.name == "IPv4" else IPv6Address)(times.whole_number(cell)))
-
-
-def _labels(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
-    try:
-        return check_labels(pa.array(cells, want), kind)
-    except UnicodeEncodeError:
-        return check_labels(_each(as_text, cells, want), kind)
-
-
-def _careful_label(cell: Any, kind: Type) -> str:
-    """Read a label, which may be its number."""
-    labels = labels_of(kind)
-    return labels[times.whole_number(cell)] if not isinstance(cell, str) else _member(as_text(cell), labels.values())
-
-
-def _member(label: str, labels: Collection[str]) -> str:
-    if label not in labels:
-        raise ValueError(f"{label!r} is not one of the labels")
-    return label
-
-
-def _documents(cells: Cells, kind: Type, want: pa.DataType) -> pa.Array:
-    write = _object if kind.name in ("JSON", "Object") else document
-    return pa.array([None if cell is None or cell == _NULL else write(cell) for cell in cells], want)
-
-
-_NULL = msgspec.Raw(b"null")
-
-
-def _object(cell: Any) -> str:
-    """A JSON column holds objects: a string is one that is already written out, if it is one."""
-    if isinstance(cell, msgspec.Raw) and bytes(cell).startswith(b'"'):
-        cell = json.loads(bytes(cell).decode("utf-8", "surrogateescape"))
-    if not isinstance(cell, str):
-        return document(cell)
-    inner = msgspec.Raw(encode(cell))
-    try:
-        msgspec.json.decode(inner, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return document(cell)
-    return document(inner)
-
-
-def _wide_text(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
-    return pa.array([None if cell is None else str(times.whole_number(cell)) for cell in cells], want)
-
-
-def _decimal(cells: Cells, _: Type, want: pa.DataType) -> pa.Array:
-    first = next((cell for cell in cells if cell is not None), None)
-    return pa.array(cells, want) if isinstance(first, Decimal) else pa.array(cells, pa.string()).cast(want)
-
-
-def _careful_decimal(cell: Any, _: Type) -> Decimal:
-    return Decimal(str(_without_underscore(cell)))
-
-
-def _without_underscore(cell: Any) -> Any:
-    """Refuse what Python takes for a number but nobody else does."""
-    if isinstance(cell, str) and "_" in cell:
-        raise ValueError(f"{cell!r} is not a number")
-    return cell
-
-
-def _unfit(cell: Any, kind: Type) -> Any:
-    raise ValueError(f"{cell!r} is not a {kind}")
-
-
-Leaf = tuple[Callable[[Cells, Type, pa.DataType], pa.Array], Callable[[Any, Type], Any]]
-_INTEGER: Leaf = (_integers, _careful_integer)
-_FLOAT: Leaf = (_direct, _careful_float)
-_AS_IT_IS: Leaf = (_direct, _careful_text)
-_LEAVES: dict[str, Leaf] = {
-    **{f"{sign}Int{bits}": _INTEGER for sign in ("", "U") for bits in (8, 16, 32, 64)},
-    "Int128": (_from_text, _careful_integer),
-    "UInt128": (_from_text, _careful_integer),
-    "Int256": (_wide_text, _unfit),
-    "UInt256": (_wide_text, _unfit),
-    **dict.fromkeys(("Float32", "Float64", "BFloat16"), _FLOAT),
-    "Bool": (_direct, _careful_boolean),
-    "Decimal": (_decimal, _careful_decimal),
-    "String": (_text, _careful_text),
-    "FixedString": (_text, _careful_text),
-    "AggregateFunction": (_text, _unfit),
-    "Date": (_from_text, times.day),
-    "Date32": (_from_text, times.day),
-    "DateTime": (times.datetimes, times.careful_datetime),
-    "DateTime64": (times.datetimes, times.careful_datetime),
-    "Time": (times.clocks, _unfit),
-    "Time64": (times.clocks, _unfit),
-    "Nothing": (_direct, _unfit),
-    **dict.fromkeys(INTERVALS, (times.intervals, _unfit)),
-    **dict.fromkeys(("IntervalMonth", "IntervalQuarter", "IntervalYear"), _INTEGER),
-    **dict.fromkeys(canonical.DOCUMENTS, (_documents, _unfit)),
-    "UUID": _AS_IT_IS,
-    **dict.fromkeys(("IPv4", "IPv6"), (_direct, _careful_address)),
-    **dict.fromkeys(("Enum8", "Enum16"), (_labels, _careful_label)),
-}
-# What the stored form writes otherwise.
-_STORED: dict[str, Leaf] = {**dict.fromkeys(INTERVALS, _INTEGER), "DateTime64": _AS_IT_IS}
+        return carefully(cells, kind, want, careful)
 
 
 def _spread(cells: Cells) -> tuple[pa.Array, list[Any]]:
@@ -331,8 +174,7 @@ _ENTRY = ("keys", "values")
 
 def _map(cells: Cells, kind: Type, form: Form) -> pa.Array:
     offsets, pairs = _spread([list(cell.items()) if isinstance(cell, Mapping) else cell for cell in cells])
-    pairs = [_elements(pair, _ENTRY) for pair in pairs]
-    keys, items = (list(side) for side in zip(*pairs, strict=True)) if pairs else ([], [])
+    keys, items = _columns(pairs, _ENTRY)
     return pa.MapArray.from_arrays(offsets, build(keys, kind.types[0], form), build(items, kind.types[1], form))
 
 
@@ -342,21 +184,24 @@ def _tuple(cells: Cells, kind: Type, form: Form) -> pa.Array:
         if any(cells):
             raise TypeError("a tuple of nothing has an element")
         return pa.array([None if cell is None else {} for cell in cells], pa.struct([]))
-    nothing = (None,) * len(names)
-    if all(map(_is_struct, set(map(type, cells)))):
-        rows: Iterable[Sequence[Any]] = map(msgspec.structs.astuple, cells)
-    else:
-        rows = [nothing if cell is None else _elements(cell, names) for cell in cells]
-    columns = zip(*rows, strict=True) if cells else [()] * len(names)
-    children = [build(each, child, form) for each, child in zip(columns, kind.types, strict=True)]
+    children = [build(each, child, form) for each, child in zip(_columns(cells, names), kind.types, strict=True)]
     fields = [pa.field(name, child.type) for name, child in zip(names, children, strict=True)]
     return pa.StructArray.from_arrays(
         children, fields=fields, mask=pa.array([cell is None for cell in cells], pa.bool_())
     )
 
 
-def _is_struct(kind: type) -> bool:
-    return issubclass(kind, msgspec.Struct)
+def _columns(cells: Cells, names: tuple[str, ...]) -> Iterable[Cells]:
+    """Turn tuples, however they are sent, into a column for each of their elements."""
+    types = set(map(type, cells))
+    if types <= {list, tuple} and set(map(len, cells)) <= {len(names)}:
+        rows: Iterable[Sequence[Any]] = cells
+    elif all(issubclass(each, msgspec.Struct) for each in types):
+        rows = map(msgspec.structs.astuple, cells)
+    else:
+        nothing = (None,) * len(names)
+        rows = [nothing if cell is None else _elements(cell, names) for cell in cells]
+    return zip(*rows, strict=True) if cells else [()] * len(names)
 
 
 def _elements(cell: Any, names: tuple[str, ...]) -> Sequence[Any]:
