@@ -74,7 +74,7 @@ LEAVES = [
     Kind("Enum8('a' = -1, 'b''c' = 2)", st.sampled_from(["a", "b'c"]), quoted),
     Kind("LowCardinality(String)", TEXT, quoted),
     Kind(r"Enum16('' = -300, 'a\\b' = 0, '`\"' = 7, '(1)' = 300, 'é=\'1\',' = 301)", st.sampled_from(LABELS), quoted),
-    Kind("IntervalDay", st.integers(-(10**9), 10**9), "toIntervalDay({})".format, lambda days: timedelta(days=days)),
+    Kind("IntervalDay", st.integers(-(10**8), 10**8), "toIntervalDay({})".format, lambda days: timedelta(days=days)),
     Kind("FixedString(4)", TEXT.filter(lambda text: len(text.encode()) <= 4), quoted, padded),
     Kind("IPv6", st.ip_addresses(v=6), quoted, written),
     Kind(
