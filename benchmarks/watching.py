@@ -183,7 +183,8 @@ class PublishedApi:
         return Reply(200, headers, iter([msgspec.json.encode(body)]), lambda: None)
 
     def _waited(self, call: Call) -> dict[str, str]:
-        preference = call.headers.get("Prefer")
+        # Its first preference alone is honoured: the wait.
+        preference = call.headers.get("Prefer", "").partition(",")[0]
         if not (self.long_poll and preference):
             return {}
         left = self.begun + self.length - self.clock.time

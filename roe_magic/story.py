@@ -1,9 +1,13 @@
-"""Story: what is known of a query at one moment, and what follows from it."""
+"""Story: what is known of a query at one moment, and what follows from it; a Teller tells each new one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import Any
 from uuid import UUID
 
 from roe_magic import models
@@ -11,6 +15,8 @@ from roe_magic.download import Progress
 from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, RoeError
 from roe_magic.models import FAILURE, TERMINAL
 from roe_magic.query import WorksheetQuery
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,50 @@ class Story:
     def terminal(self) -> bool:
         """Whether the query has ended at the server."""
         return self.state in TERMINAL
+
+
+class Teller:
+    """Tells the story of a query, moment after moment, to one listener; thread-safe.
+
+    Attributes
+    ----------
+    story : Story
+        The present one.
+    clock : callable
+        Monotonic, in seconds.
+    """
+
+    def __init__(self, story: Story, clock: Callable[[], float]) -> None:
+        self.story, self.clock = story, clock
+        self._begun = clock()
+        self._listener: Callable[[Story], None] | None = None
+        self._telling = threading.RLock()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the submit."""
+        return self.clock() - self._begun
+
+    def listen(self, listener: Callable[[Story], None] | None) -> None:
+        """Call ``listener`` with each new Story from now on, one at a time; None ends it, and none follows after."""
+        with self._telling:
+            self._listener = listener
+
+    def tell(self, **changes: Any) -> None:
+        """Go on with the story; what is over takes no more time."""
+        with self._telling:
+            elapsed = self.story.elapsed if self.story.over else self.elapsed
+            self.story = replace(self.story, elapsed=elapsed, **changes)
+            if self._listener is not None:
+                self._hear(self._listener)
+
+    def _hear(self, listener: Callable[[Story], None]) -> None:
+        """Call the listener; the query does not fail because somebody could not be told of it."""
+        try:
+            listener(self.story)
+        except Exception:
+            self._listener = None
+            _log.warning("A listener failed and is told nothing more.", exc_info=True)
 
 
 def first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:

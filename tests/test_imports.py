@@ -24,6 +24,7 @@ LAYERS = [
     {"results", "local", "doctor", "catalogue", "download"},
     {"query"},
     {"story"},
+    {"execution"},
     {"running"},
     {"commands", "pictures"},
     {"completion"},

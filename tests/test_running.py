@@ -184,7 +184,7 @@ def test_a_server_that_waits_is_asked_again_at_once(play: Play, monkeypatch: pyt
     """With Preference-Applied there is no pause between two requests, if the answer was held back indeed."""
     held = answer({"worksheet_query_id": ID, "status": "STARTED"}, headers={"Preference-Applied": "wait=25"})
     play.statuses(held, held, DONE)
-    monkeypatch.setattr("roe_magic.running.SHORTEST", 0.0)  # no time passes on the test's clock
+    monkeypatch.setattr("roe_magic.execution.SHORTEST", 0.0)  # no time passes on the test's clock
     play.run().wait()
     assert play.clock.slept == []
 
@@ -310,7 +310,7 @@ def test_pending_for_ever_is_told_and_ends_with_the_callers_time(play: Play) -> 
         if play.clock() > 300:
             running.detach()
 
-    running._pause = pause
+    running._execution._pause = pause
     running.run()
     assert any("Still PENDING after 6" in notice for notice in play.notices)
     assert not running.story.over
@@ -678,7 +678,7 @@ def test_cancel_says_when_the_server_has_none(play: Play) -> None:
         if not told:
             told.append(running.cancel())
 
-    running._pause = pause
+    running._execution._pause = pause
     running.run()
     assert told == [False]
     assert any("does not offer to cancel" in notice for notice in play.notices)
@@ -696,7 +696,7 @@ def test_cancel_ends_the_watch_where_the_server_offers_it(play: Play) -> None:
     play.statuses(status("STARTED"))
     play.server.on("POST", CANCEL, answer(sample("status-200-revoked")))
     running = play.query()
-    running._pause = lambda _: running.cancel()
+    running._execution._pause = lambda _: running.cancel()
     running.run()
     with pytest.raises(QueryRevoked):
         running.wait()
