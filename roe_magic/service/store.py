@@ -6,7 +6,8 @@ loses nothing). Methods are plain and blocking: a query by primary key takes a f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -26,7 +27,7 @@ _BUSY_SECONDS = 30
 
 R = TypeVar("R", bound=schema.Base)
 
-# Every query is inserted and updated once; a session would take three times as long for it.
+# Every query is inserted and updated once; a session would take five times as long for it.
 _COLUMNS = [column.name for column in Query.__table__.columns]
 _INSERT = sa.insert(Query)
 _UPDATE = sa.update(Query).where(Query.id == sa.bindparam("query_id"))
@@ -50,19 +51,21 @@ class Store:
         sa.event.listen(self._engine, "begin", _begin)
         self._session = sessionmaker(self._engine, expire_on_commit=False)
         # SQLite refuses to turn a read into a write when another process has written in between.
-        self._transactions = self._engine.execution_options(begin="IMMEDIATE")
-        self._writing = sessionmaker(self._transactions, expire_on_commit=False)
+        writing = self._engine.execution_options(begin="IMMEDIATE")
+        self._writing = sessionmaker(writing, expire_on_commit=False)
         # Every submit asks for these, and they never change.
         self._keys: dict[str, Key] = {}
         self._worksheets: dict[tuple[UUID, UUID | None], Worksheet] = {}
         try:
             _migrate(self._engine)
+            self._writer, self._writes = writing.connect(), threading.Lock()
         except BaseException:
-            self.close()
+            self._engine.dispose()
             raise
 
     def close(self) -> None:
         """Close every connection."""
+        self._writer.close()
         self._engine.dispose()
 
     # Who
@@ -145,8 +148,7 @@ class Store:
             updated_at=made,
             **columns,
         )
-        with self._transactions.begin() as connection:
-            connection.execute(_INSERT, {name: getattr(row, name) for name in _COLUMNS})
+        self._write(_INSERT, {name: getattr(row, name) for name in _COLUMNS})
         return _related(row, organization=key.organization, creator=key.user, worksheet=worksheet)
 
     def query(self, organization_id: UUID, query_id: UUID, kind: str = schema.WORKSHEET) -> Query | None:
@@ -163,8 +165,7 @@ class Store:
 
     def finish(self, query_id: UUID, **columns: Any) -> None:
         """Write down what became of a query."""
-        with self._transactions.begin() as connection:
-            connection.execute(_UPDATE, {"query_id": query_id, **columns})
+        self._write(_UPDATE, {"query_id": query_id, **columns})
 
     def fail_unfinished(self, error: str) -> Sequence[UUID]:
         """Give every query that has not ended the status FAILURE, and list them."""
@@ -191,6 +192,11 @@ class Store:
         """Note that the rows of these queries are gone."""
         with self._writing.begin() as session:
             session.execute(sa.update(Query).where(Query.id.in_(list(query_ids))).values(result_bytes=0, expired=True))
+
+    def _write(self, statement: sa.Insert | sa.Update, values: Mapping[str, Any]) -> None:
+        """Run one statement in a transaction of its own, on the connection that is kept for this."""
+        with self._writes, self._writer.begin():
+            self._writer.execute(statement, values)
 
 
 def _related(row: R, **related: object) -> R:
