@@ -23,7 +23,7 @@ def write_empty(path: Path) -> None:
 
 def write_arrow(path: Path, names: list[str], types: list[str], parts: Iterable[bytes]) -> None:
     """Write a result from parts of which each is an Arrow stream of the engine."""
-    _write(path, names, types, _tables(names, parts))
+    _write(path, names, types, (frames.from_arrow(table, types, stored=True) for table in _tables(names, parts)))
 
 
 def write_json(path: Path, parts: Iterable[bytes]) -> tuple[list[str], list[str]]:
@@ -56,11 +56,10 @@ def shown(texts: Sequence[str]) -> list[str]:
 
 
 def _write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.Table]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     schema = frames.schema(names, types, stored=True)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         for table in tables:
-            writer.write_table(frames.from_arrow(table, types, stored=True))
+            writer.write_table(table)
 
 
 def _tables(names: list[str], parts: Iterable[bytes]) -> Iterator[pa.Table]:

@@ -62,6 +62,7 @@ def run(engine: Embedded, job: Submission, report: Callable[[dict[str, int]], No
     done: list[models.Statement] = []
     status, error = models.SUCCESS, None
     try:
+        job.folder.mkdir(parents=True, exist_ok=True)
         for statement in _statements(engine, job, report):
             done.append(statement)  # noqa: PERF402  # extend promises nothing about those before an error
     except Failed as failure:

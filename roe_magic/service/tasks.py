@@ -202,6 +202,8 @@ class Tasks:
 
     async def ensure_database(self, name: str) -> None:
         """Make an organisation's database before it is first used."""
+        if name in self._databases:
+            return
         async with self._preparing:  # in the order in which queries came, which is the order of their turns
             if name not in self._databases:
                 await self._engine.ensure_database(name)
@@ -222,7 +224,6 @@ class Tasks:
         row = live.row
         database, folder = row.organization.database, self.folder(row)
         await self.ensure_database(database)
-        folder.mkdir(exist_ok=True)
         if live.cancelled or self.closing:
             return Outcome(models.REVOKED)
         job = Job(id=str(row.id), sql=_sql(row), database=database, use_admin=row.use_admin, folder=folder)
