@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 from starlette.responses import Response, StreamingResponse
 
-from roe_magic import codec, frames, models
+from roe_magic import frames, models
 from roe_magic.service import schema, wire
 
 _ROWS = 4096
@@ -79,8 +79,9 @@ def _answer(
 
 def _list(row: schema.Query, folder: Path) -> Iterator[bytes]:
     yield b"["
-    for n, statement in enumerate(wire.statements_in(row.statements)):
-        yield (b"," if n else b"") + _about(statement)[:-1] + b',"result_rows":['
+    pairs = zip(wire.statements_raw(row.statements), wire.statements_in(row.statements), strict=True)
+    for n, (about, statement) in enumerate(pairs):
+        yield (b"," if n else b"") + about[:-1] + b',"result_rows":['
         yield from _json_rows(statement, folder / f"{n}.arrow")
         yield b"]}"
     yield b"]"
@@ -121,21 +122,14 @@ class _Stream:
 
 
 def _streams(row: schema.Query, folder: Path) -> list[_Stream]:
-    statements = wire.statements_in(row.statements)
-    return [_stream(statement, folder / f"{n}.arrow") for n, statement in enumerate(statements)]
+    return [_stream(about, folder / f"{n}.arrow") for n, about in enumerate(wire.statements_raw(row.statements))]
 
 
-def _stream(statement: models.Statement, path: Path) -> _Stream:
+def _stream(about: bytes, path: Path) -> _Stream:
     with pa.OSFile(str(path), "rb") as file:
         stored = pa.ipc.read_schema(pa.ipc.read_message(file))
-        metadata = {**(stored.metadata or {}), models.ARROW_KEY: _about(statement)}
-        return _Stream(stored.with_metadata(metadata).serialize().to_pybytes(), path, file.tell())
-
-
-def _about(statement: models.Statement) -> bytes:
-    wire_form = codec.to_wire(statement)
-    del wire_form["result_rows"]
-    return msgspec.json.encode(wire_form)
+        told = stored.with_metadata({**(stored.metadata or {}), models.ARROW_KEY: about})
+        return _Stream(told.serialize().to_pybytes(), path, file.tell())
 
 
 def _around(head: bytes, body: Iterable[bytes], tail: bytes) -> Iterator[bytes]:

@@ -82,10 +82,16 @@ def status(row: schema.Query, progress: models.Progress | None = None) -> models
 
 
 def statements_out(statements: list[models.Statement]) -> bytes:
-    """Encode statements, without their rows, for the state."""
-    return msgspec.json.encode([codec.to_wire(one) for one in statements])
+    """Encode statements, without their rows, for the state: a JSON list."""
+    items = [codec.to_wire(one) for one in statements]
+    return msgspec.json.encode([{name: one[name] for name in one if name != "result_rows"} for one in items])
 
 
 def statements_in(kept: bytes) -> list[models.Statement]:
     """Decode what :func:`statements_out` made."""
     return [codec.parse(models.Statement, one) for one in msgspec.json.decode(kept)]
+
+
+def statements_raw(kept: bytes) -> list[bytes]:
+    """Take what :func:`statements_out` made apart, each statement still JSON."""
+    return [bytes(one) for one in msgspec.json.decode(kept, type=list[msgspec.Raw])]
