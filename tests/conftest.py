@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from services import Api, Service, api_on, end_service, start_service
 
+from roe_magic.frames import builder, schema
+
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -21,3 +23,14 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Run the service with its real engine inside this process, for the whole session."""
     with api_on(tmp_path_factory.mktemp("api")) as running:
         yield running
+
+
+@pytest.fixture(scope="module", params=["as many rows", "as few rows"])
+def road(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let JSON rows take the road of large answers, however few they are, and then that of small ones."""
+    for warns_once in (schema.resolve, schema.shown_zone):
+        warns_once.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "as many rows":
+            patch.setattr(builder, "_FEW", 0)
+        yield

@@ -19,6 +19,8 @@ from rows_engine import body, by_arrow, cut, lines, same, shown, values
 from roe_magic import frames
 from roe_magic.frames import scanner
 
+pytestmark = pytest.mark.usefixtures("road")
+
 
 def received(kind: str, *cells: str, beside: bool = False) -> pa.Table:
     """Read a column of JSON cells as a server sends them, alone or beside a nested one, which takes the other road."""

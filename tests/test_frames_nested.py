@@ -13,12 +13,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows_engine import body, by_arrow, by_json, cut, lines, same, shown, values
 
 from roe_magic import frames
 from roe_magic.clickhouse_types import parse
+
+pytestmark = pytest.mark.usefixtures("road")
 
 
 @dataclass

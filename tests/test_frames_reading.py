@@ -22,6 +22,8 @@ from rows_engine import QUERY_ID, body, cut, same, shown, values
 from roe_magic import frames, models
 from roe_magic.errors import ProtocolError, ResultTooLarge
 
+pytestmark = pytest.mark.usefixtures("road")
+
 UTC = ZoneInfo("UTC")
 
 EXAMPLE = """{
