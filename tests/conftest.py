@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from services import Api, Service, api_on, end_service, start_service
 
-from roe_magic.frames import builder, schema
+from roe_magic.frames import builder
+from roe_magic.frames.schema import resolve, shown_zone
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 @pytest.fixture(scope="module", params=["as many rows", "as few rows"])
 def road(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let JSON rows take the road of large answers, however few they are, and then that of small ones."""
-    for warns_once in (schema.resolve, schema.shown_zone):
+    for warns_once in (resolve, shown_zone):
         warns_once.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "as many rows":
