@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import keyword
 import re
 import shlex
@@ -47,8 +48,9 @@ def split_line(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
     return flags, rest
 
 
+@functools.lru_cache(maxsize=32)
 def parse(parser: MagicArgumentParser, line: str) -> Namespace:
-    """Read the flags and the target of a header line.
+    """Read the flags and the target of a header line; a line that comes again gives the same namespace.
 
     Raises
     ------
