@@ -289,6 +289,17 @@ def test_a_limit_ends_the_statement_with_a_clear_error(
     assert live.rows("SELECT 1") == [(1,)]
 
 
+def test_a_select_of_any_length_is_cancelled(live: LiveEngine) -> None:
+    """A long text is known by another mark than a short one."""
+    working, pid = threading.Event(), live.engine.pid
+    text = ENDLESS.replace("SELECT", f"SELECT /* {'long ' * 30_000} */")
+    job, future = live.submit(text, on_progress=lambda _: working.set())
+    assert working.wait(PATIENCE)
+    assert live.call(live.engine.cancel(job.id)) is True
+    assert future.result(PATIENCE).status == models.REVOKED
+    assert live.engine.pid == pid
+
+
 def test_cancel_returns_when_the_engine_has_stopped(live: LiveEngine) -> None:
     """A cancelled submission is REVOKED by a kill inside the engine: its process is the same afterwards."""
     pid = live.engine.pid

@@ -1,21 +1,20 @@
 """The embedded ClickHouse of this process: connections, statements, the lexer and the syntax tree.
 
-The only module that imports chDB; it runs in the worker process alone. After an error a connection still holds output
-that would be put before its next result, so it is closed.
+The only module that imports chDB; it runs in the worker process alone.
 """
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
-import itertools
 import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from roe_magic.service.connections import Connections
 
 # Whatever a caller writes, it is SQL (chDB would take a bare expression for a SELECT), and of any length that the
 # service accepts. Functions that look into the engine's own memory stay off.
@@ -91,40 +90,15 @@ class Embedded:
         self._path = path
         self._private = re.compile(rf"(?:{'|'.join(map(re.escape, folders))})[^\s'\",;()]*")
         self._keeper = self._chdb.connect(path)
-        # Connections without settings of their own, by the database they use, for whoever needs one next.
-        self._idle: dict[str, collections.deque[Any]] = collections.defaultdict(collections.deque)
+        self._connections = Connections(self._chdb.connect, path, ALWAYS)
         self._once = functools.lru_cache(_PARSED)(self._parsed)
 
     @contextlib.contextmanager
-    def connection(self, settings: Mapping[str, str]) -> Iterator[Any]:
-        """Open a connection for one statement; its errors come out as EngineError."""
-        with self._readable_errors(), contextlib.closing(self._open(settings)) as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _lent(self, database: str = "") -> Iterator[Any]:
-        """Lend a connection for a question of the service's own; it is used again unless something goes wrong."""
-        idle = self._idle[database]
-        with self._readable_errors(), contextlib.ExitStack() as ending:
-            try:
-                connection = idle.pop()
-            except IndexError:
-                connection = self._open({})
-                if database:
-                    connection.query(f"USE `{database}`", "Null")
-            ending.callback(connection.close)
-            yield connection
-            ending.pop_all()
-            idle.append(connection)
-
-    def _open(self, settings: Mapping[str, str]) -> Any:
-        options = "&".join(f"{name}={value}" for name, value in {**ALWAYS, **settings}.items())
-        return self._chdb.connect(f"{self._path}?{options}")
-
-    @contextlib.contextmanager
-    def _readable_errors(self) -> Iterator[None]:
+    def connection(self, settings: Mapping[str, str], use: str = "") -> Iterator[Any]:
+        """Lend a connection for one statement, as :meth:`Connections.lend`; its errors come out as EngineError."""
         try:
-            yield
+            with self._connections.lend(settings, use) as connection:
+                yield connection
         except RuntimeError as error:
             raise self._readable(str(error)) from None
         except UnicodeDecodeError as error:  # a message that quotes bytes which are not UTF-8
@@ -175,7 +149,8 @@ class Embedded:
 
     def rows(self, sql: str, params: Mapping[str, str] | None = None, **settings: str) -> list[list[Any]]:
         """Run one of the service's own queries and give its rows; bytes that are not UTF-8 become lone surrogates."""
-        return _cells(self.query(sql, settings, form="JSONCompactEachRow", params=params))
+        text = self.query(sql, settings, form="JSONCompactEachRow", params=params)
+        return [json.loads(line.decode("utf-8", "surrogateescape")) for line in text.splitlines()]
 
     def tokens(self, sql: str) -> list[tuple[int, int, str]]:
         """Cut SQL into (begin, end, kind), in bytes."""
@@ -204,25 +179,21 @@ class Embedded:
         return self._once(function, sql) if len(sql) < _LONG else self._parsed(function, sql)
 
     def _parsed(self, function: str, sql: str) -> Any:
-        with self._lent() as connection:
-            question = f"SELECT {function}({{sql:String}})"  # a name of our own
-            answer = connection.query(question, "JSONCompactEachRow", params={"sql": _escaped(sql)})
-            if answer.has_error():
-                raise self._readable(answer.error_message())
-            return _cells(answer.bytes())[0][0]
+        ((found,),) = self.rows(f"SELECT {function}({{sql:String}})", {"sql": sql})  # a name of our own
+        return found
 
     def classify(self, sql: str, database: str) -> tuple[str, bool]:
         """Ask the engine what one statement would do: READ_ONLY, MUTATING, ..., and whether only to that database."""
         # The connection string's database is not looked at here.
-        with self._lent(database) as connection:
+        with self.connection({}, use=database) as connection:
             found = connection.classify_query(sql, database)
             kind = str(found["query_class"]).rpartition(".")[2] if found["statement_count"] == 1 else "UNKNOWN"
             return kind, bool(found["writes_only_target_database"])
 
     def close(self) -> None:
         """Let go of the data folder."""
-        for connection in (*itertools.chain(*self._idle.values()), self._keeper):
-            connection.close()
+        self._connections.close()
+        self._keeper.close()
 
     def _readable(self, message: str) -> EngineError:
         return readable(_DATABASE.sub("", self._private.sub("the file", message)))
@@ -239,10 +210,6 @@ def readable(message: str) -> EngineError:
     suffix = f" ({name[-1]})" if name else ""
     prefix = f"Code: {code[1]}. " if code else ""
     return EngineError(f"{prefix}{text}.{suffix}", int(code[1]) if code else 0)
-
-
-def _cells(text: bytes) -> list[list[Any]]:
-    return [json.loads(line.decode("utf-8", "surrogateescape")) for line in bytes(text).splitlines()]
 
 
 def _without_scope(message: str) -> str:

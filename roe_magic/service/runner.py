@@ -13,6 +13,7 @@ from typing import Any
 from roe_magic import frames, models
 from roe_magic.errors import RoeError
 from roe_magic.service import guard, results, wire
+from roe_magic.service.connections import UNIQUE
 from roe_magic.service.embedded import Embedded, EngineError, Figures
 from roe_magic.service.guard import Refused, Verdict
 from roe_magic.service.pieces import Piece, insert_as_select, lift_settings, split
@@ -20,6 +21,8 @@ from roe_magic.service.pieces import Piece, insert_as_select, lift_settings, spl
 # Lowered by a SET or a SETTINGS clause, never raised.
 _LIMITS = ("max_execution_time", "max_memory_usage")
 PROGRESS_SECONDS = 0.1
+# In the list of what runs, the engine cuts a text of over 100,000 bytes.
+_LONG = 20_000
 _FIGURES = ("read_rows", "read_bytes", "total_rows_to_read", "written_rows", "written_bytes", "elapsed_ns")
 
 
@@ -37,6 +40,14 @@ class Submission:
     chosen: dict[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+
+
+def mark(tag: str) -> str:
+    """Give what stands in the text of a running SELECT, to know it by.
+
+    Other statements have the tag as their ``log_comment``, which no two share, and so a connection of their own.
+    """
+    return f"/* roe:{tag} */"
 
 
 class Failed(Exception):
@@ -186,7 +197,7 @@ class _Run:
 
     def _settings(self, verdict: Verdict) -> dict[str, str]:
         job = self._job
-        own = {"database": job.database, "log_comment": job.tag}
+        own = {"database": job.database}
         if verdict.action == "read":
             own["readonly"] = "1"
         clause = self._lowered(guard.settings_of(self._engine.tree(f"SET {self._clause}"))) if self._clause else {}
@@ -198,6 +209,10 @@ class _Run:
 
     def _rows(self, verdict: Verdict) -> tuple[list[str], list[str]]:
         settings, sql = self._settings(verdict), self._bare.text
+        if verdict.is_select and len(sql) < _LONG:
+            sql = f"{sql}\n{mark(self._job.tag)}"
+        else:
+            settings[UNIQUE] = self._job.tag
         if verdict.action == "write":
             self._engine.query(sql, settings, figures=self._figures, on_progress=self._progress)
             self._figures.result_rows = 0

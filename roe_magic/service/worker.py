@@ -26,7 +26,7 @@ from roe_magic.service import runner
 from roe_magic.service.embedded import Embedded, EngineError
 from roe_magic.service.tables import Tables
 
-_KILL = "KILL QUERY WHERE Settings['log_comment'] = {tag:String} ASYNC"
+_KILL = "KILL QUERY WHERE Settings['log_comment'] = {tag:String} OR position(query, {mark:String}) > 0 ASYNC"
 _KILL_EVERY = 0.05
 # More than the service lets run at once, so that a cancel never waits for a free one.
 _THREADS = 2000
@@ -127,7 +127,7 @@ class Worker:
         job.cancelled.set()
         while not job.ended.wait(_KILL_EVERY):
             with contextlib.suppress(EngineError):
-                self._engine.query(_KILL, {}, params={"tag": tag})
+                self._engine.query(_KILL, {}, params={"tag": tag, "mark": runner.mark(tag)})
         return True
 
 
