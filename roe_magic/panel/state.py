@@ -125,16 +125,22 @@ def view(s: Snapshot) -> dict[str, Any]:
         "query_id": s.query_id and clean(s.query_id),
         "short_id": s.query_id and clean(s.query_id)[:8],
         "sql": clean(s.sql, limit=SQL_LIMIT, lines=True),
-        "error": s.error and clean(s.error, limit=MESSAGE_LIMIT, lines=True),
-        "exception": s.exception and clean(s.exception),
-        "hint": s.hint and clean(s.hint, limit=MESSAGE_LIMIT, lines=True),
-        "notice": s.notice and clean(s.notice, limit=MESSAGE_LIMIT),
+        **_messages(s),
         "stop": _STOPS[s.stop] if s.live and s.stop else None,
         "stopping": s.stopping,
         "spoken": _spoken(s),
         "read_rows": s.progress.read_rows if s.progress else None,
         "gone": _gone(s),
         "way_back": f"%roe result {clean(s.query_id)}" if s.query_id else "%roe worksheets",
+    }
+
+
+def _messages(s: Snapshot) -> dict[str, str | None]:
+    return {
+        "error": s.error and clean(s.error, limit=MESSAGE_LIMIT, lines=True),
+        "exception": s.exception and clean(s.exception),
+        "hint": s.hint and clean(s.hint, limit=MESSAGE_LIMIT, lines=True),
+        "notice": s.notice and clean(s.notice, limit=MESSAGE_LIMIT),
     }
 
 

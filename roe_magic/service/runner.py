@@ -148,8 +148,20 @@ class _Run:
         query_id, began = str(uuid.uuid4()), time.time()
         verdict = self._judge()
         names, types = self._nothing() if verdict.action in {"set", "use"} else self._rows(verdict)
+        return models.Statement(
+            query=self._piece.text,
+            summary=self._summary(query_id),
+            row_count=self._figures.result_rows,
+            column_names=names,
+            column_types=types,
+            start_timestamp=began,
+            end_timestamp=time.time(),
+            query_id=query_id,
+        )
+
+    def _summary(self, query_id: str) -> models.Summary:
         figures, seen = self._figures, self._progress.seen
-        summary = models.Summary(
+        return models.Summary(
             # A stream's parts may be counted before the last of it has been read; the progress then knows more.
             read_rows=max(figures.read_rows, seen.get("read_rows", 0)),
             read_bytes=max(figures.read_bytes, seen.get("read_bytes", 0)),
@@ -159,16 +171,6 @@ class _Run:
             result_rows=figures.result_rows,
             result_bytes=self._path.stat().st_size if figures.result_rows else 0,
             elapsed_ns=figures.elapsed_ns,
-            query_id=query_id,
-        )
-        return models.Statement(
-            query=self._piece.text,
-            summary=summary,
-            row_count=figures.result_rows,
-            column_names=names,
-            column_types=types,
-            start_timestamp=began,
-            end_timestamp=time.time(),
             query_id=query_id,
         )
 
