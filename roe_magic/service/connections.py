@@ -57,8 +57,12 @@ class Connections:
 
     def _opened(self, options: str, use: str) -> Any:
         connection = self._connect(f"{self._path}?{options}")
-        if use:
-            connection.query(f"USE `{use}`", "Null")
+        try:
+            if use:
+                connection.query(f"USE `{use}`", "Null")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _taken(self, key: tuple[str, str]) -> Any:

@@ -32,6 +32,8 @@ _PARSED, _LONG = 256, 20_000
 # An organisation's database, which its callers know nothing of, in front of a table's name.
 _DATABASE = re.compile(r"`?\borg_[0-9a-f]{32}`?\.")
 
+_MARK = re.compile(r"\s*/\* roe:[\w-]+ \*/")
+
 OnProgress = Callable[[Mapping[str, int]], None]
 
 
@@ -196,7 +198,15 @@ class Embedded:
         self._keeper.close()
 
     def _readable(self, message: str) -> EngineError:
-        return readable(_DATABASE.sub("", self._private.sub("the file", message)))
+        return readable(_MARK.sub("", _DATABASE.sub("", self._private.sub("the file", message))))
+
+
+def mark(tag: str) -> str:
+    """Give what stands in the text of a running SELECT, to know it by.
+
+    Other statements have the tag as their ``log_comment``, which no two share, and so a connection of their own.
+    """
+    return f"/* roe:{tag} */"
 
 
 def readable(message: str) -> EngineError:

@@ -14,7 +14,7 @@ from roe_magic import frames, models
 from roe_magic.errors import RoeError
 from roe_magic.service import guard, results, wire
 from roe_magic.service.connections import UNIQUE
-from roe_magic.service.embedded import Embedded, EngineError, Figures
+from roe_magic.service.embedded import Embedded, EngineError, Figures, mark
 from roe_magic.service.guard import Refused, Verdict
 from roe_magic.service.pieces import Piece, insert_as_select, lift_settings, split
 
@@ -40,14 +40,6 @@ class Submission:
     chosen: dict[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
-
-
-def mark(tag: str) -> str:
-    """Give what stands in the text of a running SELECT, to know it by.
-
-    Other statements have the tag as their ``log_comment``, which no two share, and so a connection of their own.
-    """
-    return f"/* roe:{tag} */"
 
 
 class Failed(Exception):

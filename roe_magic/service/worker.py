@@ -23,7 +23,7 @@ import msgspec
 
 from roe_magic import frames
 from roe_magic.service import runner
-from roe_magic.service.embedded import Embedded, EngineError
+from roe_magic.service.embedded import Embedded, EngineError, mark
 from roe_magic.service.tables import Tables
 
 _KILL = "KILL QUERY WHERE Settings['log_comment'] = {tag:String} OR position(query, {mark:String}) > 0 ASYNC"
@@ -127,7 +127,7 @@ class Worker:
         job.cancelled.set()
         while not job.ended.wait(_KILL_EVERY):
             with contextlib.suppress(EngineError):
-                self._engine.query(_KILL, {}, params={"tag": tag, "mark": runner.mark(tag)})
+                self._engine.query(_KILL, {}, params={"tag": tag, "mark": mark(tag)})
         return True
 
 
