@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from roe_magic import models, render
+from roe_magic import metadata, models, render
 from roe_magic.codec import parse, to_wire
 from roe_magic.errors import UsageError
 from roe_magic.models import SUCCESS, TERMINAL
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
-
-_STATES = list(models.STATES)
-_NESTED = (
-    *("worksheet.id", "worksheet.name", "organization.id", "organization.name"),
-    *("creator.id", "creator.email", "creator.display_name"),
-)
-_TIMES = ("created_at", "updated_at", "finished_at")
-_SPANS = ("duration", "queued", "running")
-_TEXTS = ("query", "query_task_id", "query_task_status", "error", "ai_summary")
-_KEYS = ("id", "status", *_TIMES, *_SPANS, *_TEXTS)
-_STRINGS = ("query", "query_task_id", "error", "ai_summary", "observed", *(key for key in _NESTED if key[-3:] != ".id"))
 
 
 class WorksheetQuery(Mapping[str, Any]):
@@ -261,12 +250,7 @@ class WorksheetQuery(Mapping[str, Any]):
 
     @cached_property
     def _flat(self) -> dict[str, Any]:
-        flat = {name: getattr(self, name) for name in _KEYS}
-        for name in _NESTED:
-            outer, _, key = name.partition(".")
-            flat[name] = getattr(getattr(self, outer), key, None)
-        flat["observed"] = ", ".join(self.observed)
-        return {**flat, **{key: value for key, value in self.extra.items() if key not in flat}}
+        return metadata.flat(self)
 
     def __getitem__(self, key: str) -> Any:
         return self._flat[key]
@@ -304,23 +288,7 @@ class WorksheetQuery(Mapping[str, Any]):
             Times are ``datetime64[us, UTC]`` and spans ``timedelta64[us]`` even when all are missing, ``status`` is a
             category in the order of a query's life, the rest text or what the server sent.
         """
-        import pandas as pd
-
-        items = list(queries)
-        columns = dict.fromkeys((*_KEYS, *_NESTED, "observed", *(key for item in items for key in item)))
-        frame: pd.DataFrame = pd.DataFrame(
-            {key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns}
-        )
-        for name in _TIMES:
-            frame[name] = _times(frame[name])
-        for name in _SPANS:
-            frame[name] = pd.Series(frame[name].to_numpy("timedelta64[us]"), index=frame.index)
-        words = [*_STATES, *sorted({str(w) for w in frame["status"].dropna()} - set(_STATES))]
-        for name in ("status", "query_task_status"):
-            frame[name] = pd.Categorical(frame[name], categories=words)
-        for name in _STRINGS:
-            frame[name] = frame[name].astype("string")
-        return frame
+        return metadata.frame(queries)
 
     def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
         """Give everything as JSON values; :meth:`from_dict` reads it again.
@@ -377,14 +345,3 @@ class WorksheetQuery(Mapping[str, Any]):
         if self.succeeded:
             return {"text/plain": plain, "text/html": html}
         return {"text/plain": f"{plain}\n\n{story}", "text/html": html + render.preformatted(story)}
-
-
-def _times(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Make a column of times, of any year: pandas 2 would go through nanoseconds, which end in 2262."""
-    import numpy as np
-    import pandas as pd
-
-    naive = [None if value is None else value.astimezone(timezone.utc).replace(tzinfo=None) for value in values]
-    times: pd.Series[Any] = pd.Series(np.array(naive, dtype="datetime64[us]"), index=values.index)
-    zoned: pd.Series[Any] = times.dt.tz_localize("UTC")
-    return zoned

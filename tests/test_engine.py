@@ -103,9 +103,19 @@ def parts_of(live: LiveEngine, sql: str) -> int:
         return sum(1 for _ in stream)
 
 
-def test_many_rows_are_taken_in_parts(live: LiveEngine) -> None:
-    """A large LIMIT promises nothing: the engine's process never holds them all."""
-    assert parts_of(live, "SELECT number FROM numbers(200000) LIMIT 150000") > 1
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT number FROM numbers(200000) LIMIT 150000",
+        "SELECT number FROM numbers(200000) EXCEPT SELECT 1",
+        "SELECT number FROM numbers(200000) ORDER BY 1 + 0 * number LIMIT 1 WITH TIES",
+        "(SELECT number FROM numbers(200000)) UNION ALL (SELECT 1 LIMIT 1)",
+        "WITH t AS (SELECT number FROM numbers(200000)) SELECT * FROM t",
+    ],
+)
+def test_many_rows_are_taken_in_parts(live: LiveEngine, sql: str) -> None:
+    """Where the text promises nothing the engine's process never holds them all."""
+    assert parts_of(live, sql) > 1
 
 
 @pytest.mark.parametrize("sql", ["SELECT 1", "SELECT number FROM numbers(200000) LIMIT 1000"])

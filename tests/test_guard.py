@@ -410,6 +410,7 @@ def limit(rows: object) -> dict[str, object]:
         ([select(select=MULTIPLIED, limit_length=limit(5))], True),
         ([select(), select(tables=TABLES)], False),
         ([select(), {"type": "SelectWithUnionQuery"}], False),
+        ([], False),
     ],
 )
 def test_a_select_is_small_where_its_text_promises_few_rows(selects: list[dict[str, object]], small: bool) -> None:

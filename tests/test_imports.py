@@ -21,7 +21,7 @@ LAYERS = [
     {"frames", "calls", "panel", "profiles"},
     {"transport"},
     {"client", "render", "service"},
-    {"results", "local", "doctor", "catalogue", "download"},
+    {"results", "local", "doctor", "catalogue", "download", "metadata"},
     {"query"},
     {"story"},
     {"execution"},

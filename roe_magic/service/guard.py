@@ -11,19 +11,16 @@ Nothing here talks to the engine: :func:`judge` sees tokens and the tree that ``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roe_magic.service import permitted
+from roe_magic.service import permitted, shape
 from roe_magic.service.pieces import Token
+from roe_magic.service.shape import Node
 
 WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key (in a notebook: %%roe --use-admin)"
 
-# As many rows are as quick one way as another.
-_FEW = 1000
-
-Node = Mapping[str, Any]
 _NAMES = frozenset({"Identifier", "TableIdentifier"})
 
 
@@ -83,8 +80,8 @@ def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admi
     return Verdict(
         "write" if kind in permitted.WRITES else "read",
         is_select=select,
-        is_small=select and all(_is_small(one) for one in (tree.get("list_of_selects") or {}).get("children", [])),
-        has_scalar_subquery=select and _has_scalar_subquery(tree),
+        is_small=select and shape.is_small(tree),
+        has_scalar_subquery=select and shape.has_scalar_subquery(tree),
     )
 
 
@@ -280,31 +277,3 @@ def _setting(change: Node) -> tuple[str, str]:
     # It goes into a connection string.
     _require(re.fullmatch(r"[\w.,+-]{1,64}", text), f"the setting {name} cannot have that value")
     return name, {"True": "1", "False": "0"}.get(text, text)
-
-
-def _is_small(select: Node) -> bool:
-    """Whether a SELECT has a small number as its LIMIT, or is from no table and multiplies no row."""
-    if select.get("type") != "SelectQuery":
-        return False
-    limit = ((select.get("limit_length") or {}).get("value") or {}).get("value")
-    if isinstance(limit, int) and limit <= _FEW:
-        return True
-    return "tables" not in select and not any(_multiplies(node) for _, node in _nodes(select))
-
-
-def _multiplies(node: Node) -> bool:
-    return node.get("type") == "Function" and str(node.get("name")).lower() in {"arrayjoin", "unnest"}
-
-
-def _has_scalar_subquery(tree: Node) -> bool:
-    return any(node.get("type") == "Subquery" and key != "subquery" for key, node in _nodes(tree))
-
-
-def _nodes(node: Any, key: str = "") -> Iterator[tuple[str, Node]]:
-    if isinstance(node, list):
-        for item in node:
-            yield from _nodes(item, key)
-    elif isinstance(node, Mapping):
-        yield key, node
-        for name, child in node.items():
-            yield from _nodes(child, name)
