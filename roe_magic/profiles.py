@@ -21,11 +21,6 @@ def config_path() -> Path:
     """Tell where the user's file is; ``ROE_CONFIG_FILE`` moves it."""
     if moved := os.environ.get("ROE_CONFIG_FILE"):
         return Path(moved)
-    return _usual_path()
-
-
-@functools.cache
-def _usual_path() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_config_dir("roe-magic", appauthor=False)) / "config.ini"
