@@ -15,7 +15,7 @@ from roe_magic import RoeClient, RunningQuery
 _OURS = """\
 def read(path):
     with open(path, "rb") as body:
-        result = frames.read_json(iter(lambda: body.read(1 << 16), b""))
+        result = result_body.read_json(iter(lambda: body.read(1 << 16), b""))
     last = result.results[-1]
     return frames.to_pandas(last.result_rows, last.column_types)
 """
@@ -29,7 +29,8 @@ def read(path):
 
 def _setups(astype: str) -> dict[str, str]:
     return {
-        "roe_magic": f"from roe_magic import frames\nimport pandas, pyarrow\n{_OURS}",
+        "roe_magic": "from roe_magic import frames\nfrom roe_magic.query import result_body\n"
+        f"import pandas, pyarrow\n{_OURS}",
         "json + DataFrame + astype": f"from json import loads\nimport pandas as pd\n"
         f"{_THEIRS.format(then=f'.astype({astype})')}",
         "orjson + DataFrame": f"from orjson import loads\nimport pandas as pd\n{_THEIRS.format(then='')}",

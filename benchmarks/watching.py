@@ -16,8 +16,9 @@ from benchmarks.kernels import running
 from benchmarks.setting import Setting
 from benchmarks.table import Measured, Row
 from roe_magic import RoeClient, RunningQuery
-from roe_magic.calls import Call, Reply
-from roe_magic.config import Secret, Settings
+from roe_magic.client.messages import Call, Reply
+from roe_magic.config.secret import Secret
+from roe_magic.config.settings import Settings
 
 _ROUND_TRIP = 0.02
 _SHORTEST, _LONGEST = 0.02, 600.0

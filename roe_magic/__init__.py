@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from roe_magic._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from roe_magic.client import RoeClient
     from roe_magic.local import local_service
-    from roe_magic.query import WorksheetQuery
-    from roe_magic.running import RunningQuery, run
+    from roe_magic.query.running_query import RunningQuery, run
+    from roe_magic.query.worksheet_query import WorksheetQuery
 
-__version__ = "0.1.0"
 __all__ = [
     "RoeClient",
     "RunningQuery",
@@ -27,11 +28,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "RoeClient": "client",
-    "RunningQuery": "running",
-    "WorksheetQuery": "query",
+    "RoeClient": "client.roe_client",
+    "RunningQuery": "query.running_query",
+    "WorksheetQuery": "query.worksheet_query",
     "local_service": "local",
-    "run": "running",
+    "run": "query.running_query",
 }
 
 
@@ -47,8 +48,8 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """Bring ``%roe`` and ``%%roe`` into a shell: ``%load_ext roe_magic``."""
-    from roe_magic import completion
-    from roe_magic.magics import RoeMagic
+    from roe_magic.magic import completion
+    from roe_magic.magic.magics import RoeMagic
 
     RoeMagic.drop_bad_settings(ipython.config)
     ipython.register_magics(RoeMagic)
@@ -57,7 +58,7 @@ def load_ipython_extension(ipython: Any) -> None:
 
 def unload_ipython_extension(ipython: Any) -> None:
     """Take them away again: ``%unload_ext roe_magic``."""
-    from roe_magic import completion
+    from roe_magic.magic import completion
 
     completion.unregister(ipython)
     for kind in ("line", "cell"):

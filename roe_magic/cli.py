@@ -6,7 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from roe_magic import __version__, config, profiles
+from roe_magic import config
+from roe_magic._version import __version__
+from roe_magic.config import profiles
 from roe_magic.errors import RoeError
 from roe_magic.service import serve
 

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from roe_magic import __version__, config, profiles
+from roe_magic import config
+from roe_magic._version import __version__
 from roe_magic.client import RoeClient
+from roe_magic.config import profiles
 from roe_magic.errors import RoeError
 
 _GOOD, _BAD, _NONE = "ok", "WRONG", "-"

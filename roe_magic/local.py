@@ -16,12 +16,13 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from roe_magic.config import Settings, Source, read_env_file, resolve
+from roe_magic.config.settings import Settings, SettingsSource, from_environment, resolve
 from roe_magic.errors import ServiceError
-from roe_magic.service import serve
+from roe_magic.service import env_file, serve
 
 START_TIMEOUT = 60.0
 # A service that is going holds the members' file until it has gone.
@@ -34,13 +35,13 @@ class LocalService:
 
     Attributes
     ----------
-    source : Source
+    source : SettingsSource
         Its address, key and organisation.
     data : Path
         Its data folder.
     """
 
-    def __init__(self, data: Path, source: Source, member: IO[bytes], *, memory: bool) -> None:
+    def __init__(self, data: Path, source: SettingsSource, member: IO[bytes], *, memory: bool) -> None:
         self.data, self.source = data, source
         self._member, self._memory = member, memory
 
@@ -102,7 +103,7 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
     return service
 
 
-def _running(folder: Path) -> Source | None:
+def _running(folder: Path) -> SettingsSource | None:
     """Find the service that holds the data folder, if one does."""
     with (folder / "service.lock").open("ab") as file:
         try:
@@ -112,7 +113,7 @@ def _running(folder: Path) -> Source | None:
     return None
 
 
-def _start(folder: Path, *, memory: bool) -> Source:
+def _start(folder: Path, *, memory: bool) -> SettingsSource:
     command = [sys.executable, "-m", "roe_magic", "serve", "--port", "0", "--data", str(folder)]
     command += ["--env-file", str(folder / "service.env"), "--members-lock", str(folder / "members.lock")]
     # The first member is here already.
@@ -139,15 +140,15 @@ def _start(folder: Path, *, memory: bool) -> Source:
 
 def _written(folder: Path) -> int:
     """Tell when the env file was written, 0 when there is none."""
-    env_file = folder / "service.env"
-    return env_file.stat().st_mtime_ns if env_file.exists() else 0
+    path = folder / "service.env"
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def _answering(folder: Path, process: subprocess.Popen[bytes] | None = None, stale: int = 0) -> Source:
+def _answering(folder: Path, process: subprocess.Popen[bytes] | None = None, stale: int = 0) -> SettingsSource:
     """Wait until the service answers, and read where it is; an env file of the time ``stale`` is not looked at."""
     ends = time.monotonic() + START_TIMEOUT
     while time.monotonic() < ends:
-        if _written(folder) != stale and _is_healthy(source := read_env_file(folder / "service.env")):
+        if _written(folder) != stale and _is_healthy(source := _read_source(folder / "service.env")):
             return source
         if process is not None and process.poll() is not None:
             raise ServiceError(
@@ -160,7 +161,12 @@ def _answering(folder: Path, process: subprocess.Popen[bytes] | None = None, sta
     )
 
 
-def _is_healthy(source: Source) -> bool:
+def _read_source(path: Path) -> SettingsSource:
+    """Return the address, key and organisation that the service wrote into its env file."""
+    return replace(from_environment(env_file.read(path)), name="the local service")
+
+
+def _is_healthy(source: SettingsSource) -> bool:
     from http.client import HTTPConnection, HTTPException
     from urllib.parse import urlsplit
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from services import Api, Service, api_on, end_service, start_service
 
-from roe_magic.frames import builder
+from roe_magic.frames.json import table_builder
 from roe_magic.frames.schema import resolve, shown_zone
+from tests.support.services import Api, Service, api_on, end_service, start_service
 
 
 @pytest.fixture(scope="session")
@@ -33,5 +33,5 @@ def road(request: pytest.FixtureRequest) -> Iterator[None]:
         warns_once.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "as many rows":
-            patch.setattr(builder, "_FEW", 0)
+            patch.setattr(table_builder, "_FEW", 0)
         yield

@@ -11,7 +11,8 @@ import keyring
 import keyring.backend
 import pytest
 
-from roe_magic import __version__, cli, profiles
+from roe_magic import __version__, cli
+from roe_magic.config import profiles
 from roe_magic.errors import ConfigError
 from tests.conftest import Service
 

@@ -151,7 +151,7 @@ def loaded_by(code: str) -> set[str]:
         ("import roe_magic", set()),
         ("import roe_magic; dir(roe_magic); roe_magic.__version__", set()),
         ("from roe_magic import WorksheetQuery, RunningQuery, RoeClient", {"msgspec"}),
-        ("import roe_magic.magics", {"IPython", "msgspec"}),
+        ("import roe_magic.magic.magics", {"IPython", "msgspec"}),
     ],
 )
 def test_an_import_loads_nothing_heavy(code: str, allowed: set[str]) -> None:
@@ -163,7 +163,7 @@ def test_an_import_loads_nothing_heavy(code: str, allowed: set[str]) -> None:
 
 def test_what_is_loaded_would_be_seen() -> None:
     """The look into the fresh interpreter finds a heavy library when there is one."""
-    assert {"msgspec", "roe_magic"} <= loaded_by("import roe_magic.models")
+    assert {"msgspec", "roe_magic"} <= loaded_by("import roe_magic.contract.models")
 
 
 def test_the_public_names_are_these() -> None:

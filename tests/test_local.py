@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from services import end_service, start_service, wait_for
 
 from roe_magic import RoeClient, RunningQuery, local_service
 from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.local import LocalService
+from tests.support.services import end_service, start_service, wait_for
 
 MEMBER = """
 import sys
@@ -44,10 +44,10 @@ def leave(process: subprocess.Popen[str]) -> None:
 
 def is_over(data: Path) -> bool:
     """Whether no service holds the data folder."""
-    from roe_magic.service import locks
+    from roe_magic.service import file_lock
 
-    with locks.opened(data / "service.lock") as handle:
-        return locks.take(handle)
+    with file_lock.opened(data / "service.lock") as handle:
+        return file_lock.take(handle)
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from roe_magic.clickhouse_types import Type
 from roe_magic.errors import MissingExtra
-from roe_magic.frames.arrow import from_arrow
-from roe_magic.frames.bounded import bounded
-from roe_magic.frames.cells import python_cells
-from roe_magic.frames.memory import no_garbage_collection
+from roe_magic.frames.clickhouse_types import Type
+from roe_magic.frames.memory import memory_errors, no_garbage_collection
+from roe_magic.frames.normalize import from_arrow
 from roe_magic.frames.schema import DOCUMENTS, WIDE_INTEGERS, bare, resolve
+from roe_magic.frames.to_python import python_cells
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
 
-@bounded
+@memory_errors
 def to_pandas(
     table: pa.Table,
     column_types: Sequence[str],
@@ -114,7 +113,7 @@ def _flat(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     return values if values.flags.writeable and values.flags.owndata else values.copy()
 
 
-@bounded
+@memory_errors
 def to_polars(table: pa.Table, column_types: Sequence[str]) -> pl.DataFrame:
     """Turn canonical Arrow into a polars DataFrame.
 

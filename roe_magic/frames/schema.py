@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from roe_magic.clickhouse_types import Named, Type, parse
 from roe_magic.errors import ProtocolError
-from roe_magic.frames.texts import as_text, encode
+from roe_magic.frames.clickhouse_types import Named, Type, parse
+from roe_magic.frames.json_text import as_text, encode
 
 # The field metadata key that carries a column's ClickHouse type name.
 TYPE_KEY = b"clickhouse.type"

@@ -5,7 +5,7 @@ them. Importing this package loads no widget library.
 """
 
 from roe_magic.panel.display import Display
-from roe_magic.panel.state import Snapshot, view
 from roe_magic.panel.static import html, text
+from roe_magic.panel.view import Snapshot, view
 
 __all__ = ["Display", "Snapshot", "html", "text", "view"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from roe_magic.panel import static
-from roe_magic.panel.state import Snapshot
+from roe_magic.panel.view import Snapshot
 
 if TYPE_CHECKING:
     from roe_magic.panel.widget import Panel

@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from roe_magic.panel.state import Snapshot, view
+from roe_magic.panel.view import Snapshot, view
 
 # Each carries white text at a contrast of 4.5 or more; panel.css has the same.
 TONES = {

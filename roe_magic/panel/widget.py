@@ -1,4 +1,4 @@
-"""The live panel: one ipywidgets widget that lays out what :mod:`roe_magic.panel.state` makes."""
+"""The live panel: one ipywidgets widget that lays out what :mod:`roe_magic.panel.view` makes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import anywidget
 import traitlets
 
-from roe_magic.panel import state
+from roe_magic.panel.view import Snapshot
+from roe_magic.panel.view import view as view_of
 
 _HERE = Path(__file__).parent
 
@@ -35,7 +36,7 @@ class Panel(anywidget.AnyWidget):
     # Apart from the view, so that a long query text crosses the wire once.
     sql = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, snapshot: state.Snapshot, on_stop: Callable[[str], object] | None = None) -> None:
+    def __init__(self, snapshot: Snapshot, on_stop: Callable[[str], object] | None = None) -> None:
         self._on_stop = on_stop
         self._pressed: set[str] = set()
         shown = self._shown(snapshot)
@@ -43,15 +44,15 @@ class Panel(anywidget.AnyWidget):
         self.on_msg(lambda _widget, content, _buffers: self._heard(content))
         self._listen_ahead()
 
-    def update(self, snapshot: state.Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         """Show another moment of the query; from any one thread."""
         shown = self._shown(snapshot)
         with self.hold_sync():
             self.sql = shown.pop("sql")
             self.view = shown
 
-    def _shown(self, snapshot: state.Snapshot) -> dict[str, Any]:
-        return state.view(replace(snapshot, stopping=snapshot.stopping or snapshot.stop in self._pressed))
+    def _shown(self, snapshot: Snapshot) -> dict[str, Any]:
+        return view_of(replace(snapshot, stopping=snapshot.stopping or snapshot.stop in self._pressed))
 
     def _heard(self, content: object) -> None:
         """Take a message of the front end; the same press may come twice, by two routes."""

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from roe_magic.errors import MissingExtra, RoeError, ServiceError
-from roe_magic.service import envfile
+from roe_magic.service import env_file
 
 if TYPE_CHECKING:
-    from roe_magic.service.engine import Limits
-    from roe_magic.service.folder import DataFolder
-    from roe_magic.service.parts import Parts
+    from roe_magic.service.container import Parts
+    from roe_magic.service.data_folder import DataFolder
+    from roe_magic.service.engine.chdb.engine import Limits
 
 _NEEDED = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
@@ -133,19 +133,19 @@ def check_installation() -> None:
 
 @contextlib.contextmanager
 def _members(path: Path | None) -> Iterator[int | None]:
-    from roe_magic.service import locks  # POSIX alone has it
+    from roe_magic.service import file_lock  # POSIX alone has it
 
     if path is None:
         yield None
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with locks.opened(path) as handle:
+    with file_lock.opened(path) as handle:
         yield handle
 
 
 @contextlib.contextmanager
 def _folder(settings: Settings) -> Iterator[DataFolder]:
-    from roe_magic.service.folder import DataFolder  # it brings the engine
+    from roe_magic.service.data_folder import DataFolder  # it brings the engine
 
     if settings.memory:
         root = Path(tempfile.mkdtemp(prefix="roe-magic-"))
@@ -164,10 +164,10 @@ def _folder(settings: Settings) -> Iterator[DataFolder]:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    from roe_magic.service import locks  # POSIX alone has it
+    from roe_magic.service import file_lock  # POSIX alone has it
 
-    with locks.opened(path) as handle:
-        if not locks.take(handle):
+    with file_lock.opened(path) as handle:
+        if not file_lock.take(handle):
             raise ServiceError(
                 f"Another service uses the data folder {path.parent} already.",
                 hint="In a notebook, %roe connect local joins it; --data DIR or --memory starts one of its own.",
@@ -197,12 +197,13 @@ async def _serve(settings: Settings, folder: DataFolder, listener: socket.socket
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     # Both take about a second: the engine's process starts while this one reads its packages.
     engine = folder.new_engine(settings.limits)
-    await asyncio.gather(engine.start(), asyncio.to_thread(importlib.import_module, "roe_magic.service.server"))
-    from roe_magic.service import parts, server  # see above
+    await asyncio.gather(engine.start(), asyncio.to_thread(importlib.import_module, "roe_magic.service.http.server"))
+    from roe_magic.service import container
+    from roe_magic.service.http import server  # see above
 
     hosts = {settings.host.lower(), socket.gethostname().lower()}
     room = settings.max_stored_bytes
-    async with parts.running(folder.root, engine=engine, hosts=hosts, max_stored_bytes=room) as running:
+    async with container.running(folder.root, engine=engine, hosts=hosts, max_stored_bytes=room) as running:
         env_file = (settings.env_file or folder.env_file).expanduser().absolute()
         url = _url(settings.host, listener)
         _write_env_files(env_file, folder.env_file, running, url)
@@ -225,12 +226,12 @@ def _write_env_files(asked: Path, own: Path, running: Parts, url: str) -> None:
     stay, since the key goes on being valid.
     """
     organization, user = running.store.first_start()
-    key = envfile.read(asked).get("ROE_API_KEY", "")
+    key = env_file.read(asked).get("ROE_API_KEY", "")
     if running.store.key(key) is None:
         key = running.store.add_key(organization, user, admin=True)
     values = {"ROE_BASE_URL": url, "ROE_API_KEY": key, "ROE_ORGANIZATION_ID": str(organization.id)}
     for path in dict.fromkeys((asked, own)):
         try:
-            envfile.write(path, values)
+            env_file.write(path, values)
         except OSError as error:
             raise ServiceError(f"The env file {path} cannot be written: {error.strerror}.") from None

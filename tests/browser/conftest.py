@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import FLAGS, PATIENCE, Lab, Server, find_chromium, new_page, open_lab
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.harness import FLAGS, PATIENCE, Lab, Server, find_chromium, new_page, open_lab
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 

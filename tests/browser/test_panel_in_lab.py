@@ -9,10 +9,10 @@ from typing import Any
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from harness import PATIENCE, Lab, empty_notebook
 from playwright.sync_api import Locator, expect
 
 from roe_magic.panel import Snapshot, html, text
+from tests.browser.harness import PATIENCE, Lab, empty_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +20,7 @@ ID = "8f3a2c1d-3b52-4d0f-9a51-0d1b3c5a7e42"
 SETUP = f"""
 import threading, time
 from dataclasses import replace
-from roe_magic.models import Progress
+from roe_magic.contract.models import Progress
 from roe_magic.panel import Display, Snapshot
 from roe_magic.panel.widget import Panel
 query = Snapshot(sql="SELECT carrier, count()\\nFROM flights", server="https://api.roe-ai.com", organization="Acme",

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from harness import Lab
 from playwright.sync_api import expect
 
 from roe_magic import local_service
 from roe_magic.local import LocalService
+from tests.browser.harness import Lab
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from services import PATIENCE, Api, Service, end_service, start_service, wait_for
+
+from tests.support.services import PATIENCE, Api, Service, end_service, start_service, wait_for
 
 pytestmark = pytest.mark.conformance
 

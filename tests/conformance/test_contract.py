@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from services import Service
+
+from tests.support.services import Service
 
 pytestmark = pytest.mark.conformance
 

@@ -14,7 +14,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from services import Service, wait_for
+
+from tests.support.services import Service, wait_for
 
 pytestmark = pytest.mark.conformance
 

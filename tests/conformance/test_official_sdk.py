@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from services import Api, Service, wait_for
+
+from tests.support.services import Api, Service, wait_for
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the SDK still writes pydantic's settings the old way

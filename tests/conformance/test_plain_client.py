@@ -12,7 +12,8 @@ from uuid import uuid4
 import jsonschema
 import pytest
 import yaml
-from services import Service, wait_for
+
+from tests.support.services import Service, wait_for
 
 pytestmark = pytest.mark.conformance
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from services import Service, end_service, start_service
+
+from tests.support.services import Service, end_service, start_service
 
 # About three minutes on two slow processors with nothing else to do.
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(1800)]

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from roe_magic import codec, models
-from roe_magic.answers import error_of
+from roe_magic.client.response_errors import error_of
+from roe_magic.contract import codec, models
 from roe_magic.errors import BadRequestError, NotFoundError, ProtocolError, ServerError
 
 HERE = Path(__file__).parent

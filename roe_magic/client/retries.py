@@ -1,0 +1,99 @@
+"""When a request is sent again: attempts, pauses between them, and how many requests one client sends a second.
+
+Pure decisions: the clock, the sleep and the random source come from outside.
+"""
+
+from __future__ import annotations
+
+import random as _random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+# A server that says "come back tomorrow" is asked again after this long at the latest.
+LONGEST_RETRY_AFTER = 300.0
+# Seconds that a server which honours `Prefer: wait` may hold its response back.
+WAIT_SUBMIT, WAIT_STATUS = 1, 25
+
+
+def backoff(attempt: int, *, dice: Callable[[], float] = _random.random) -> float:
+    """Tell how long to wait before attempt ``attempt + 1`` (from 0): doubling, capped at 5 s, half of it by chance."""
+    return min(0.25 * 2.0 ** min(attempt, 10), 5.0) * (0.5 + 0.5 * dice())
+
+
+def retry_after(header: str | None, *, now: Callable[[], float] = time.time) -> float | None:
+    """Read a Retry-After header, seconds or a date; None where it says nothing that can be read."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_RETRY_AFTER)
+    try:
+        date = parsedate_to_datetime(text)
+        # HTTP's dates are in GMT, whether they say so or not.
+        seconds = (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - now()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def attempts(
+    retries: int,
+    *,
+    budget: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Any] = time.sleep,
+    dice: Callable[[], float] = _random.random,
+) -> Iterator[Attempt]:
+    """Yield attempts until one is not marked as failed, the retries are used up, or ``budget`` seconds have passed.
+
+    A loop over it breaks or returns on success and calls ``attempt.failed(error)`` on a failure that may be repeated;
+    the error of the last attempt is raised by ``failed`` itself.
+    """
+    start = clock()
+    for number in range(retries + 1):
+        attempt = Attempt(last=number == retries)
+        yield attempt
+        pause = attempt.retry_after if attempt.retry_after is not None else backoff(number, dice=dice)
+        if clock() - start + pause > budget:
+            assert attempt.error is not None  # the loop goes on only after a failure
+            raise attempt.error
+        sleep(pause)
+
+
+@dataclass
+class Attempt:
+    """One try of something that may be tried again."""
+
+    last: bool
+    error: Exception | None = None
+    retry_after: float | None = None
+
+    def failed(self, error: Exception, retry_after: float | None = None) -> None:
+        """Mark this try as failed; raises the error where no further try is left."""
+        if self.last:
+            raise error
+        self.error, self.retry_after = error, retry_after
+
+
+@dataclass
+class RateLimit:
+    """A token bucket that keeps one client under ``rate`` requests a second; thread-safe."""
+
+    rate: float = 100.0
+    burst: int = 20
+    clock: Callable[[], float] = time.monotonic
+    _free_at: float = field(default=float("-inf"), repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def delay(self) -> float:
+        """Book the next request; gives the seconds to wait before it is sent."""
+        with self._lock:
+            now = self.clock()
+            # The bucket is full when the last booking lies `burst` requests back.
+            self._free_at = max(self._free_at, now - self.burst / self.rate) + 1 / self.rate
+            return max(0.0, self._free_at - now)

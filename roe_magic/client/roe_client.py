@@ -1,0 +1,325 @@
+"""RoeClient: the endpoints of Roe's API as methods, models in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
+from uuid import UUID
+
+from roe_magic.client.messages import Call, Reply
+from roe_magic.client.response_errors import decode_json
+from roe_magic.client.retries import WAIT_STATUS, WAIT_SUBMIT
+from roe_magic.config.profiles import from_user_file
+from roe_magic.config.settings import Settings, from_environment, resolve
+from roe_magic.contract import models
+from roe_magic.contract.codec import parse
+from roe_magic.errors import (
+    ConnectFailed,
+    NotFoundError,
+    ProtocolError,
+    RoeAPIException,
+    ServerError,
+    SubmitUncertain,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from roe_magic.client.transport import Transport
+
+# How much longer than the wait that was asked for an answer may take.
+GRACE = 10.0
+_LOOK_FIRST = "Look for it with `%roe worksheets` before you run the cell once more."
+_ASYNC = "/v1/database/query/async/"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One status as the server told it.
+
+    Attributes
+    ----------
+    status : QueryStatus
+    waited : bool
+        Whether the server held the answer back as asked (``Preference-Applied``), so that asking again at once is fine.
+    """
+
+    status: models.QueryStatus
+    waited: bool
+
+
+class RoeClient:
+    """A client of Roe's database query API; thread-safe, plain Python.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        See :func:`roe_magic.config.settings.resolve`; left out, those of the environment or the profile ``default``.
+    transport : Transport, optional
+        For tests: one with an injected clock.
+
+    Notes
+    -----
+    Every method raises an exception of :mod:`roe_magic.errors`: RoeAPIException for an error status, TransportError
+    when no complete answer came, ProtocolError when it is not what the contract says.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, transport: Transport | None = None) -> None:
+        self.settings = settings or resolve(from_environment(), from_user_file())
+        self._transport = transport or _transport(self.settings)
+
+    def __enter__(self) -> RoeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"RoeClient({self.settings.base_url!r}, key from {self.settings.source})"
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._transport.close()
+
+    # Queries
+
+    def submit(
+        self,
+        query: str,
+        *,
+        worksheet_id: UUID | str | None = None,
+        use_admin: bool = False,
+        wait: int = WAIT_SUBMIT,
+        rows: bool = False,
+    ) -> models.WorksheetQuery:
+        """Submit SQL; exactly one query comes of it, or an error says that it is uncertain.
+
+        Parameters
+        ----------
+        query : str
+            One or more statements, separated by semicolons.
+        worksheet_id : UUID, optional
+            The worksheet it belongs to; the organisation's default one when left out.
+        use_admin : bool
+            Ask for the right to write.
+        wait : int
+            Seconds that a server which honours ``Prefer: wait`` may wait for the end before it answers.
+        rows : bool
+            Ask for the rows in the same answer, where they are few and the server offers that; see
+            :func:`roe_magic.query.download.enclosed`.
+
+        Raises
+        ------
+        SubmitUncertain
+            The query was sent, its answer was lost.
+        """
+        body = {"query": query, "worksheet_id": _text(worksheet_id), "use_admin": use_admin}
+        call = Call(
+            method="POST",
+            path=_ASYNC,
+            params={**self._organization(), "worksheet_id": _text(worksheet_id)},
+            json=body,
+            headers={"Prefer": f"wait={wait}{', return=representation' if rows else ''}"} if wait else {},
+            extra_time=wait,
+        )
+        try:
+            return parse(models.WorksheetQuery, self._transport.send(call).json())
+        except ConnectFailed:
+            raise
+        except (ProtocolError, ServerError) as error:
+            error.hint = " ".join(filter(None, (error.hint, f"The query may be running all the same. {_LOOK_FIRST}")))
+            raise
+        except TransportError as error:
+            raise SubmitUncertain(
+                f"The query was sent, but the answer was lost ({error.message}) It may be running.",
+                hint=f"It was not sent again. {_LOOK_FIRST}",
+            ) from None
+
+    def follow(self, query_id: UUID | str, *, wait: int = WAIT_STATUS) -> Iterator[Seen]:
+        """Ask for the status once and yield what the server tells while it holds the answer back.
+
+        A server that honours ``Prefer: wait`` tells of each change in one answer; any other tells the status once.
+
+        Parameters
+        ----------
+        query_id : UUID
+        wait : int
+            Seconds to hold the answer back at most; 0 asks for the status as it is.
+        """
+        headers = {"Prefer": f"wait={wait}", "Accept": f"{models.NDJSON}, application/json;q=0.9"} if wait else {}
+        extra_time = wait + GRACE - (self.settings.timeout or GRACE) if wait else 0.0
+        path = f"/v1/database/query/{_segment(query_id)}/status/"
+        reply = self._get(path, headers=headers, extra_time=extra_time, stream=True, query_id=str(query_id))
+        waited = "wait" in reply.headers.get("Preference-Applied", "")
+        if reply.content_type != models.NDJSON:
+            yield Seen(_status(reply.json(), query_id), waited)
+            return
+        try:
+            for line in _lines(reply.chunks):
+                yield Seen(_status(decode_json(line, reply.content_type), query_id), waited)
+        finally:
+            reply.close()
+
+    def status(self, query_id: UUID | str) -> models.QueryStatus:
+        """Ask for the status of a query, as it is now."""
+        return next(self.follow(query_id, wait=0)).status
+
+    def result(self, query_id: UUID | str, *, arrow: bool = True) -> Reply:
+        """Ask for the result of a query.
+
+        Parameters
+        ----------
+        query_id : UUID
+        arrow : bool
+            Prefer an Arrow stream, where the server offers one.
+
+        Returns
+        -------
+        Reply
+            Its body is still to be read: JSON (``QueryResult``) or concatenated Arrow streams, by its ``content_type``.
+        """
+        accept = f"{models.ARROW_STREAM}, application/json;q=0.9" if arrow else "application/json"
+        path = f"/v1/database/query/{_segment(query_id)}/result/"
+        return self._get(path, headers={"Accept": accept}, stream=True, query_id=str(query_id))
+
+    def cancel(self, query_id: UUID | str) -> models.QueryStatus | None:
+        """Ask the server to stop a query.
+
+        Returns
+        -------
+        QueryStatus or None
+            None when the server does not offer it (the published API does not).
+        """
+        path = f"/v1/database/query/{_segment(query_id)}/cancel/"
+        call = Call(method="POST", path=path, params=self._organization(), query_id=str(query_id))
+        try:
+            return _status(self._transport.send(call).json(), query_id)
+        except RoeAPIException as error:
+            if error.status_code not in {404, 405, 501}:
+                raise
+        self.status(query_id)  # a 404 of the query itself is an error, and raised here
+        return None
+
+    # Worksheets
+
+    def worksheets(self) -> list[models.Worksheet]:
+        """List the worksheets of the organisation."""
+        return _list_of(models.Worksheet, self._get("/v1/worksheets/").json())
+
+    def worksheet_queries(self, worksheet_id: UUID | str) -> list[models.WorksheetQuery]:
+        """List the queries of a worksheet, as the server orders them."""
+        path = f"/v1/worksheets/{_segment(worksheet_id)}/queries/"
+        return _list_of(models.WorksheetQuery, self._get(path).json())
+
+    def create_worksheet(self, name: str) -> models.Worksheet:
+        """Make a worksheet."""
+        call = Call(method="POST", path="/v1/worksheets/", params=self._organization(), json={"name": name})
+        return parse(models.Worksheet, self._transport.send(call).json())
+
+    # Tables and the caller
+
+    def current_user(self) -> models.User:
+        """Ask who the key belongs to."""
+        return parse(models.User, self._get("/v1/users/current_user/").json())
+
+    def tables(self) -> list[models.Table]:
+        """List the organisation's tables with their columns."""
+        return parse(models.TableList, self._get("/v1/tables/").json()).results
+
+    def describe(self, table: str) -> models.TableDescription:
+        """Describe a table without scanning it."""
+        path = f"/v1/tables/{_segment(table)}/describe/"
+        return parse(models.TableDescription, self._get(path).json())
+
+    def preview(self, table: str, limit: int = 3) -> models.TablePreview:
+        """Read a few rows (0 to 50) of a table."""
+        path = f"/v1/tables/{_segment(table)}/preview/"
+        return parse(models.TablePreview, self._get(path, limit=str(limit)).json())
+
+    def upload(self, table: str, file: BinaryIO, *, with_headers: bool = True) -> models.TableUpload:
+        """Make a table from a CSV file; the server refuses a name that is taken."""
+        form = {"table_name": table, "with_headers": "true" if with_headers else "false"}
+        organization = {name: value for name, value in self._organization().items() if value is not None}
+        # Read once: a file would be at its end when the upload is sent again.
+        files = {"file": (f"{table}.csv", file.read(), "text/csv")}
+        call = Call(method="POST", path="/v1/tables/upload/", form={**form, **organization}, files=files)
+        return parse(models.TableUpload, self._transport.send(call).json())
+
+    def delete(self, table: str) -> None:
+        """Drop a table for good."""
+        call = Call(method="DELETE", path=f"/v1/tables/{_segment(table)}/", params=self._organization())
+        self._transport.send(call).read()
+
+    def has_table(self, table: str) -> bool:
+        """Whether the organisation has a table of this name."""
+        try:
+            self.describe(table)
+        except NotFoundError:
+            return False
+        return True
+
+    def _get(
+        self,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        extra_time: float = 0.0,
+        stream: bool = False,
+        query_id: str | None = None,
+        **params: str,
+    ) -> Reply:
+        call = Call(
+            method="GET",
+            path=path,
+            params={**self._organization(), **params},
+            headers=headers or {},
+            extra_time=extra_time,
+            stream=stream,
+            query_id=query_id,
+        )
+        return self._transport.send(call)
+
+    def _organization(self) -> dict[str, str | None]:
+        return {"organization_id": self.settings.organization_id}
+
+
+def _transport(settings: Settings) -> Transport:
+    from roe_magic.client.transport import Transport  # requests takes a tenth of a second
+
+    return Transport(settings)
+
+
+def _status(payload: Any, query_id: UUID | str) -> models.QueryStatus:
+    status = parse(models.QueryStatus, payload)
+    if str(status.worksheet_query_id) != str(query_id).lower():
+        raise ProtocolError(
+            f"The server was asked about query {query_id} and answered about {status.worksheet_query_id}.",
+            query_id=str(query_id),
+        )
+    return status
+
+
+def _list_of(kind: type[Any], payload: Any) -> list[Any]:
+    """Read a list, bare or inside a page of Django REST framework."""
+    items = payload.get("results") if isinstance(payload, Mapping) else payload
+    if not isinstance(items, list):
+        raise ProtocolError(f"The server's answer is not a list of {kind.__name__}.")
+    return [parse(kind, item) for item in items]
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, lines)
+    if rest.strip():
+        yield rest
+
+
+def _segment(value: UUID | str) -> str:
+    return quote(str(value), safe="")
+
+
+def _text(value: UUID | str | None) -> str | None:
+    return None if value is None else str(value)

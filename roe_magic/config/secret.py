@@ -1,0 +1,42 @@
+"""A string that is never shown: an API key."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from roe_magic.errors import ConfigError
+
+
+class Secret:
+    """A string that shows itself nowhere: not in a repr, a log, a pickle or a traceback."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        if not value or not value.isascii() or not value.isprintable() or " " in value:
+            raise ConfigError(
+                "The API key is empty or holds a space, a line break or a character outside ASCII.",
+                hint="Copy the key again, without the quotes or line break around it.",
+            )
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the plain string, for the one place that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A secret is never pickled.")
+
+
+def secret_of(text: str | None) -> Secret | None:
+    """Make a secret of a text; None where there is none."""
+    return Secret(text.strip()) if text and text.strip() else None

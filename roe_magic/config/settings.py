@@ -1,0 +1,207 @@
+"""Where the settings come from, and which API key may go to which address.
+
+A *source* is one place that can set something: the cell's flags, ``%config``, the environment, the user's file. A key
+is bound to the base URL of its own source; :func:`resolve` never sends one source's key to another source's address.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from roe_magic.config.secret import Secret, secret_of
+from roe_magic.errors import ConfigError
+
+DEFAULT_BASE_URL = "https://api.roe-ai.com"
+DEFAULT_TIMEOUT = 60.0
+DEFAULT_MAX_RETRIES = 3
+_LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1", re.IGNORECASE)
+_BASE_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[^\s\\]*)?")
+# Sockets take no longer time; some 30 years.
+_LONGEST_TIMEOUT = 1e9
+_NO_CREDENTIALS = (
+    "No API key is set: set ROE_API_KEY and ROE_ORGANIZATION_ID, or store a profile with `roe-magic login`."
+)
+_TRY_LOCAL = "To try it without an account, run `%roe connect local`: it starts a service on this machine."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsSource:
+    """What one place sets; None where it says nothing."""
+
+    name: str
+    base_url: str | None = None
+    api_key: Secret | None = None
+    organization_id: str | None = None
+    timeout: float | None = None
+    max_retries: int | None = None
+
+    @property
+    def address(self) -> str:
+        """The base URL that this source's key is bound to."""
+        return self.base_url or DEFAULT_BASE_URL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything a client needs.
+
+    Attributes
+    ----------
+    base_url : str
+        Without a slash at its end.
+    api_key : Secret
+    organization_id : str or None
+        A UUID in text; None leaves the choice to the key.
+    timeout : float
+        The deadline of one HTTP request in seconds; 0 means none.
+    max_retries : int
+        How often a request that is safe to repeat is sent again.
+    source : str
+        Where the key came from, in words.
+    """
+
+    base_url: str
+    api_key: Secret
+    organization_id: str | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    max_retries: int = DEFAULT_MAX_RETRIES
+    source: str = "the caller"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", check_base_url(self.base_url))
+        if not 0 <= self.timeout <= _LONGEST_TIMEOUT or self.max_retries < 0:
+            raise ConfigError(f"A timeout of {self.timeout} s with {self.max_retries} retries cannot work.")
+
+    @property
+    def host(self) -> str:
+        """The server's name as people read it."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server is on this machine."""
+        return _is_loopback(self.base_url)
+
+
+def resolve(*sources: SettingsSource) -> Settings:
+    """Make the settings from several sources, the strongest first.
+
+    Raises
+    ------
+    ConfigError
+        No source has a key, or the address that is asked for has none.
+    """
+    owner = _owner(sources)
+    stronger = sources[: sources.index(owner)]
+    # An organisation goes with its address, as a key does: one that comes with another address is not for this server.
+    ours = [
+        each for each in stronger if not (each.base_url or each.api_key) or same_address(each.address, owner.address)
+    ]
+    assert owner.api_key is not None
+    timeout = _first(sources, "timeout")
+    max_retries = _first(sources, "max_retries")
+    return Settings(
+        base_url=owner.address,
+        api_key=owner.api_key,
+        organization_id=_first([*ours, owner], "organization_id"),
+        timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
+        max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
+        source=owner.name,
+    )
+
+
+def _owner(sources: Sequence[SettingsSource]) -> SettingsSource:
+    """Find the strongest source whose key is bound to the address that is asked for."""
+    wanted: SettingsSource | None = None
+    refused: SettingsSource | None = None
+    for source in sources:
+        wanted = wanted or (source if source.base_url else None)
+        if source.api_key is None:
+            continue
+        if wanted is None or same_address(source.address, wanted.address):
+            return source
+        refused = refused or source
+    if wanted is None or refused is None:
+        where = f" for {wanted.address}" if wanted and wanted.base_url != DEFAULT_BASE_URL else ""
+        raise ConfigError(_NO_CREDENTIALS.replace("No API key is set", f"No API key is set{where}"), hint=_TRY_LOCAL)
+    raise ConfigError(
+        f"There is no API key for {wanted.address}, which {wanted.name} asks for.",
+        hint=f"The key of {refused.name} belongs to {refused.address} and is not sent elsewhere. "
+        "Store one for this address with `roe-magic login`.",
+    )
+
+
+def _first(sources: Sequence[SettingsSource], name: str) -> Any:
+    return next((value for source in sources if (value := getattr(source, name)) is not None), None)
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> SettingsSource:
+    """Read the variables that the official SDK reads."""
+    return SettingsSource(
+        name="the environment",
+        base_url=environ.get("ROE_BASE_URL") or None,
+        api_key=secret_of(environ.get("ROE_API_KEY")),
+        organization_id=environ.get("ROE_ORGANIZATION_ID") or None,
+        timeout=read_number(environ.get("ROE_TIMEOUT"), float, "ROE_TIMEOUT"),
+        max_retries=read_number(environ.get("ROE_MAX_RETRIES"), int, "ROE_MAX_RETRIES"),
+    )
+
+
+def with_organization(source: SettingsSource, organization_id: str | None) -> SettingsSource:
+    """Give the source with another organisation, where one is named."""
+    return replace(source, organization_id=organization_id) if organization_id else source
+
+
+def check_base_url(url: str) -> str:
+    """Bring a base URL into one form, or say why it will not do."""
+    return _checked(url.strip(), allow_http=os.environ.get("ROE_ALLOW_HTTP") == "1")
+
+
+@functools.lru_cache
+def _checked(url: str, *, allow_http: bool) -> str:
+    if set(url) & set("@?#"):  # not repeated in the message: it may hold a password
+        raise ConfigError("The base URL may hold neither a user name nor a password, a query or a fragment.")
+    if not _BASE_URL.fullmatch(url.lower()) or not _has_good_port(url):
+        raise ConfigError(f"The base URL {url!r} is not an http or https address.", hint=f"Such as {DEFAULT_BASE_URL}")
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not _is_loopback(url) and not allow_http:
+        raise ConfigError(
+            f"{parts.netloc} is asked for over plain http, which would send the API key unencrypted.",
+            hint="Use https://, or set ROE_ALLOW_HTTP=1 if you trust the network between.",
+        )
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/').removesuffix('/v1')}"
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two base URLs are the same address."""
+    return check_base_url(one).lower() == check_base_url(other).lower()
+
+
+def _is_loopback(url: str) -> bool:
+    return bool(_LOOPBACK.fullmatch(urlsplit(url.strip()).hostname or ""))
+
+
+def read_number(text: str | None, kind: type, name: str) -> Any:
+    """Read a number that may not be negative; None where there is no text."""
+    if text is None or not text.strip():
+        return None
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ConfigError(f"{name} is {text!r}, which is not a number.") from None
+    if not 0 <= number < float("inf"):
+        raise ConfigError(f"{name} is {text!r}; it may not be negative or infinite.")
+    return number

@@ -1,0 +1,265 @@
+"""What ``%roe WORD`` can do besides running SQL."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from IPython.core.error import UsageError
+
+from roe_magic import config
+from roe_magic.client import RoeClient
+from roe_magic.config import profiles
+from roe_magic.config.settings import SettingsSource
+from roe_magic.contract import codec, models
+from roe_magic.errors import ConfigError
+from roe_magic.formatting import clean, plural
+from roe_magic.query.worksheet_query import WorksheetQuery
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Magic(Protocol):
+    """What a command uses of the magic that it was given to."""
+
+    connection: SettingsSource | None
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody can answer a question."""
+        ...
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The user's variables."""
+        ...
+
+    def client(self, *flags: SettingsSource) -> RoeClient:
+        """Give the client for the settings in force."""
+        ...
+
+    def attach(self, query_id: UUID) -> WorksheetQuery:
+        """Watch a query that was submitted before, and fetch its rows."""
+        ...
+
+
+Command = Callable[[Magic, list[str]], Any]
+
+
+def find(line: str) -> tuple[Command, list[str]] | None:
+    """Recognise a command; SQL that happens to begin with the same word is none."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return None
+    if not words:
+        return show_help, []
+    command = COMMANDS.get(words[0].lower())
+    if command is None:
+        _refuse_mistyped(words[0].lower())
+        return None
+    return command, words[1:]
+
+
+def _refuse_mistyped(word: str) -> None:
+    """Do not send to the server, as SQL, what is a command but for a letter."""
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.75)
+    if near and word not in _SQL:
+        raise UsageError(f"There is no command {word!r}; did you mean %roe {near[0]}? SQL goes below %%roe.")
+
+
+def show_help(_magic: Magic, _words: list[str]) -> None:
+    """List the commands."""
+    rows = [
+        f"  %roe {name + ' ' + _ARGUMENTS.get(name, ''):<44}{_sentence(command)}" for name, command in COMMANDS.items()
+    ]
+    print("\n".join(["Run SQL: %%roe above it, or %roe SQL on one line; flags: %%roe?", "Other commands:", *rows]))
+
+
+def connect(magic: Magic, words: list[str]) -> None:
+    """Choose the server; alone, show the one in force."""
+    memory = "--memory" in words
+    where = [word for word in words if word != "--memory"]
+    if len(where) > 1:
+        raise UsageError("%roe connect takes one of: local, a PROFILE, a URL.")
+    if where:
+        connection = _connection(magic, where[0], memory=memory)
+        config.resolve(connection)
+        magic.connection = connection
+    client = magic.client()
+    user = client.current_user()
+    settings = client.settings
+    organization = settings.organization_id or "the key's own"
+    print(f"Connected to {settings.host} ({settings.source}) as {user.display_name}, organisation {organization}")
+
+
+def whoami(magic: Magic, words: list[str]) -> pd.Series[Any]:
+    """Ask the server who the key belongs to."""
+    _no_more(words, "whoami")
+    user = codec.to_wire(magic.client().current_user())
+    return _series({**user, "server": magic.client().settings.base_url}, "whoami")
+
+
+def status(magic: Magic, words: list[str]) -> pd.Series[Any]:
+    """Ask for a query's status, as it is now."""
+    return _series(codec.to_wire(magic.client().status(_query_id(magic, words, "status"))), "status")
+
+
+def result(magic: Magic, words: list[str]) -> WorksheetQuery:
+    """Come back to a query, to its end and its rows."""
+    return magic.attach(_query_id(magic, words, "result"))
+
+
+def tables(magic: Magic, words: list[str]) -> pd.DataFrame:
+    """List the organisation's tables."""
+    _no_more(words, "tables")
+    found = magic.client().tables()
+    rows = [(table.name, ", ".join(f"{c.name} {c.type}" for c in table.columns)) for table in found]
+    return _frame(rows, ["table", "columns"])
+
+
+def worksheets(magic: Magic, words: list[str]) -> pd.DataFrame:
+    """List the worksheets, or the last queries of one."""
+    client = magic.client()
+    if words:
+        return _recent(client.worksheet_queries(worksheet_id(client, " ".join(words))))
+    rows = [(str(item.id), item.name, item.created_at, item.updated_at) for item in client.worksheets()]
+    return _frame(rows, ["id", "name", "created_at", "updated_at"])
+
+
+def _recent(queries: list[models.WorksheetQuery]) -> pd.DataFrame:
+    """Show the newest queries, what tells them apart first; the way to a query whose id is lost."""
+    frame = WorksheetQuery.frame(map(WorksheetQuery, queries)).sort_values("created_at", ascending=False).head(_RECENT)
+    frame["query"] = [clean(sql, limit=60) for sql in frame["query"]]
+    frame["created_at"] = frame["created_at"].dt.floor("s")
+    shown: pd.DataFrame = frame[["created_at", "status", "duration", "query", "id"]].reset_index(drop=True)
+    return shown
+
+
+def upload(magic: Magic, words: list[str]) -> None:
+    """Make a table of a CSV file or a DataFrame."""
+    flags = {word for word in words if word.startswith("--")}
+    names = [word for word in words if not word.startswith("--")]
+    if len(names) != 2 or not flags <= {"--replace", "--if-missing"} or len(flags) > 1:
+        raise UsageError("Usage: %roe upload TABLE FILE-or-DataFrame [--replace | --if-missing]")
+    from roe_magic.magic import uploads
+
+    table, what = names
+    client = magic.client()
+    if flags and client.has_table(table):
+        if "--if-missing" in flags:
+            return print(f"The table {table} is there already; nothing was uploaded.")
+        client.delete(table)
+    with uploads.opened(magic.variables.get(what), what) as file:
+        done = client.upload(table, file)
+    described = client.describe(table)
+    rows = "? rows" if described.row_count is None else plural(described.row_count, "row")
+    print(f"Table {done.table_name}: {rows}, {plural(len(described.columns), 'column')}.")
+    return None
+
+
+def worksheet_id(client: RoeClient, text: str) -> UUID:
+    """Find a worksheet by its id or its name."""
+    if _is_uuid(text):
+        return UUID(text)
+    known = client.worksheets()
+    found = [item.id for item in known if item.name == text]
+    if len(found) != 1:
+        names = ", ".join(sorted(repr(item.name) for item in known)) or "none"
+        problem = "several worksheets are" if found else "no worksheet is"
+        raise UsageError(f"{problem.capitalize()} named {text!r}. There are: {names}. An id (UUID) is always clear.")
+    return found[0]
+
+
+def _connection(magic: Magic, where: str, *, memory: bool) -> SettingsSource:
+    if where.lower() == "local":
+        from roe_magic.local import local_service
+
+        return local_service(memory=memory).source
+    if "://" in where:
+        return _for_address(magic, where)
+    return profiles.from_profile(where)
+
+
+def _for_address(magic: Magic, url: str) -> SettingsSource:
+    """Find the key that belongs to an address, or ask for it."""
+    asked = SettingsSource(name="%roe connect", base_url=config.check_base_url(url))
+    for source in (config.from_environment(), *profiles.keyed_profiles()):
+        if source.api_key is not None and config.same_address(source.address, url):
+            return source
+    if not magic.attended:
+        hint = "Set ROE_BASE_URL and ROE_API_KEY, or store a profile with `roe-magic login`."
+        raise ConfigError(f"There is no API key for {url}.", hint=hint)
+    key = profiles.ask_for_key(f"API key for {asked.base_url}: ")
+    return SettingsSource(name="the key you typed", base_url=asked.base_url, api_key=key)
+
+
+def _series(values: dict[str, Any], name: str) -> pd.Series[Any]:
+    import pandas as pd
+
+    series: pd.Series[Any] = pd.Series(values, dtype=object, name=name)
+    return series
+
+
+def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)
+    return frame
+
+
+def _query_id(magic: Magic, words: list[str], name: str) -> UUID:
+    """Find the query that is meant: by its id, by a variable that holds it or its id, or the last one."""
+    text = " ".join(words) or "_roe"
+    match = _VARIABLE.fullmatch(text)
+    value = magic.variables.get(match["name"], text) if match else text
+    value = getattr(value, "id", value)
+    if not _is_uuid(str(value)):
+        raise UsageError(f"Usage: %roe {name} [ID], where ID is a query's id (a UUID) or a variable with a query.")
+    return UUID(str(value))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_more(words: list[str], name: str) -> None:
+    if words:
+        raise UsageError(f"%roe {name} takes nothing more; {' '.join(words)!r} was given.")
+
+
+def _sentence(command: Command) -> str:
+    return (command.__doc__ or "").partition("\n")[0]
+
+
+COMMANDS: dict[str, Command] = {
+    "connect": connect,
+    "whoami": whoami,
+    "status": status,
+    "result": result,
+    "tables": tables,
+    "upload": upload,
+    "worksheets": worksheets,
+    "help": show_help,
+}
+_RECENT = 20
+# A variable's name, bare or as somebody would write it for IPython to fill in, with or without `.id`.
+_VARIABLE = re.compile(r"[{$]?(?P<name>[^\W\d]\w*)(\.id)?\}?")
+# Words that SQL begins with and that resemble a command.
+_SQL = {"select", "describe", "desc", "table", "values", "use", "set", "show"}
+_ARGUMENTS = {
+    "connect": "[local [--memory] | PROFILE | URL]",
+    "status": "[ID]",
+    "result": "[ID]",
+    "upload": "TABLE FILE|DATAFRAME [--replace|--if-missing]",
+    "worksheets": "[ID|NAME]",
+}

@@ -1,0 +1,332 @@
+"""The `%%roe` magic: parse, query, show; the only file that needs an IPython shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from IPython.core.error import UsageError as MagicUsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
+from traitlets.config import Config, Configurable
+
+from roe_magic import config
+from roe_magic.client import RoeClient
+from roe_magic.client.retries import WAIT_SUBMIT
+from roe_magic.config import profiles
+from roe_magic.config.settings import Settings, SettingsSource
+from roe_magic.errors import ConfigError, QueryTimeout, ResultTooLarge, RoeError, UsageError
+from roe_magic.magic import commands
+from roe_magic.magic.arguments import Target, parse, split_line
+from roe_magic.magic.catalogue import Catalogue
+from roe_magic.magic.error_display import brief
+from roe_magic.magic.snapshots import picture
+from roe_magic.panel.display import Display, Mode
+from roe_magic.query.running_query import AttachedQuery, RunningQuery
+from roe_magic.query.statement_result import check_zone
+from roe_magic.query.worksheet_query import WorksheetQuery
+
+
+@magics_class
+class RoeMagic(Magics, Configurable):
+    """SQL in notebook cells, on Roe's async query API."""
+
+    profile = Unicode("", help="The profile of the user's file to use (`roe-magic login` makes one).").tag(config=True)
+    base_url = Unicode("", help="The API's address; a key is sent only to the address it belongs to.").tag(config=True)
+    organization_id = Unicode("", help="The organisation (a UUID) that queries run for.").tag(config=True)
+    api_key_variable = Unicode("", help="The name of an environment variable that holds the API key.").tag(config=True)
+    timeout = Float(
+        None, allow_none=True, help="The deadline of one HTTP request in seconds, 0 for none [60; ROE_TIMEOUT]."
+    ).tag(config=True)
+    max_retries = Int(
+        None, allow_none=True, help="How often a request that is safe to repeat is sent again [3; ROE_MAX_RETRIES]."
+    ).tag(config=True)
+    displaylimit = Int(10, allow_none=True, help="How many rows are shown; None for up to 1,000.").tag(config=True)
+    autopandas = Bool(False, help="Give a pandas DataFrame instead of the WorksheetQuery.").tag(config=True)
+    autopolars = Bool(False, help="Give a polars DataFrame instead of the WorksheetQuery.").tag(config=True)
+    dtype_backend = Enum(
+        ["numpy_nullable", "pyarrow"], "numpy_nullable", help="The dtypes of DataFrames, as in pandas' readers."
+    ).tag(config=True)
+    tz = Unicode("", help="A time zone to show all times of DataFrames in; empty: each keeps its own.").tag(config=True)
+    max_result_bytes = Int(
+        2_000_000_000,
+        allow_none=True,
+        help="Ask before more bytes of rows are fetched; None: never.",
+    ).tag(config=True)
+    panel = Enum(
+        ["auto", "live", "static", "off"],
+        "auto",
+        help="How the status panel is shown; auto: live where somebody looks.",
+    ).tag(config=True)
+    progress_after = Float(0.2, help="Seconds before the live panel appears.").tag(config=True)
+    short_errors = Bool(True, help="Show an error's message without the traceback.").tag(config=True)
+
+    def __init__(self, shell: Any, **kwargs: Any) -> None:
+        super().__init__(shell=shell, **kwargs)
+        self.connection: SettingsSource | None = None
+        self._told: BaseException | None = None
+        self._clients: dict[Settings, RoeClient] = {}
+        # What Tab knows of the server.
+        self.catalogue = Catalogue()
+
+    @classmethod
+    def drop_bad_settings(cls, settings: Config) -> None:
+        """Take settings that no trait accepts out of the shell's configuration, saying so.
+
+        ``%config RoeMagic.x = bad`` is refused when it is typed, yet stays there, and would break each later load.
+        """
+        section = settings.get("RoeMagic", {})
+        for name, value in list(section.items()):
+            try:
+                cls(None, config=Config(RoeMagic={name: value}))
+            except TraitError as error:
+                del section[name]
+                print(f"roe-magic: %config RoeMagic.{name} is left out: {error}")
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self.catalogue.close()
+        while self._clients:
+            self._clients.popitem()[1].close()
+
+    @property
+    def parser(self) -> Any:
+        """The argument parser that ``magic_arguments`` made of the flags below."""
+        return self.roe.parser  # type: ignore[union-attr]  # put there by the decorator
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The user's variables."""
+        assert self.shell is not None  # a magic lives in a shell
+        variables: dict[str, Any] = self.shell.user_ns
+        return variables
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody looks on and can answer: not in a batch run (nbclient, nbval, papermill)."""
+        kernel = getattr(self.shell, "kernel", None)
+        return kernel is None or bool(kernel._allow_stdin)  # noqa: SLF001  # the only place that says so
+
+    @validate("tz")
+    def _check_tz(self, proposal: Any) -> str:
+        try:
+            check_zone(proposal["value"])
+        except UsageError as error:
+            raise TraitError(str(error)) from None
+        return str(proposal["value"])
+
+    @no_var_expand
+    @line_cell_magic
+    @magic_arguments()
+    @argument("target", nargs="*", help="NAME gets the WorksheetQuery (`NAME <<` too); `NAME= <<` shows it as well.")
+    @argument("-o", "--out", metavar="NAME", help="The same as NAME.")
+    @argument("--df", metavar="NAME", help="NAME gets the rows of the last statement as a pandas DataFrame.")
+    @argument("-s", "--section", metavar="PROFILE", help="Use this profile of the user's file.")
+    @argument("--organization", metavar="UUID", help="Run for this organisation.")
+    @argument("--worksheet", metavar="ID|NAME", help="Put the query into this worksheet.")
+    @argument("--use-admin", action="store_true", help="Ask for the right to write; needs an admin key.")
+    @argument("--timeout", type=float, metavar="SEC", help="Stop waiting after SEC seconds; the query goes on.")
+    @argument("--progress-after", type=float, metavar="SEC", help="Show the live panel after SEC seconds.")
+    @argument("--no-result", action="store_true", help="Do not download the rows.")
+    @argument("-N", "--no-execute", "--dry-run", action="store_true", help="Show what would be sent; send nothing.")
+    @argument("-q", "--quiet", action="store_true", help="Show neither the panel nor the rows.")
+    def roe(self, line: str = "", cell: str | None = None) -> Any:
+        """Run SQL on Roe and give a WorksheetQuery with its rows.
+
+        As a cell magic the SQL stands below the line; as a line magic behind the flags. `%roe help` lists the other
+        commands. A `;` at the very end of a cell hides the rows.
+        """
+        with self._short_errors():
+            if cell is not None:
+                return self._run(line, cell, hidden=_hides)
+            if found := commands.find(line):
+                command, words = found
+                value = command(self, words)
+                if command in {commands.connect, commands.tables, commands.upload}:
+                    self._look_up_names(self.client())
+                return value
+            # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL.
+            return self._run(*split_line(self.parser, line), hidden=lambda _: False)
+
+    def _run(self, line: str, sql: str, *, hidden: Callable[[str], bool]) -> Any:
+        arguments = parse(self.parser, line)
+        if not sql.strip():
+            raise MagicUsageError("There is no SQL here. `%%roe?` tells how to use it.")
+        client = self.client(_flags(arguments))
+        worksheet_id = commands.worksheet_id(client, arguments.worksheet) if arguments.worksheet else None
+        if arguments.no_execute:
+            return print(_preview(client, sql, worksheet_id, arguments.use_admin))
+        running = RunningQuery(
+            client,
+            sql,
+            worksheet_id=worksheet_id,
+            use_admin=arguments.use_admin,
+            wait=_submit_wait(arguments.timeout),
+            fetch=not arguments.no_result,
+            max_bytes=self.max_result_bytes,
+        )
+        query = self.watch(running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after)
+        return self._give(query, arguments.target, hidden=arguments.quiet or hidden(sql))
+
+    def watch(
+        self,
+        running: RunningQuery,
+        timeout: float | None = None,
+        *,
+        quiet: bool = False,
+        after: float | None = None,
+    ) -> WorksheetQuery:
+        """Run a query to its end under a panel; `_roe` is set whatever comes of it."""
+        mode: Mode = "off" if quiet else self.panel  # type: ignore[assignment]  # the trait allows no other word
+        display = Display(mode, on_stop=_stopper(running))
+        try:
+            return self._follow(running.start(), display, self.progress_after if after is None else after, timeout)
+        except RoeError as error:
+            # What the panel tells is not told again below it.
+            self._told = error if mode != "off" and not isinstance(error, QueryTimeout) else None
+            raise
+        finally:
+            running.listen(None)
+            display.finish(picture(running, running.story))
+            self._remember(running)
+
+    def _follow(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:
+        """Wait for the end, under the panel if it does not come at once; ask before too much is fetched."""
+        if not running.join(after, timeout):
+            display.show(picture(running, running.story))
+            running.listen(lambda story: display.update(picture(running, story)))
+        try:
+            return running.wait(timeout)
+        except ResultTooLarge as error:
+            if error.limit is None or not self._agrees(f"{error.message} Fetch them all the same? [y/N] "):
+                raise
+        return self._follow(running.fetch(), display, after, None)
+
+    def _agrees(self, question: str) -> bool:
+        """Ask the user, where somebody can answer."""
+        try:
+            return self.attended and input(question).strip().lower() in {"y", "yes"}
+        except (EOFError, KeyboardInterrupt, OSError):
+            return False
+
+    def attach(self, query_id: UUID) -> WorksheetQuery:
+        """Watch a query that was submitted before, and fetch its rows."""
+        return self._dressed(self.watch(AttachedQuery(self.client(), query_id, max_bytes=self.max_result_bytes)))
+
+    def client(self, *flags: SettingsSource) -> RoeClient:
+        """Give the client for the settings in force; one per set of settings, so that connections are kept."""
+        settings = config.resolve(*flags, *self._sources())
+        if settings not in self._clients:
+            self._clients[settings] = RoeClient(settings)
+        return self._clients[settings]
+
+    def _sources(self) -> Iterator[SettingsSource]:
+        """List what can set something below the cell's flags, the strongest first."""
+        if self.connection is not None:
+            yield self.connection
+        variable = self.api_key_variable
+        yield SettingsSource(
+            name="%config RoeMagic",
+            base_url=self.base_url or None,
+            api_key=_secret_in(variable) if variable else None,
+            organization_id=self.organization_id or None,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+        )
+        if self.profile:
+            yield profiles.from_profile(self.profile)
+        yield config.from_environment()
+        yield profiles.from_user_file()
+
+    def _give(self, query: WorksheetQuery, target: Target, *, hidden: bool) -> Any:
+        """Assign what is to be assigned, and give the cell's value."""
+        value = self._value(self._dressed(query))
+        if target.name:
+            self.variables[target.name] = value
+        if target.df:
+            self.variables[target.df] = query.df(**self._frame_options())
+        return value if target.shown and not hidden else None
+
+    def _value(self, query: WorksheetQuery) -> Any:
+        if self.autopolars:
+            return query.polars()
+        return query.df(**self._frame_options()) if self.autopandas else query
+
+    def _frame_options(self) -> dict[str, Any]:
+        return {"dtype_backend": self.dtype_backend, "tz": self.tz or None}
+
+    def _dressed(self, query: WorksheetQuery) -> WorksheetQuery:
+        query.displaylimit = self.displaylimit
+        return query
+
+    def _remember(self, running: RunningQuery) -> None:
+        self.variables["_roe"] = running.query
+        self._look_up_names(running.client, running.story.sql)
+
+    def _look_up_names(self, client: RoeClient, sql: str | None = None) -> None:
+        if self.attended:
+            self.catalogue.refresh_soon(client, sql)
+
+    @contextmanager
+    def _short_errors(self) -> Iterator[None]:
+        """Let errors through with their message alone as the rendering; they stay real exceptions."""
+        try:
+            yield
+        except UsageError as error:
+            raise MagicUsageError(str(error)) from None
+        except (RoeError, KeyboardInterrupt) as error:
+            if self.short_errors:
+                colours = str(getattr(self.shell, "colors", "")).lower() != "nocolor"
+                text = brief(error, told=error is self._told and self.attended, coloured=colours)
+                error._render_traceback_ = lambda: text  # type: ignore[union-attr]  # IPython's protocol
+            raise
+
+
+def _submit_wait(timeout: float | None) -> int:
+    """Do not let the server hold the submit back for longer than the caller has time."""
+    return WAIT_SUBMIT if timeout is None or timeout > 2 * WAIT_SUBMIT else 0
+
+
+def _flags(arguments: Any) -> SettingsSource:
+    """Make a source of the flags that say where a query goes."""
+    if arguments.section:
+        profile = profiles.from_profile(arguments.section)
+        return config.with_organization(profile, arguments.organization)
+    return SettingsSource(name="the cell's flags", organization_id=arguments.organization)
+
+
+def _secret_in(variable: str) -> config.Secret:
+    value = os.environ.get(variable)
+    if not value:
+        raise ConfigError(f"The variable {variable}, which %config RoeMagic.api_key_variable names, is not set.")
+    return config.Secret(value)
+
+
+def _stopper(running: RunningQuery) -> Callable[[str], None]:
+    """Give what the panel's button calls; it may come on any thread, so it only starts things."""
+    return lambda action: running.cancel_soon() if action == "cancel" else running.detach()
+
+
+def _hides(sql: str) -> bool:
+    """Whether the SQL ends in a semicolon, comments behind it aside."""
+    if ";" not in sql:
+        return False
+    from roe_magic.sql.tokens import ends_in_semicolon
+
+    return ends_in_semicolon(sql)
+
+
+def _preview(client: RoeClient, sql: str, worksheet_id: UUID | None, use_admin: bool) -> str:
+    settings = client.settings
+    lines = {
+        "POST": f"{settings.base_url}/v1/database/query/async/",
+        "key": f"from {settings.source}",
+        "organization_id": settings.organization_id or "the key's",
+        "worksheet_id": worksheet_id or "the default one",
+        "use_admin": use_admin,
+    }
+    return "\n".join([*(f"{name}: {value}" for name, value in lines.items()), "query:", sql.strip("\n")])

@@ -1,0 +1,158 @@
+"""StatementResult: the rows of one statement, for pandas, polars and whoever speaks Arrow."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from roe_magic.contract import models
+from roe_magic.contract.codec import parse, to_wire
+from roe_magic.errors import MissingExtra, UsageError
+from roe_magic.formatting import clean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+DtypeBackend = Literal["numpy_nullable", "pyarrow"]
+DISPLAY_LIMIT = 10
+
+
+class StatementResult:
+    """What one statement of a query gave.
+
+    It can be handed as it is to pyarrow, polars, duckdb and plotting libraries, by the Arrow PyCapsule and dataframe
+    protocols.
+
+    Attributes
+    ----------
+    query : str
+        The statement's SQL.
+    row_count : int
+    column_names, column_types : list of str
+        The types are ClickHouse's names.
+    summary : models.Summary or None
+        ClickHouse's figures: rows and bytes read, written and sent, elapsed_ns.
+    """
+
+    def __init__(self, statement: models.Statement, origin: Mapping[str, Any]) -> None:
+        self._statement, self._origin = statement, dict(origin)
+        self._head: tuple[int, list[list[Any]]] | None = None
+        self.query = statement.query
+        self.column_names = list(statement.column_names)
+        self.column_types = list(statement.column_types)
+        self.summary = statement.summary
+        rows = statement.result_rows
+        self.row_count: int = rows.num_rows if rows is not None else statement.row_count or 0
+
+    def __len__(self) -> int:
+        return self.row_count
+
+    def __repr__(self) -> str:
+        columns = ", ".join(
+            f"{clean(n)} {clean(t)}" for n, t in zip(self.column_names, self.column_types, strict=False)
+        )
+        return f"<StatementResult {self.row_count:,} rows; {columns or 'no columns'}>"
+
+    def arrow(self) -> pa.Table:
+        """Give the rows as a pyarrow Table; docs/types.md tells the type of each column."""
+        if self._statement.result_rows is None:
+            raise UsageError(
+                "Only the description of these rows was kept, not the rows.",
+                hint=f"Fetch them with: %roe result {self._origin['id']}",
+            )
+        table: pa.Table = self._statement.result_rows
+        return table
+
+    def head(self, limit: int) -> list[list[Any]]:
+        """Give the first rows as the API sends them, JSON-ready; looked at again, they are not converted again."""
+        from roe_magic import frames
+
+        if self._head is None or self._head[0] != limit:
+            self._head = limit, frames.to_rows(self.arrow().slice(0, limit), self.column_types)
+        return self._head[1]
+
+    def df(self, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
+        """Give the rows as a pandas DataFrame.
+
+        Parameters
+        ----------
+        dtype_backend : {"numpy_nullable", "pyarrow"}
+            As in pandas' own readers.
+        tz : str, optional
+            A time zone to show all times in; left out, each keeps its own.
+
+        Returns
+        -------
+        DataFrame
+            Its ``attrs["roe"]`` tells where it came from, in JSON values.
+        """
+        from roe_magic import frames
+
+        check_zone(tz)
+        frame: pd.DataFrame = frames.to_pandas(self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz)
+        frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
+        return frame
+
+    def polars(self) -> pl.DataFrame:
+        """Give the rows as a polars DataFrame (extra ``polars``)."""
+        from roe_magic import frames
+
+        try:
+            import polars as pl  # noqa: F401  # asked for here, so that its absence has a clear message
+        except ImportError:
+            raise MissingExtra("polars", "A polars DataFrame") from None
+        frame: pl.DataFrame = frames.to_polars(self.arrow(), self.column_types)
+        return frame
+
+    DataFrame = df
+    PolarsDataFrame = polars
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        capsule: object = self.arrow().__arrow_c_stream__(requested_schema)
+        return capsule
+
+    def __dataframe__(self, **options: Any) -> Any:
+        return self.arrow().__dataframe__(**options)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows are here, and not only what describes them."""
+        return self._statement.result_rows is not None
+
+    def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
+        """Give the wire form of this statement, with its rows if asked."""
+        from roe_magic import frames
+
+        items = frames.to_rows(self.arrow(), self.column_types) if rows else None
+        return to_wire(replace(self._statement, result_rows=items, row_count=self.row_count))
+
+    def _repr_html_(self) -> str:
+        from roe_magic.query import render
+
+        return render.html([self], DISPLAY_LIMIT)
+
+
+def check_zone(name: str | None) -> None:
+    """Raise a UsageError for a time zone that is not known here; None and an empty name are fine."""
+    try:
+        if name:
+            zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(
+            f"{name!r} is not a time zone that is known here.", hint="Such as 'Europe/Paris' or 'UTC'."
+        ) from None
+
+
+def read_statement(data: Mapping[str, Any]) -> models.Statement:
+    """Read what :meth:`StatementResult.to_dict` gave, its rows as an Arrow table where they are in it."""
+    from roe_magic import frames
+
+    statement = parse(models.Statement, data)
+    if statement.result_rows is None and statement.row_count:
+        return statement
+    table = frames.from_rows(statement.column_names, statement.column_types, statement.result_rows or [])
+    return replace(statement, result_rows=table)

@@ -1,0 +1,1 @@
+"""What runs SQL: the policy on statements (``sql``), and the embedded engine (``chdb``)."""

@@ -1,0 +1,1 @@
+"""HTTP in and out: routes, requests, responses. No SQL, no engine."""

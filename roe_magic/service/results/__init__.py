@@ -1,0 +1,1 @@
+"""Rows of ended queries on disk: Arrow streams, one file per statement."""

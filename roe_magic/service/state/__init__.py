@@ -1,0 +1,1 @@
+"""The service's own state in SQLite: organisations, users, API keys, worksheets, queries."""

@@ -1,0 +1,1 @@
+"""SQL text, read without a server."""

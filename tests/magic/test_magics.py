@@ -1,0 +1,418 @@
+"""The magic in a shell, on the real service: parsing, assigning, showing, failing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+from IPython.core.error import UsageError
+
+from roe_magic.errors import BadRequestError, ConfigError, NotFoundError, QueryFailed, QueryTimeout, ResultTooLarge
+from roe_magic.errors import UsageError as ShellUsageError
+from roe_magic.query.worksheet_query import WorksheetQuery
+from tests.conftest import Service
+from tests.support.shells import Shell
+from tests.support.shells import shell as new_shell
+
+
+@pytest.fixture
+def shell(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
+    with new_shell(monkeypatch, service.env, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
+    with new_shell(monkeypatch, {}, tmp_path) as made:
+        yield made
+
+
+class TestTargets:
+    def test_without_a_target_the_query_is_the_cells_value(self, shell: Shell) -> None:
+        """Without a name the WorksheetQuery is the value of the cell, and `_roe` too."""
+        ran = shell.roe("", "SELECT 42 AS answer")
+        assert isinstance(ran.value, WorksheetQuery)
+        assert ran.value.df()["answer"].tolist() == [42]
+        assert shell.variables["_roe"].id == ran.value.id
+
+    @pytest.mark.parametrize("header", ["q", "q <<", "-o q", "--out q", "--out=q"])
+    def test_a_name_gets_the_query_and_only_the_panel_is_shown(self, shell: Shell, header: str) -> None:
+        """A name gets the WorksheetQuery, and the cell has no value."""
+        ran = shell.roe(header, "SELECT 1 AS one")
+        assert ran.value is None
+        assert shell.variables["q"].df().to_dict("list") == {"one": [1]}
+        assert ran.out.count("SUCCESS") == 1
+
+    @pytest.mark.parametrize("header", ["q= <<", "q = <<", "q=<<"])
+    def test_an_equals_sign_assigns_and_shows(self, shell: Shell, header: str) -> None:
+        """`q= <<` assigns and is the cell's value too."""
+        ran = shell.roe(header, "SELECT 1 AS one")
+        assert ran.value is shell.variables["q"]
+
+    def test_df_gets_the_rows(self, shell: Shell) -> None:
+        """`--df` gives the rows of the last statement, beside a name for the query."""
+        shell.roe("q --df rows", "SELECT 1; SELECT number AS n FROM numbers(3)")
+        assert shell.variables["rows"]["n"].tolist() == [0, 1, 2]
+        assert shell.variables["rows"].attrs["roe"]["id"] == str(shell.variables["q"].id)
+
+    def test_autopandas_gives_a_dataframe(self, shell: Shell) -> None:
+        """With autopandas the value and the name are DataFrames."""
+        shell.run("%config RoeMagic.autopandas = True")
+        assert isinstance(shell.roe("", "SELECT 1").value, pd.DataFrame)
+        shell.roe("d", "SELECT 1")
+        assert isinstance(shell.variables["d"], pd.DataFrame)
+
+    def test_autopolars_gives_a_polars_frame(self, shell: Shell) -> None:
+        """With autopolars the value is a polars DataFrame."""
+        shell.run("%config RoeMagic.autopolars = True")
+        assert isinstance(shell.roe("", "SELECT 1").value, pl.DataFrame)
+
+    def test_dtype_backend_and_tz_are_settings(self, shell: Shell) -> None:
+        """The settings of DataFrames hold for `--df`."""
+        shell.run("%config RoeMagic.dtype_backend = 'pyarrow'\n%config RoeMagic.tz = 'Asia/Tokyo'")
+        shell.roe("--df d", "SELECT toDateTime('2026-01-01 00:00:00', 'UTC') AS at, 1 AS n")
+        assert str(shell.variables["d"]["n"].dtype) == "uint8[pyarrow]"
+        assert str(shell.variables["d"]["at"].iloc[0]) == "2026-01-01 09:00:00+09:00"
+
+    @pytest.mark.parametrize("header", ["SELECT 1", "2x", "for", "q r", "a.b", "<< q"])
+    def test_what_is_no_name_is_refused_before_anything_is_sent(self, shell: Shell, header: str) -> None:
+        """SQL on the header line, or a word that cannot be a variable, is a usage error."""
+        ran = shell.roe(header, "SELECT 1")
+        assert isinstance(ran.error, UsageError)
+        assert "variable's name" in str(ran.error)
+
+    def test_a_semicolon_at_the_end_hides_the_rows(self, shell: Shell) -> None:
+        """A last `;`, with a comment behind it even, hides the value but not the panel."""
+        ran = shell.roe("", "SELECT 1; -- done")
+        assert ran.value is None
+        assert "SUCCESS" in ran.out
+        assert shell.variables["_roe"].succeeded
+
+    def test_a_semicolon_inside_a_string_hides_nothing(self, shell: Shell) -> None:
+        """Only a semicolon of the SQL itself counts."""
+        assert shell.roe("", "SELECT ';'").value is not None
+
+
+class TestLineMagic:
+    def test_sql_on_one_line(self, shell: Shell) -> None:
+        """`x = %roe SQL` gives the query, quotes and flags-like text in the SQL untouched."""
+        shell.run("x = %roe SELECT 'it''s -o $HOME {x}' AS s, 5 - -1 AS n --df z")
+        assert shell.variables["x"].df().to_dict("list") == {"s": ["it's -o $HOME {x}"], "n": [6]}
+        assert "z" not in shell.variables
+
+    def test_a_semicolon_takes_nothing_from_an_assignment(self, shell: Shell) -> None:
+        """On one line a `;` only ends the SQL: the variable gets its query."""
+        shell.run("x = %roe SELECT 1 AS one;")
+        assert shell.variables["x"].df()["one"].tolist() == [1]
+
+    def test_flags_stand_before_the_sql(self, shell: Shell) -> None:
+        """Leading flags are read, with or without `=`."""
+        shell.run("%roe --df d -o q SELECT 3 AS three")
+        assert shell.variables["d"]["three"].tolist() == [3]
+        shell.run("%roe --df=e SELECT 4 AS four")
+        assert shell.variables["e"]["four"].tolist() == [4]
+
+    def test_braces_and_dollars_reach_the_server(self, shell: Shell) -> None:
+        """IPython does not rewrite the SQL of a cell."""
+        shell.variables["x"] = "rewritten"
+        assert shell.roe("", "SELECT '{x} $x' AS s").value.df()["s"].tolist() == ["{x} $x"]
+
+
+class TestFlags:
+    def test_an_unknown_flag_names_the_nearest(self, shell: Shell) -> None:
+        """A mistyped flag is refused with a suggestion."""
+        ran = shell.roe("--use-admn", "SELECT 1")
+        assert isinstance(ran.error, UsageError)
+        assert "did you mean --use-admin?" in str(ran.error)
+
+    def test_underscores_are_dashes(self, shell: Shell) -> None:
+        """`--no_result` is `--no-result`; the rows come later, on first use."""
+        shell.roe("q --no_result", "SELECT 7 AS seven")
+        assert not shell.variables["q"].has_rows
+        assert shell.variables["q"].df()["seven"].tolist() == [7]
+
+    def test_rows_that_are_left_out_cannot_be_assigned(self, shell: Shell) -> None:
+        """`--df` and `--no-result` contradict each other."""
+        assert isinstance(shell.roe("--df d --no-result", "SELECT 1").error, UsageError)
+
+    def test_an_unknown_zone_is_refused(self, shell: Shell) -> None:
+        """A zone that nobody knows is refused where it is set, and by df()."""
+        shell.run("%config RoeMagic.tz = 'Mars'")
+        assert shell.magic.tz == ""
+        with pytest.raises(ShellUsageError, match="Mars"):
+            shell.roe("", "SELECT now()").value.df(tz="Mars")
+
+    def test_quiet_shows_nothing(self, shell: Shell) -> None:
+        """`--quiet` has no panel and no value."""
+        ran = shell.roe("--quiet", "SELECT 1")
+        assert (ran.out, ran.value) == ("", None)
+        assert shell.variables["_roe"].succeeded
+
+    @pytest.mark.parametrize("flag", ["--dry-run", "-N", "--no-execute"])
+    def test_a_dry_run_sends_nothing_and_shows_no_key(self, shell: Shell, service: Service, flag: str) -> None:
+        """What would be sent is printed, without the key."""
+        ran = shell.roe(flag, "SELECT 'dry run'")
+        assert "SELECT 'dry run'" in ran.out
+        assert "/v1/database/query/async/" in ran.out
+        assert service.api_key not in ran.out
+        assert "_roe" not in shell.variables
+
+    def test_timeout_ends_the_wait_and_not_the_query(self, shell: Shell) -> None:
+        """After `--timeout` the error carries the id, and `%roe result ID` comes back to the rows."""
+        ran = shell.roe("--timeout 0.3", "SELECT sleep(2) AS slept")
+        assert isinstance(ran.error, QueryTimeout)
+        assert ran.error.query_id is not None
+        assert f"%roe result {ran.error.query_id}" in str(ran.error)
+        back = shell.run(f"q = %roe result {ran.error.query_id}")
+        assert back.error is None
+        assert shell.variables["q"].df()["slept"].tolist() == [0]
+
+    def test_worksheet_by_name_and_by_id(self, shell: Shell) -> None:
+        """`--worksheet` takes a name or an id; the query is found in that worksheet again."""
+        made = shell.magic.client().create_worksheet("Quarterly numbers")
+        for text in ("'Quarterly numbers'", str(made.id)):
+            shell.roe(f"q --worksheet {text}", "SELECT 1")
+            assert shell.variables["q"].worksheet.id == made.id
+        listed = shell.run("%roe worksheets Quarterly numbers").value
+        assert listed["query"].tolist() == ["SELECT 1", "SELECT 1"]
+        assert str(shell.variables["q"].id) in set(map(str, listed["id"]))
+
+    def test_an_unknown_worksheet_name_lists_the_known_ones(self, shell: Shell) -> None:
+        """The error of a name that nobody has names what there is."""
+        ran = shell.roe("--worksheet nope", "SELECT 1")
+        assert isinstance(ran.error, UsageError)
+        assert "There are: " in str(ran.error)
+
+    def test_a_foreign_organization_is_refused_by_the_server(self, shell: Shell) -> None:
+        """`--organization` is sent, and the service refuses one that is not the key's."""
+        ran = shell.roe("--organization 11111111-2222-3333-4444-555555555555", "SELECT 1")
+        assert isinstance(ran.error, (BadRequestError, NotFoundError)) or type(ran.error).__name__ == "ForbiddenError"
+
+    def test_use_admin_writes(self, shell: Shell) -> None:
+        """Without the flag a write is refused with a word on the flag; with it the rows are written."""
+        refused = shell.roe("", "CREATE TABLE made_by_magic (n UInt8) ORDER BY n")
+        assert isinstance(refused.error, QueryFailed)
+        assert "use_admin" in str(refused.error)
+        sql = "CREATE TABLE made_by_magic (n UInt8) ORDER BY n; INSERT INTO made_by_magic VALUES (1), (2)"
+        done = shell.roe("--use-admin", sql)
+        assert done.value.results[1].summary.written_rows == 2
+        shell.roe("--use-admin", "DROP TABLE made_by_magic")
+
+    def test_a_profile_flag_counts_as_the_strongest(self, shell: Shell, service: Service, tmp_path: Path) -> None:
+        """`-s` uses a profile whose key stands in a variable that it names."""
+        lines = ["[mine]", f"base_url = {service.url}", "api_key_variable = MY_KEY", "organization_id = "]
+        lines[-1] += service.organization_id
+        (tmp_path / "config.ini").write_text("\n".join(lines))
+        ran = shell.roe("-s mine", "SELECT 1")
+        assert "MY_KEY" in str(ran.error) or "no API key" in str(ran.error)
+        shell.run(f"import os; os.environ['MY_KEY'] = '{service.api_key}'")
+        assert shell.roe("-s mine", "SELECT 1").value.succeeded
+        shell.run("del os.environ['MY_KEY']")
+
+    @pytest.mark.parametrize("answer", ["n", "", "what?", KeyboardInterrupt, EOFError])
+    def test_a_result_above_the_limit_needs_a_yes(
+        self, shell: Shell, monkeypatch: pytest.MonkeyPatch, answer: str | type[BaseException]
+    ) -> None:
+        """The question names both sizes; anything but yes leaves the rows at the server, with what to do instead."""
+        asked: list[str] = []
+        monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or say(answer))
+        shell.run("%config RoeMagic.max_result_bytes = 100000")
+        ran = shell.roe("", "SELECT number FROM numbers(1000000)")
+        assert isinstance(ran.error, ResultTooLarge)
+        assert "LIMIT" in str(ran.error)
+        (question,) = asked
+        assert re.fullmatch(r"The rows take 8[.\d]* MB, more than the limit of 100 kB\. Fetch .* \[y/N\] ", question)
+
+    def test_a_yes_fetches_what_is_above_the_limit(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All of it, of the same query."""
+        monkeypatch.setattr("builtins.input", lambda _: "y")
+        shell.run("%config RoeMagic.max_result_bytes = 100000")
+        ran = shell.roe("", "SELECT number FROM numbers(1000000)")
+        assert ran.value.results[0].row_count == 1_000_000
+
+
+def say(answer: str | type[BaseException]) -> str:
+    if isinstance(answer, str):
+        return answer
+    raise answer
+
+
+class TestErrors:
+    def test_no_credentials_says_what_to_set_in_two_lines(self, bare: Shell) -> None:
+        """The first cell without anything set names the variables and `%roe connect local`."""
+        ran = bare.roe("", "SELECT 1")
+        assert isinstance(ran.error, ConfigError)
+        lines = str(ran.error).splitlines()
+        assert len(lines) == 2
+        assert "ROE_API_KEY" in lines[0]
+        assert "%roe connect local" in lines[1]
+
+    def test_a_failure_is_told_once(self, shell: Shell) -> None:
+        """The panel has the message; the exception's rendering points at it; `_roe` is the failed query."""
+        ran = shell.roe("", "SELECT nope")
+        assert isinstance(ran.error, QueryFailed)
+        assert ran.out.count("Unknown expression identifier") == 1
+        assert "UNKNOWN_IDENTIFIER, see above" in ran.out
+        assert "Traceback" not in ran.out
+        assert shell.variables["_roe"].status == "FAILURE"
+        assert ran.error.query_id == str(shell.variables["_roe"].id)
+
+    def test_a_quiet_failure_is_told_by_the_exception(self, shell: Shell) -> None:
+        """Without a panel the exception's rendering has the whole message and the id."""
+        ran = shell.roe("--quiet", "SELECT nope")
+        assert ran.out.count("Unknown expression identifier") == 1
+        assert str(shell.variables["_roe"].id) in ran.out
+
+    def test_short_errors_can_be_switched_off(self, shell: Shell) -> None:
+        """With short_errors off the traceback is shown."""
+        shell.run("%config RoeMagic.short_errors = False")
+        assert "Traceback" in shell.roe("", "SELECT nope").out
+
+    def test_earlier_statements_keep_their_rows(self, shell: Shell) -> None:
+        """When the second of three statements fails, the first one's rows are in `_roe`."""
+        ran = shell.roe("", "SELECT 1 AS fine; SELECT nope; SELECT 3")
+        assert "Statement 2 of 3" in str(ran.error)
+        assert shell.variables["_roe"].df(0).to_dict("list") == {"fine": [1]}
+        with pytest.raises(ShellUsageError, match="UNKNOWN_IDENTIFIER"):
+            shell.variables["_roe"].df()
+
+    def test_an_empty_cell_is_a_usage_error(self, shell: Shell) -> None:
+        """No SQL is told at once, and how to get help."""
+        ran = shell.roe("", "  \n")
+        assert isinstance(ran.error, UsageError)
+        assert "%%roe?" in str(ran.error)
+
+    def test_a_key_never_goes_to_another_address(self, shell: Shell) -> None:
+        """`%config base_url` alone does not take the environment's key along."""
+        shell.run("%config RoeMagic.base_url = 'https://elsewhere.example'")
+        ran = shell.roe("", "SELECT 1")
+        assert isinstance(ran.error, ConfigError)
+        assert "elsewhere.example" in str(ran.error)
+
+
+class TestSurroundings:
+    def test_it_works_under_time_and_capture(self, shell: Shell) -> None:
+        """`%%time` and `%%capture` wrap a cell as they wrap any other."""
+        timed = shell.run("%%time\n%roe -o timed SELECT 1")
+        assert timed.error is None
+        assert "Wall time" in timed.out
+        captured = shell.run("%%capture seen\n%%roe q\nSELECT 2 AS two")
+        assert captured.error is None
+        assert "SUCCESS" not in captured.out
+        assert shell.variables["q"].df()["two"].tolist() == [2]
+
+    def test_a_script_may_call_it(self, shell: Shell) -> None:
+        """`run_cell_magic` returns what the cell would."""
+        value = shell.ipython.run_cell_magic("roe", "", "SELECT 5 AS five")
+        assert value.df()["five"].tolist() == [5]
+
+    def test_help_is_made_of_the_flags(self, shell: Shell) -> None:
+        """The docstring of the magic names each flag, and `%roe help` each command."""
+        text = shell.magic.roe.__doc__
+        for flag in ("--df", "--use-admin", "--timeout", "--worksheet", "--dry-run", "--no-result", "--quiet"):
+            assert flag in text
+        listed = shell.run("%roe help").out
+        for word in ("connect", "whoami", "status", "result", "tables", "upload", "worksheets"):
+            assert f"%roe {word}" in listed
+
+    def test_config_shows_no_secret(self, shell: Shell, service: Service) -> None:
+        """`%config RoeMagic` lists every setting, and no key."""
+        shown = shell.run("%config RoeMagic").out
+        assert "displaylimit" in shown
+        assert service.api_key not in shown
+
+    def test_a_refused_setting_does_not_break_the_next_load(self, shell: Shell) -> None:
+        """A value that a trait refuses is told, kept out, and forgotten by %reload_ext, with the good ones kept."""
+        shell.run("%config RoeMagic.displaylimit = 3")
+        shell.run("%config RoeMagic.panel = 'sideways'")
+        assert shell.magic.panel == "auto"
+        loaded = shell.run("%reload_ext roe_magic")
+        assert loaded.error is None
+        assert "RoeMagic.panel is left out" in loaded.out
+        assert (shell.magic.panel, shell.magic.displaylimit) == ("auto", 3)
+
+    def test_unloading_takes_the_magic_away(self, shell: Shell) -> None:
+        """After %unload_ext the magic is gone; loading it again brings it back."""
+        shell.run("%unload_ext roe_magic")
+        assert shell.roe("", "SELECT 1").error is not None or "not found" in shell.roe("", "SELECT 1").out
+        shell.run("%load_ext roe_magic")
+        assert shell.roe("", "SELECT 1").value.succeeded
+
+
+class TestCommands:
+    def test_whoami_and_connect_tell_the_server(self, shell: Shell, service: Service) -> None:
+        """Both name the server and the user, and not the key."""
+        assert shell.run("%roe whoami").value["server"] == service.url
+        told = shell.run("%roe connect").out
+        assert service.url.removeprefix("http://") in told
+        assert "the environment" in told
+        assert service.api_key not in told
+
+    def test_a_dataframe_is_uploaded_and_listed(self, shell: Shell) -> None:
+        """A DataFrame becomes a table; a second upload needs a flag to replace or skip it."""
+        shell.variables["frame"] = pd.DataFrame({"n": [1, 2, 3], "s": ["a", "b,c", None]})
+        assert "3 rows, 2 columns" in shell.run("%roe upload uploaded frame").out
+        assert isinstance(shell.run("%roe upload uploaded frame").error, BadRequestError)
+        assert "nothing was uploaded" in shell.run("%roe upload uploaded frame --if-missing").out
+        assert shell.run("%roe upload uploaded frame --replace").error is None
+        assert "uploaded" in shell.run("%roe tables").value["table"].tolist()
+        rows = shell.roe("", "SELECT n, s FROM uploaded ORDER BY n").value.df()
+        assert rows["n"].tolist() == [1, 2, 3]
+        assert rows["s"].tolist()[1] == "b,c"
+        shell.magic.client().delete("uploaded")
+
+    @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zip"])
+    def test_a_file_is_uploaded(self, shell: Shell, tmp_path: Path, suffix: str) -> None:
+        """A CSV file is uploaded, compressed or not."""
+        path = tmp_path / f"some file{suffix}"
+        pd.DataFrame({"n": range(10)}).to_csv(path, index=False)
+        assert "10 rows" in shell.run(f"%roe upload from_file '{path}' --replace").out
+        shell.magic.client().delete("from_file")
+
+    def test_what_is_no_file_is_told(self, shell: Shell) -> None:
+        """A name that is neither a variable nor a file is a usage error."""
+        ran = shell.run("%roe upload t no_such_thing")
+        assert isinstance(ran.error, UsageError)
+        assert "no_such_thing" in str(ran.error)
+
+    @pytest.mark.parametrize("word", ["_roe", "_roe.id", "{_roe.id}", "$_roe.id", "kept", ""])
+    def test_a_query_is_named_by_a_variable_too(self, shell: Shell, word: str) -> None:
+        """`%roe result` takes a variable with a query or an id, and the last query when nothing is named."""
+        query = shell.roe("kept= <<", "SELECT 1").value
+        assert shell.run(f"%roe result {word}").value.id == query.id
+        assert shell.run(f"%roe status {word}").value["worksheet_query_id"] == str(query.id)
+
+    @pytest.mark.parametrize(
+        ("line", "meant"), [("tabels", "tables"), ("conect local", "connect"), ("statsu", "status")]
+    )
+    def test_a_mistyped_command_is_not_sent_as_sql(self, shell: Shell, line: str, meant: str) -> None:
+        """A word that is a command but for a letter is refused with a suggestion."""
+        ran = shell.run(f"%roe {line}")
+        assert isinstance(ran.error, UsageError)
+        assert f"did you mean %roe {meant}?" in str(ran.error)
+
+    @pytest.mark.parametrize("line", ["status nope", "result nope", "result 1 2", "upload x", "connect a b"])
+    def test_a_command_with_wrong_words_tells_its_usage(self, shell: Shell, line: str) -> None:
+        """A command that lacks its argument says what it takes."""
+        assert isinstance(shell.run(f"%roe {line}").error, UsageError)
+
+    def test_status_tells_one_query(self, shell: Shell) -> None:
+        """`%roe status ID` gives what the status endpoint says."""
+        query = shell.roe("", "SELECT 1").value
+        assert shell.run(f"%roe status {query.id}").value["status"] == "SUCCESS"
+
+    def test_result_of_a_failed_query_raises_again(self, shell: Shell) -> None:
+        """Coming back to a failed query tells its failure."""
+        failed = shell.roe("", "SELECT nope").error
+        assert isinstance(failed, QueryFailed)
+        assert isinstance(shell.run(f"%roe result {failed.query_id}").error, QueryFailed)
+
+    def test_an_unknown_profile_lists_the_known(self, shell: Shell) -> None:
+        """`%roe connect` with a word that is no profile says how to add one."""
+        ran = shell.run("%roe connect nowhere")
+        assert isinstance(ran.error, ConfigError)
+        assert "roe-magic login nowhere" in str(ran.error)

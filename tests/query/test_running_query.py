@@ -1,0 +1,804 @@
+"""A query from submit to rows, against a server that has nothing but the published API.
+
+The scripted server honours no Prefer, tells no progress, knows no Arrow, and answers 404 to what it does not know. The
+clock is a test's own, so that minutes of waiting take no time; the sockets are real.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from roe_magic.client import RoeClient, roe_client
+from roe_magic.client.retries import WAIT_STATUS
+from roe_magic.client.transport import Transport
+from roe_magic.config.secret import Secret
+from roe_magic.config.settings import Settings
+from roe_magic.errors import (
+    AuthenticationError,
+    ForbiddenError,
+    NotFoundError,
+    ProtocolError,
+    QueryFailed,
+    QueryInterrupted,
+    QueryRevoked,
+    QueryTimeout,
+    ResultTooLarge,
+    RoeError,
+    ServerError,
+    SubmitUncertain,
+    TransportError,
+)
+from roe_magic.query.query_state import Story
+from roe_magic.query.running_query import AttachedQuery, RunningQuery
+from tests.support.fake_clock import FakeClock
+from tests.support.scripted_server import (
+    Request,
+    ScriptedServer,
+    Step,
+    answer,
+    bytes_of,
+    drip,
+    hang,
+    reset,
+    send,
+    wait_for,
+)
+
+WIRE = Path(__file__).parents[1] / "wire"
+ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
+OTHER = "00000000-0000-4000-8000-000000000000"
+SUBMIT = "/v1/database/query/async/"
+STATUS, RESULT, CANCEL = (f"/v1/database/query/{ID}/{name}/" for name in ("status", "result", "cancel"))
+
+
+def sample(name: str) -> Any:
+    return json.loads((WIRE / f"{name}.json").read_text("utf-8"))
+
+
+def status(word: str | None, **more: Any) -> Step:
+    times = {"created_at": "2023-11-07T05:31:56Z", "finished_at": None, "error": None}
+    return answer({"worksheet_query_id": ID, "status": word, **times, **more})
+
+
+def statement(name: str, kind: str, *cells: Any, query: str = "SELECT 1") -> dict[str, Any]:
+    rows = [[cell] for cell in cells]
+    return {"query": query, "row_count": len(rows), "column_names": [name], "column_types": [kind], "result_rows": rows}
+
+
+def result(*statements: dict[str, Any], word: str = "SUCCESS", **more: Any) -> Step:
+    return answer({"worksheet_query_id": ID, "status": word, "results": list(statements), "error": None, **more})
+
+
+DONE = status("SUCCESS", finished_at="2023-11-07T05:31:58Z")
+ONE = statement("a", "UInt8", 1)
+SUBMITTED = answer(sample("submit-200-smallest"))
+
+
+class Play:
+    """A scripted server, a client, and a query that is run in the calling thread on a clock of the test's own."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(0.0)
+        self.server = ScriptedServer()
+        self.server.on("POST", SUBMIT, SUBMITTED).on("GET", STATUS, DONE).on("GET", RESULT, result(ONE))
+        settings = Settings(base_url=self.server.url, api_key=Secret("k"))
+        transport = Transport(settings, clock=self.clock, sleep=self.clock.sleep)
+        self.client = RoeClient(settings, transport=transport)
+        self.stories: list[Story] = []
+
+    def statuses(self, *steps: Step) -> Play:
+        self.server.on("GET", STATUS, *steps)
+        return self
+
+    def results(self, *steps: Step) -> Play:
+        self.server.on("GET", RESULT, *steps)
+        return self
+
+    def query(self, sql: str = "SELECT 1", **options: Any) -> RunningQuery:
+        running = RunningQuery(self.client, sql, clock=self.clock, pause=self.clock.sleep, **options)
+        running.listen(self.stories.append)
+        return running
+
+    def run(self, **options: Any) -> RunningQuery:
+        running = self.query(**options)
+        running.run()
+        return running
+
+    def error(self, kind: type[BaseException] = RoeError, **options: Any) -> Any:
+        running = self.run(**options)
+        with pytest.raises(kind) as caught:
+            running.wait()
+        return caught.value
+
+    def asked(self, what: str) -> int:
+        return len(self.server.got("GET", what))
+
+    @property
+    def words(self) -> list[str | None]:
+        """The states that were told, each once."""
+        return [word for word, _ in itertools.groupby(story.state for story in self.stories)]
+
+    @property
+    def notices(self) -> list[str]:
+        return [text for text, _ in itertools.groupby(story.notice for story in self.stories) if text]
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.close()
+
+
+@pytest.fixture
+def play() -> Iterator[Play]:
+    started = Play()
+    yield started
+    started.close()
+
+
+# A whole conversation
+
+
+def test_a_query_from_submit_to_rows(play: Play) -> None:
+    """With a server that has nothing of ours: the published documents, three requests after each other."""
+    published = sample("result-200") | {"worksheet_query_id": ID}
+    play.statuses(status("PENDING"), status("STARTED"), DONE).results(answer(published))
+    query = play.run().wait()
+    assert [(request.method, request.path) for request in play.server.journal] == [
+        ("POST", SUBMIT),
+        ("GET", STATUS),
+        ("GET", STATUS),
+        ("GET", STATUS),
+        ("GET", RESULT),
+    ]
+    assert play.server.connections == 1
+    assert play.words == [None, "PENDING", "STARTED", "SUCCESS"]
+    assert query.succeeded
+    assert query.duration == pd.Timedelta(seconds=2)
+    frame = query.df()
+    assert list(frame.columns) == ["name", "file", "created_at"]
+    assert frame["name"].tolist() == ["example1.pdf", "example2.png", "example3.mp4"]
+    assert frame["created_at"][2] == pd.Timestamp("2024-04-29 21:11:19", tz="UTC")
+    assert str(frame["created_at"].dtype).endswith("UTC]")
+    assert query.results[0].summary is not None
+    assert query.results[0].summary.elapsed_ns == 1_000_000
+
+
+def test_the_same_in_a_thread_with_real_time(play: Play) -> None:
+    """start() returns at once, wait() gives the query."""
+    play.statuses(status("PENDING"), DONE)
+    running = RunningQuery(play.client, "SELECT 1").start()
+    assert running.wait(60).df()["a"].tolist() == [1]
+    assert running.story.over
+    assert not running.detached
+
+
+def test_a_query_that_is_over_when_the_submit_answers_is_not_asked_after(play: Play) -> None:
+    """Two requests: submit and result."""
+    play.server.on("POST", SUBMIT, answer(sample("submit-200-finished")))
+    assert play.run().wait().succeeded
+    assert [request.path for request in play.server.journal] == [SUBMIT, RESULT]
+
+
+def test_a_server_that_waits_is_asked_again_at_once(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Preference-Applied there is no pause between two requests, if the answer was held back indeed."""
+    held = answer({"worksheet_query_id": ID, "status": "STARTED"}, headers={"Preference-Applied": "wait=25"})
+    play.statuses(held, held, DONE)
+    monkeypatch.setattr("roe_magic.query.lifecycle.SHORTEST", 0.0)  # no time passes on the test's clock
+    play.run().wait()
+    assert play.clock.slept == []
+
+
+def test_a_server_that_only_says_that_it_waits_is_not_flooded(play: Play) -> None:
+    """Answers that come at once are followed by the usual pauses, whatever they say."""
+    held = answer({"worksheet_query_id": ID, "status": "STARTED"}, headers={"Preference-Applied": "wait=25"})
+    play.statuses(held, held, DONE)
+    play.run().wait()
+    assert len(play.clock.slept) == 2
+    assert min(play.clock.slept) > 0.04
+    assert play.server.got("GET", STATUS)[0].headers["prefer"] == "wait=25"
+
+
+def test_polling_follows_the_elapsed_time(play: Play) -> None:
+    """A query of 100 s costs some 80 requests, and its end is noticed within 2.2 s."""
+    play.server.script = until(play, 100, status("STARTED"), DONE)
+    play.run().wait()
+    assert 40 < play.asked(STATUS) < 100
+    assert 100 <= play.clock() < 102.3
+
+
+def until(play: Play, seconds: float, before: Step, after: Step) -> Callable[[Request], Step | None]:
+    """Make a script: one step for the status before a time, another after it."""
+
+    def choose(request: Request) -> Step | None:
+        if request.path != STATUS:
+            return None
+        return before if play.clock() < seconds else after
+
+    return choose
+
+
+# Ends
+
+
+def test_a_failure_has_the_servers_words_and_the_query(play: Play) -> None:
+    """QueryFailed: the message as the server gives it, the id, and what is known."""
+    play.statuses(answer(sample("status-200-failure"))).results(answer(sample("result-200-null")))
+    error = play.error(QueryFailed)
+    assert "Missing columns: 'x'" in error.message
+    assert error.query_id == ID
+    assert error.query.status == "FAILURE"
+    assert error.query.results == []
+
+
+def test_a_failure_without_words_says_so(play: Play) -> None:
+    """Not "None"."""
+    play.statuses(status("FAILURE")).results(answer("", 404))
+    assert "does not say why" in play.error(QueryFailed).message
+
+
+def test_the_second_of_three_statements_fails(play: Play) -> None:
+    """The first result is kept, the failing statement is named, and nothing is made up for the third."""
+    broken = sample("result-200-second-failed")
+    play.statuses(status("FAILURE", error=broken["error"])).results(answer(broken))
+    error = play.error(QueryFailed)
+    assert error.message.startswith("Statement 2 of 3:")
+    assert len(error.query.results) == 1
+    assert error.query.df(0)["a"].tolist() == [1]
+    assert error.query.results[0].query == "SELECT 1 AS a"
+
+
+def test_a_revoked_query_is_cancelled(play: Play) -> None:
+    """REVOKED is terminal; no result is asked for."""
+    play.statuses(answer(sample("status-200-revoked")))
+    error = play.error(QueryRevoked)
+    assert (error.query_id, error.query.status) == (ID, "REVOKED")
+    assert play.asked(RESULT) == 0
+
+
+def test_retry_is_not_the_end(play: Play) -> None:
+    """The task is tried again by the server."""
+    play.statuses(status("STARTED"), answer(sample("status-200-retry")), status("STARTED"), DONE)
+    assert play.run().wait().succeeded
+    assert play.words == [None, "STARTED", "RETRY", "STARTED", "SUCCESS"]
+
+
+@pytest.mark.parametrize("word", ["QUEUED", "success", "Failure", "", "\x1b[2J", None])
+def test_an_unknown_word_is_not_the_end_and_is_told(play: Play, word: str | None) -> None:
+    """Lower case and null too; it is shown as it is, once."""
+    play.statuses(status("PENDING"), status(word), status(word), DONE)
+    assert play.run().wait().succeeded
+    assert word in play.words[1:]
+    assert len(play.notices) == 1
+    assert repr(word) in play.notices[0]
+
+
+def test_several_results_are_one_per_statement(play: Play) -> None:
+    """In order; df() is the last one."""
+    play.results(result(ONE, statement("b", "String", "x", "y"), statement("c", "Float64")))
+    query = play.run().wait()
+    assert [item.row_count for item in query.results] == [1, 2, 0]
+    assert query.df(0)["a"].tolist() == [1]
+    assert query.df(1)["b"].tolist() == ["x", "y"]
+    assert list(query.df().columns) == ["c"]
+
+
+def test_no_results_at_all_are_no_rows(play: Play) -> None:
+    """results: [] is an answer."""
+    play.results(result())
+    assert play.run().wait().results == []
+    assert play.asked(RESULT) == 1
+
+
+def test_counts_that_disagree_are_counted(play: Play) -> None:
+    """The rows that came decide, not what the server says of them."""
+    play.results(result({**ONE, "row_count": 5}))
+    query = play.run().wait()
+    assert query.results[0].row_count == len(query.df()) == 1
+
+
+# Waiting in vain
+
+
+def test_pending_for_ever_is_told_and_ends_with_the_callers_time(play: Play) -> None:
+    """After a minute a notice; QueryTimeout carries the id and says that the query goes on."""
+    play.statuses(status("PENDING"))
+    running = play.query()
+
+    def pause(seconds: float) -> None:
+        play.clock.sleep(seconds)
+        if play.clock() > 300:
+            running.detach()
+
+    running._execution._pause = pause
+    running.run()
+    assert any("Still PENDING after 6" in notice for notice in play.notices)
+    assert not running.story.over
+    with pytest.raises(QueryInterrupted, match=f"%roe result {ID}"):
+        running.wait()
+
+
+def test_the_callers_time_limit_leaves_the_query_alone(play: Play) -> None:
+    """Nothing is cancelled, and the thread stops asking."""
+    play.statuses(status("PENDING"))
+    running = RunningQuery(play.client, "SELECT 1").start()
+    with pytest.raises(QueryTimeout) as caught:
+        running.wait(0.3)
+    assert caught.value.query_id == ID
+    assert "goes on at the server" in caught.value.message
+    assert f"%roe result {ID}" in caught.value.message
+    assert [request.path for request in play.server.got("POST")] == [SUBMIT]
+    wait_for(lambda: not [thread for thread in threading.enumerate() if thread.name == "roe-query"])
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elapsed time is the monotonic clock's; durations are differences of the server's own times."""
+    jumps = itertools.cycle([0.0, 4e9, -4e9])
+    monkeypatch.setattr(time, "time", lambda: next(jumps))
+    play.statuses(status("PENDING"), DONE)
+    running = play.run()
+    query = running.wait()
+    assert 0 <= running.story.elapsed < 10
+    assert query.duration == pd.Timedelta(seconds=2)
+
+
+# Faults while watching
+
+
+FAULTS: dict[str, Step] = {
+    "reset": reset(),
+    "no answer": send(b""),
+    "cut": send(bytes_of({"worksheet_query_id": ID, "status": "SUCCESS"})[:-3]),
+    "garbage": send(b"\0\xff\r\n\r\n"),
+    "500": answer("", 500),
+    "503": answer("", 503, {"Retry-After": "1"}),
+    "429": answer("", 429),
+    "a proxy's page": answer("<html>Please wait", content_type="text/html"),
+    "bad utf-8": answer(b'{"status": "\xff"}', content_type="application/json"),
+    "deep": answer(b"[" * 100_000, content_type="application/json"),
+    "not the contract": answer({"status": "SUCCESS"}),
+    "another's": answer({"worksheet_query_id": OTHER, "status": "SUCCESS"}),
+    "404": answer("", 404),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_status_that_breaks_does_not_end_the_query(play: Play, fault: Step) -> None:
+    """One bad answer in the middle, and the query still comes through with its rows; it is submitted once."""
+    play.statuses(status("PENDING"), fault, status("STARTED"), fault, DONE)
+    assert play.run().wait().df()["a"].tolist() == [1]
+    assert len(play.server.got("POST")) == 1
+
+
+@pytest.mark.parametrize("slow", [hang(), drip(bytes_of({"status": "PENDING"}))], ids=["hang", "drip"])
+def test_a_status_that_never_comes_is_given_up_and_asked_again(slow: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its total deadline."""
+    play = Play()
+    try:
+        settings = Settings(base_url=play.server.url, api_key=Secret("k"), timeout=0.5, max_retries=0)
+        play.client.close()
+        play.client = RoeClient(settings)
+        play.statuses(slow, DONE)
+        query = play.query()
+        monkeypatch.setattr(roe_client, "GRACE", 0.5 - WAIT_STATUS)  # or it would wait for 35 s
+        query.run()
+        assert query.wait().succeeded
+        assert any("No answer" in notice for notice in play.notices)
+    finally:
+        play.close()
+
+
+def test_half_a_minute_of_failures_is_survived(play: Play) -> None:
+    """Visibly, and without a storm of requests."""
+    play.server.script = until(play, 30, answer("", 503), DONE)
+    assert play.run().wait().succeeded
+    assert any("still trying" in notice for notice in play.notices)
+    assert play.asked(STATUS) < 60
+    assert len({round(seconds, 6) for seconds in play.clock.slept}) > len(play.clock.slept) / 2  # jittered
+
+
+def test_failures_for_ever_end_with_the_watchers_patience(play: Play) -> None:
+    """After two minutes, with the id and the way back."""
+    play.statuses(status("STARTED"), answer("down for maintenance", 503))
+    error = play.error(ServerError)
+    assert 120 <= play.clock() < 150
+    assert error.query_id == ID
+    assert f"%roe result {ID}" in str(error)
+
+
+def test_retry_after_is_heeded_while_watching(play: Play) -> None:
+    """A server that asks for a minute gets it, though a single request would not wait so long."""
+    busy = answer("", 429, {"Retry-After": "61"})
+    play.statuses(status("STARTED"), busy, DONE)
+    assert play.run().wait().succeeded
+    assert 61.0 in play.clock.slept
+
+
+@pytest.mark.parametrize(("code", "kind"), [(401, AuthenticationError), (403, ForbiddenError)])
+def test_a_key_that_is_no_longer_good_ends_the_watch_at_once(play: Play, code: int, kind: type[RoeError]) -> None:
+    """With the id: the query goes on."""
+    play.statuses(status("STARTED"), answer({"detail": "Invalid token."}, code), DONE)
+    error = play.error(kind)
+    assert error.query_id == ID
+    assert play.asked(STATUS) == 2
+
+
+def test_a_query_the_server_does_not_know_yet_gets_a_moment(play: Play) -> None:
+    """404 right after the submit is borne; 404 for ever is NotFoundError within seconds."""
+    play.statuses(answer("", 404), answer("", 404), DONE)
+    assert play.run().wait().succeeded
+    play.statuses(answer("", 404))
+    begun = play.clock()
+    assert play.error(NotFoundError).query_id == ID
+    assert 5 <= play.clock() - begun < 15
+
+
+def test_nonsense_for_ever_ends_within_seconds(play: Play) -> None:
+    """An answer about another query, say, names both."""
+    play.statuses(FAULTS["another's"])
+    error = play.error(ProtocolError)
+    assert OTHER in error.message
+    assert error.query_id == ID
+    assert 5 <= play.clock() < 15
+
+
+# Faults while fetching the rows
+
+
+NOT_READY: dict[str, Step] = {
+    "404": answer("", 404),
+    "null": answer(sample("result-200-null")),
+    "still pending": answer({"worksheet_query_id": ID, "status": "PENDING", "results": []}),
+    "reset": reset(bytes_of(b"x" * 1000)[:500]),
+    "cut": send(bytes_of(sample("result-200"))[:-50]),
+    "500": answer("", 500),
+    "503": answer("", 503, {"Retry-After": "2"}),
+}
+
+
+@pytest.mark.parametrize("fault", NOT_READY.values(), ids=NOT_READY)
+def test_rows_that_are_not_ready_or_break_off_are_fetched_again(play: Play, fault: Step) -> None:
+    """SUCCESS may be told a moment before the rows are there."""
+    play.results(fault, fault, result(ONE))
+    assert play.run().wait().df()["a"].tolist() == [1]
+    assert play.asked(RESULT) >= 3
+
+
+@pytest.mark.parametrize("name", ["404", "null", "still pending"])
+def test_rows_that_never_come_end_within_seconds(play: Play, name: str) -> None:
+    """Bounded, with the id and the way back."""
+    play.results(NOT_READY[name])
+    error = play.error(RoeError)
+    assert error.query_id == ID
+    assert f"%roe result {ID}" in str(error)
+    assert 15 <= play.clock() < 30
+    assert play.asked(RESULT) < 30
+
+
+def test_an_outage_while_fetching_is_survived_as_long_as_one_while_watching(play: Play) -> None:
+    """The rows of a long query are not lost to half a minute of failures."""
+    play.results(*[answer("", 502)] * 40, result(ONE))
+    assert play.run().wait().df()["a"].tolist() == [1]
+    play.results(NOT_READY["reset"])
+    begun = play.clock()
+    play.error(TransportError)
+    assert 120 <= play.clock() - begun < 150
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>",
+        b"[" * 100_000,
+        {"worksheet_query_id": OTHER, "status": "SUCCESS", "results": []},
+        {"worksheet_query_id": ID, "status": "SUCCESS", "results": {}},
+        {"worksheet_query_id": ID, "status": "SUCCESS", "results": [None]},
+        {"worksheet_query_id": ID, "status": "SUCCESS", "results": [{**ONE, "result_rows": [[1, 2]]}]},
+        {"worksheet_query_id": ID, "status": "SUCCESS", "results": [{**ONE, "column_types": []}]},
+        {"worksheet_query_id": ID, "status": "SUCCESS", "results": [{**ONE, "result_rows": 7}]},
+    ],
+    ids=["page", "deep", "another's", "object", "null", "wide row", "no types", "no rows"],
+)
+def test_a_result_that_is_no_result_is_a_protocol_error_with_the_id(play: Play, body: Any) -> None:
+    """Never another exception, and never somebody else's rows."""
+    play.results(answer(body))
+    error = play.error(ProtocolError)
+    assert error.query_id == ID
+    assert error.__cause__ is None
+
+
+def test_an_answer_that_is_given_up_does_not_keep_its_connection(play: Play) -> None:
+    """Even while its error is looked at."""
+    play.results(answer("<html>" + "x" * 30_000_000))
+    error = play.error(ProtocolError)
+    wait_for(lambda: not play.server.live)
+    assert error.__traceback__ is not None
+
+
+def test_arrow_that_is_no_arrow_is_a_protocol_error(play: Play) -> None:
+    """Where a server claims to send an Arrow stream."""
+    for body in (b"", b"nonsense", b"\xff\xff\xff\xff\x10\0\0\0" + b"\0" * 16):
+        play.results(answer(body, content_type="application/vnd.apache.arrow.stream"))
+        assert isinstance(play.error(RoeError), ProtocolError)
+
+
+ROWS = statement("a", "String", *["x" * 1000] * 5000)
+LARGE = result(ROWS)
+
+
+def test_an_answer_larger_than_allowed_is_not_read(play: Play) -> None:
+    """ResultTooLarge tells how large it is, where the server says so, and what to do; nothing is kept of it."""
+    play.results(LARGE)
+    error = play.error(ResultTooLarge, max_bytes=100_000)
+    assert error.message == "The rows take 5.03 MB, more than the limit of 100 kB."
+    assert (error.limit, error.query_id) == (100_000, ID)
+    assert "LIMIT" in str(error)
+    assert not [story for story in play.stories if story.downloaded]
+
+
+def test_an_answer_of_unknown_size_is_read_up_to_the_limit(play: Play) -> None:
+    """It is given up when more has arrived than is allowed."""
+    whole = bytes_of({"worksheet_query_id": ID, "status": "SUCCESS", "error": None, "results": [ROWS]})
+    head, _, body = whole.partition(b"\r\n\r\n")
+    kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
+    play.results(send(b"\r\n".join([*kept, b"Connection: close"]) + b"\r\n\r\n" + body))
+    assert play.error(ResultTooLarge, max_bytes=100_000).message == "The rows take more than the limit of 100 kB."
+    assert max(story.downloaded.received for story in play.stories if story.downloaded) <= 100_000
+
+
+def test_rows_that_were_too_large_can_be_fetched_after_all(play: Play) -> None:
+    """The query is not run again; its rows are asked for once more, without the limit or with a higher one."""
+    play.results(LARGE)
+    running = play.run(max_bytes=100_000)
+    with pytest.raises(ResultTooLarge):
+        running.wait()
+    with pytest.raises(ResultTooLarge):
+        running.fetch(max_bytes=1_000_000).wait()
+    assert len(running.fetch().wait().df()) == 5000
+    assert len(play.server.got("POST")) == 1
+    assert running.story.over
+
+
+def test_the_download_is_told(play: Play) -> None:
+    """Bytes so far, and how many there are where the server says so."""
+    play.results(result(statement("a", "String", *["x" * 1000] * 3000)))
+    play.clock.sleep(1000)
+    play.run()
+    sizes = {story.downloaded.size or 0 for story in play.stories if story.downloaded is not None}
+    assert len(sizes) == 1
+    assert sizes.pop() > 3_000_000
+    assert max(story.downloaded.received for story in play.stories if story.downloaded) > 0
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-5", "1e3", ""])
+def test_a_length_that_is_no_number_is_ignored(play: Play, length: str) -> None:
+    """Whatever the header says, the rows come."""
+    body = bytes_of(
+        {"worksheet_query_id": ID, "status": "SUCCESS", "results": [ONE]}, headers={"Content-Length": length}
+    )
+    play.results(send(body))
+    assert play.run().wait().df()["a"].tolist() == [1]
+
+
+def test_rows_are_fetched_when_they_are_first_looked_at(play: Play) -> None:
+    """fetch=False leaves the download to the first df()."""
+    query = play.run(fetch=False).wait()
+    assert play.asked(RESULT) == 0
+    assert not query.has_rows
+    assert query.df()["a"].tolist() == [1]
+    assert query.df()["a"].tolist() == [1]
+    assert play.asked(RESULT) == 1
+    assert query.has_rows
+
+
+# Faults of the submit
+
+
+def test_a_submit_whose_answer_is_lost_is_told_and_not_repeated(play: Play) -> None:
+    """SubmitUncertain reaches the waiting caller; nothing is asked after."""
+    play.server.on("POST", SUBMIT, reset(), SUBMITTED)
+    play.error(SubmitUncertain)
+    assert [request.method for request in play.server.journal] == ["POST"]
+
+
+def test_what_nobody_expects_reaches_the_caller_too(play: Play) -> None:
+    """A fault of our own in the thread does not leave the caller waiting, or with a query that has no rows."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("oops")
+
+    play.client.result = broken  # type: ignore[method-assign]  # no real part does this
+    error = play.error(RoeError)
+    assert "ZeroDivisionError: oops" in error.message
+    assert error.query_id == ID
+    assert isinstance(error.__cause__, ZeroDivisionError)
+
+
+# Those who listen, and those who leave
+
+
+def test_a_listener_hears_every_story_in_order_and_the_end_last(play: Play) -> None:
+    """Elapsed time never goes back, and nothing follows the end."""
+    play.statuses(status("PENDING"), status("STARTED"), DONE)
+    play.run()
+    elapsed = [story.elapsed for story in play.stories]
+    assert elapsed == sorted(elapsed)
+    assert [story.over for story in play.stories].index(True) == len(play.stories) - 1
+
+
+def test_a_listener_that_fails_does_not_fail_the_query(play: Play, caplog: pytest.LogCaptureFixture) -> None:
+    """A panel whose comm is lost: it is told nothing more, and the rows come."""
+
+    def listen(story: Story) -> None:
+        raise BrokenPipeError(story.state)
+
+    running = play.query()
+    running.listen(listen)
+    running.run()
+    assert running.wait().succeeded
+    assert caplog.text.count("A listener failed") == 1
+
+
+def test_a_listener_that_left_is_told_nothing_more(play: Play) -> None:
+    """None ends it."""
+    running = play.query()
+    running.listen(None)
+    running.run()
+    assert play.stories == []
+
+
+def test_stop_is_honest(play: Play) -> None:
+    """Interrupted while it runs: the query goes on at the server, nothing was cancelled, and Run All stops."""
+    play.statuses(status("STARTED"))
+    running = RunningQuery(play.client, "SELECT 1").start()
+    wait_for(lambda: running.story.state == "STARTED")
+    # As Jupyter's stop button does it.
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        running.wait(60)
+    timer.join()
+    assert isinstance(caught.value, QueryInterrupted)
+    assert caught.value.query_id == ID
+    assert f"%roe result {ID}" in str(caught.value)
+    assert len(play.server.got("POST")) == 1
+    assert running.detached
+
+
+def test_cancel_says_when_the_server_has_none(play: Play) -> None:
+    """False and a notice, never "cancelled" without proof; watching goes on to the end."""
+    play.statuses(status("STARTED"), status("STARTED"), status("STARTED"), DONE)
+    running = play.query()
+    told: list[bool] = []
+
+    def pause(seconds: float) -> None:
+        play.clock.sleep(seconds)
+        if not told:
+            told.append(running.cancel())
+
+    running._execution._pause = pause
+    running.run()
+    assert told == [False]
+    assert any("does not offer to cancel" in notice for notice in play.notices)
+    assert running.wait().succeeded
+
+
+def test_cancel_before_the_id_is_known_asks_nobody(play: Play) -> None:
+    """There is nothing to cancel yet."""
+    assert play.query().cancel() is False
+    assert play.server.journal == []
+
+
+def test_cancel_ends_the_watch_where_the_server_offers_it(play: Play) -> None:
+    """With the status that the server answers."""
+    play.statuses(status("STARTED"))
+    play.server.on("POST", CANCEL, answer(sample("status-200-revoked")))
+    running = play.query()
+    running._execution._pause = lambda _: running.cancel()
+    running.run()
+    with pytest.raises(QueryRevoked):
+        running.wait()
+
+
+def test_a_cancel_that_fails_is_a_notice(play: Play) -> None:
+    """The button of the panel has nobody to raise to."""
+    play.server.on("POST", CANCEL, answer({"detail": "no"}, 403))
+    running = play.run()
+    running.cancel_soon()
+    wait_for(lambda: any("could not be cancelled" in (story.notice or "") for story in play.stories))
+
+
+# Coming back
+
+
+def test_a_query_is_found_again_by_its_id_without_a_submit(play: Play) -> None:
+    """The same rows, and no POST; the SQL is told by the results."""
+    play.statuses(status("STARTED"), DONE)
+    running = AttachedQuery(play.client, UUID(ID), clock=play.clock, pause=play.clock.sleep)
+    running.run()
+    query = running.wait()
+    assert query.df()["a"].tolist() == [1]
+    assert query.query == "SELECT 1"
+    assert not play.server.got("POST")
+
+
+def test_a_query_that_is_not_there_cannot_be_found_again(play: Play) -> None:
+    """NotFoundError with the id, at once."""
+    play.statuses(answer("", 404))
+    running = AttachedQuery(play.client, UUID(ID), clock=play.clock, pause=play.clock.sleep)
+    running.run()
+    with pytest.raises(NotFoundError) as caught:
+        running.wait()
+    assert caught.value.query_id == ID
+
+
+# Rows in the answer to the submit
+
+
+def enclosing(rows: object) -> Step:
+    """Answer a submit as our service does: the query has ended, and its rows are in a field of their own."""
+    return answer({**sample("submit-200-finished"), "id": ID, "result_arrow": rows})
+
+
+def as_arrow(table: pa.Table) -> str:
+    """Write a result as the result endpoint's Arrow."""
+    about = {"query": "SELECT 1", "row_count": table.num_rows, "column_names": ["a"], "column_types": ["UInt8"]}
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema.with_metadata({"roe.statement": json.dumps(about)})) as writer:
+        writer.write_table(table)
+    return base64.b64encode(sink.getvalue()).decode()
+
+
+SEVEN = as_arrow(pa.table({"a": pa.array([7], pa.uint8())}))
+
+
+def test_rows_in_the_answer_to_the_submit_are_not_asked_for(play: Play) -> None:
+    """One request is the whole query; the field is no metadata of it."""
+    play.server.on("POST", SUBMIT, enclosing(SEVEN))
+    query = play.run().wait()
+    assert query.df()["a"].tolist() == [7]
+    assert "result_arrow" not in query
+    assert [(request.path, request.headers["prefer"]) for request in play.server.journal] == [
+        (SUBMIT, "wait=1, return=representation")
+    ]
+
+
+@pytest.mark.parametrize("rows", [None, 7, "", "é", "not base64", ["QUJD"]])
+def test_a_field_of_that_name_that_holds_no_rows_is_kept(play: Play, rows: object) -> None:
+    """Another server may mean something else by it: the rows are asked for."""
+    play.server.on("POST", SUBMIT, enclosing(rows))
+    query = play.run().wait()
+    assert query.df()["a"].tolist() == [1]
+    assert query["result_arrow"] == rows
+
+
+@pytest.mark.parametrize("rows", [base64.b64encode(b"no Arrow at all").decode(), SEVEN[: len(SEVEN) // 8 * 4]])
+def test_enclosed_rows_that_cannot_be_read_are_asked_for(play: Play, rows: str) -> None:
+    """The result endpoint has them as well."""
+    play.server.on("POST", SUBMIT, enclosing(rows))
+    assert play.run().wait().df()["a"].tolist() == [1]
+
+
+def test_rows_that_nobody_wants_are_not_asked_for(play: Play) -> None:
+    """fetch=False leaves the preference out."""
+    play.run(fetch=False)
+    assert play.server.got("POST")[0].headers["prefer"] == "wait=1"
+
+
+def test_enclosed_rows_keep_to_the_limit(play: Play) -> None:
+    """max_bytes holds for them, too."""
+    play.server.on("POST", SUBMIT, enclosing(SEVEN))
+    assert "limit" in str(play.error(ResultTooLarge, max_bytes=10))

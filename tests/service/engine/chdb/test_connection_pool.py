@@ -1,0 +1,86 @@
+"""Connections to the engine: who gets one that was used before."""
+
+from __future__ import annotations
+
+import pytest
+
+from roe_magic.service.engine.chdb.connection_pool import UNIQUE, Connections
+
+
+class Connection:
+    """What chDB's connection is to those who keep it."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.asked, self.closed = text, list[str](), False
+
+    def query(self, sql: str, form: str) -> None:
+        self.asked.append(f"{sql} {form}")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Opened(list[Connection]):
+    """Everything that was opened, in order."""
+
+    def __call__(self, text: str) -> Connection:
+        self.append(Connection(text))
+        return self[-1]
+
+
+@pytest.fixture
+def opened() -> Opened:
+    return Opened()
+
+
+@pytest.fixture
+def connections(opened: Opened) -> Connections:
+    return Connections(opened, "/data", {"always": "1"})
+
+
+def test_the_same_settings_get_the_same_connection(connections: Connections, opened: Opened) -> None:
+    """One after the other; two at a time are two."""
+    with connections.lend({"a": "1"}) as first:
+        pass
+    with connections.lend({"a": "1"}) as again, connections.lend({"a": "1"}) as other:
+        assert again is first
+        assert other is not first
+    with connections.lend({"a": "2"}) as different:
+        assert different not in (first, other)
+    assert [one.text for one in opened] == ["/data?always=1&a=1", "/data?always=1&a=1", "/data?always=1&a=2"]
+
+
+def test_a_database_is_chosen_once(connections: Connections, opened: Opened) -> None:
+    """And a connection that uses it is for those alone who name it."""
+    for _ in range(2):
+        with connections.lend({}, "mine"):
+            pass
+    with connections.lend({}):
+        pass
+    assert [one.asked for one in opened] == [["USE `mine` Null"], []]
+
+
+def test_after_an_error_a_connection_is_closed(connections: Connections, opened: Opened) -> None:
+    """It holds output that would come before the next answer."""
+    with pytest.raises(RuntimeError), connections.lend({}):
+        raise RuntimeError
+    with connections.lend({}):
+        pass
+    assert [one.closed for one in opened] == [True, False]
+
+
+def test_a_setting_for_one_statement_alone_keeps_no_connection(connections: Connections, opened: Opened) -> None:
+    """Nobody would ask for it again."""
+    with connections.lend({UNIQUE: "x"}):
+        pass
+    assert opened[0].closed
+
+
+def test_not_all_are_kept(connections: Connections, opened: Opened) -> None:
+    """Those that were used longest ago are closed; at the end, all."""
+    for number in range(40):
+        with connections.lend({"n": str(number)}):
+            pass
+    assert [one.closed for one in opened] == [True] * 8 + [False] * 32
+    connections.close()
+    assert all(one.closed for one in opened)

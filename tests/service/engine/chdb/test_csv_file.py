@@ -1,0 +1,181 @@
+"""CSV files as people have them, uploaded to the real service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from roe_magic.service.engine.chdb import csv_file
+from roe_magic.service.engine.chdb.database import EngineError
+from tests.support.services import Api
+
+
+def loaded(api: Api, content: bytes, **more: str) -> pd.DataFrame:
+    """Upload a file, read its first rows back, and drop the table."""
+    sent = api.http.post(
+        "/v1/tables/upload/", data={"table_name": "loaded", **more}, files={"file": ("t.csv", content)}
+    )
+    assert sent.status_code == 201, sent.text
+    preview = api.http.get("/v1/tables/loaded/preview/", params={"limit": 50}).json()
+    api.http.delete("/v1/tables/loaded/")
+    frame: pd.DataFrame = pd.DataFrame(
+        preview["rows"], columns=[column["name"] for column in preview["columns"]], dtype=object
+    )
+    return frame
+
+
+def refusal(api: Api, content: bytes) -> str:
+    """Upload a file that must be refused; give the one sentence and make sure that no table is left."""
+    sent = api.http.post("/v1/tables/upload/", data={"table_name": "refused"}, files={"file": ("t.csv", content)})
+    assert sent.status_code == 400
+    (message,) = sent.json()
+    assert api.http.get("/v1/tables/refused/describe/").status_code == 404
+    return str(message)
+
+
+def test_no_column_is_lost_whatever_its_header(api: Api) -> None:
+    """A column without a name is called by its position; odd names stay as they are."""
+    found = loaded(api, b'First Name,Amount (\xe2\x82\xac),date,,first name,"a,b",1st\nx,1,2020-01-01,here,y,z,7\n')
+    assert list(found) == ["First Name", "Amount (€)", "date", "column_4", "first name", "a,b", "1st"]
+    assert found.loc[0].tolist() == ["x", 1, "2020-01-01", "here", "y", "z", 7]
+
+
+def test_the_index_of_a_dataframe_is_a_column(api: Api) -> None:
+    """What pandas writes by default keeps its index."""
+    frame = pd.DataFrame({"a": [1, 2], "small": [1.5e-05, 2.0]}, index=[10, 20])
+    found = loaded(api, frame.to_csv().encode())
+    assert found["column_1"].tolist() == [10, 20]
+    assert found["small"].tolist() == [1.5e-05, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        (["a", "a", "a"], ["a", "a_2", "a_3"]),
+        (["a", "a", "a_2"], ["a", "a_3", "a_2"]),
+        (["", "column_1"], ["column_1_2", "column_1"]),
+        (["", "", " b "], ["column_1", "column_2", "b"]),
+        (["A", "a"], ["A", "a"]),
+    ],
+)
+def test_every_column_has_a_name_of_its_own(header: list[str], names: list[str]) -> None:
+    """Names that are there stay, as far as they differ; the others are found around them."""
+    assert csv_file.column_names(header) == names
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"a;b\n1,5;x y\n;z\n", [{"a": "1,5", "b": "x y"}, {"a": None, "b": "z"}]),
+        (b"a\tb\tc\n1\t\tx y\n\t2\tz\n", [{"a": 1, "b": None, "c": "x y"}, {"a": None, "b": 2, "c": "z"}]),
+        (b"a|b\n1|2\n", [{"a": 1, "b": 2}]),
+        (b"notes; and more\nplain text\n", [{"notes; and more": "plain text"}]),
+        (b'"two\nlines",b\r\n1,2\r\n', [{"two\nlines": 1, "b": 2}]),
+        (b"\n\na,b\n1,2\n\n\n", [{"a": 1, "b": 2}]),
+        (b"a\n1\n\n", [{"a": 1}, {"a": None}]),
+        (b"\xef\xbb\xbfa,b\n1,2\n", [{"a": 1, "b": 2}]),
+        (b'a,b\n5" pipe,2\n', [{"a": '5" pipe', "b": 2}]),
+    ],
+)
+def test_files_of_other_programs_are_read(api: Api, content: bytes, rows: list[dict[str, Any]]) -> None:
+    """Semicolons, tabs, a byte order mark, empty lines around and line feeds in names are understood."""
+    assert loaded(api, content).to_dict("records") == rows
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_cell(api: Api) -> None:
+    """Without headers, too, the first column is numbers."""
+    assert loaded(api, b"\xef\xbb\xbf1,x\n2,y\n", with_headers="false")["column_1"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "The file is empty."),
+        (b"\n\n", "The file is empty."),
+        (b"a,b\n", "The file holds column names and no rows, which leaves the columns' types open."),
+        (b"a,b\n1,2\n3,4,5\n", "The file cannot be read as CSV: line 3 has 3 values, and the first line has 2."),
+        (b'a,b\n"1\n2",2\n3\n', "The file cannot be read as CSV: line 4 has 1 value, and the first line has 2."),
+        (
+            b"a;b\n1;2\n3\n",
+            "The file cannot be read as CSV: line 3 has 1 value, and the first line has 2 (separated by ';').",
+        ),
+        (b"a,b\n1,2,3\n4,5,6\n", "The file cannot be read as CSV: line 2 has 3 values, and the first line has 2."),
+        (b"a,b\n1,2\n\n3,4\n", "The file cannot be read as CSV: line 3 is empty."),
+        (
+            b'a,b\n1,"x\n2,3\n',
+            "The file cannot be read as CSV: a quotation mark in the row that begins on line 2 is not closed.",
+        ),
+        (
+            b'a,b\n1,"x"y\n2,3\n',
+            "The file cannot be read as CSV: text follows a quotation mark in the row that begins on line 2.",
+        ),
+        ("a\nx\nBjörn\n".encode("latin-1"), "The file is not UTF-8 (line 3); convert it first."),
+        ("a\nBjörn\n".encode("utf-16"), "The file is not UTF-8 (line 1); convert it first."),
+        (b"a\nx\xc3", "The file is not UTF-8 (line 2); convert it first."),
+        (b"a,b\r1,2\r", "The file's lines end in a carriage return alone; convert them to line feeds first."),
+        (b"a\0b,c\n1,2\n", "The first line holds no column names: there are NUL characters in it."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(api: Api, content: bytes, says: str) -> None:
+    """The sentence tells the line, and no table is left."""
+    assert refusal(api, content) == says
+
+
+def test_the_line_that_is_not_utf8_is_found_in_a_long_file(tmp_path: Path) -> None:
+    """A character at the border of two pieces is whole, and lines are counted across pieces."""
+    path = tmp_path / "long.csv"
+    text = ("a" * 9 + "\n").encode() * 104857 + "abcdeé\n".encode()  # the é lies at 2**20 - 1
+    path.write_bytes(text)
+    assert csv_file.prepare(path, with_headers=True).names == ["aaaaaaaaa"]
+    path.write_bytes(text + b"\xff\n")
+    with pytest.raises(EngineError, match=r"line 104859\)"):
+        csv_file.prepare(path, with_headers=True)
+
+
+def test_a_taken_name_says_how_to_free_it(api: Api) -> None:
+    """The service's inner names do not show, and the way out does."""
+    assert api.upload("odd", "a\n1\n").status_code == 201
+    (message,) = api.upload("odd", "a,b\n1\n").json()
+    assert message == (
+        "A table named 'odd' exists already; delete it first (in a notebook: %roe upload odd FILE --replace)."
+    )
+    api.http.delete("/v1/tables/odd/")
+
+
+def test_messages_name_tables_as_their_owner_does(api: Api) -> None:
+    """The database of the organisation is nobody's business, in SQL errors, too."""
+    assert api.upload("oddly", "a\n1\n").status_code == 201
+    for sql in ("CREATE TABLE oddly (a Int8) ENGINE = Memory", "SELECT * FROM oddl", "DROP TABLE oddl"):
+        query = api.submit(sql, use_admin=True)
+        error = api.status(query["id"])["error"]
+        assert "oddly" in error
+        assert "org_" not in error
+    api.http.delete("/v1/tables/oddly/")
+
+
+def test_a_refused_write_says_how_to_write_from_a_notebook(api: Api) -> None:
+    """The API's field and the notebook's flag are both named."""
+    error = api.status(api.submit("DROP TABLE x")["id"])["error"]
+    assert "use_admin" in error
+    assert "%%roe --use-admin" in error
+
+
+def test_a_wrong_organization_names_the_parameter(api: Api) -> None:
+    """Malformed or another's, in the query string or the body, the message says organization_id."""
+    for wrong in ("nonsense", "6a0f7f3e-0d5b-4a3c-9a53-0f6f0a1c2b3d"):
+        in_query = api.http.get("/v1/tables/", params={"organization_id": wrong})
+        body = {"query": "SELECT 1", "organization_id": wrong}
+        in_body = api.http.post("/v1/database/query/async/", json=body)
+        assert "organization_id" in in_query.text
+        assert "organization_id" in in_body.json()["message"]
+        assert in_query.status_code == in_body.status_code == (400 if wrong == "nonsense" else 404)
+
+
+def test_a_doubled_version_in_the_path_is_explained(api: Api) -> None:
+    """Who has put /v1 into ROE_BASE_URL is told so."""
+    answer = api.http.get("/v1/v1/tables/")
+    assert answer.status_code == 404
+    assert "ROE_BASE_URL" in answer.json()["detail"]

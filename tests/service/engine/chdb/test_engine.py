@@ -1,0 +1,572 @@
+"""Submissions on the real engine: results, errors, limits, progress, cancelling, and a child that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from roe_magic.contract import models
+from roe_magic.errors import MissingExtra, ServiceError, UsageError
+from roe_magic.service.engine.chdb import engine as engine_module
+from roe_magic.service.engine.chdb import process
+from roe_magic.service.engine.chdb.engine import Engine, Limits
+from roe_magic.service.engine.chdb.process import RESTARTED
+from roe_magic.service.state import serializers
+from tests.support.engines import PATIENCE, LiveEngine, rows_of, table_of
+
+# Never ends by itself within a test.
+ENDLESS = "SELECT sum(number) FROM numbers(1000000000000000)"
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveEngine]:
+    """One engine for the tests that leave it as it was."""
+    live = LiveEngine(tmp_path_factory.mktemp("engine"))
+    try:
+        yield live.start()
+    finally:
+        live.close()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
+    """Start engines of one's own."""
+    made: list[LiveEngine] = []
+
+    def start(**limits: float) -> LiveEngine:
+        made.append(LiveEngine(tmp_path / f"own-{len(made)}", Limits(**limits)))
+        return made[-1].start()
+
+    yield start
+    for each in made:
+        each.close()
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.01)
+
+
+def endless(live: LiveEngine) -> tuple[str, Future[engine_module.Outcome]]:
+    """Start a submission and wait until the engine is at work on it."""
+    working = threading.Event()
+    job, future = live.submit(ENDLESS, on_progress=lambda _: working.set())
+    assert working.wait(PATIENCE)
+    return job.id, future
+
+
+def failure(live: LiveEngine, sql: str, **options: object) -> str:
+    outcome = live.run(sql, **options)
+    assert outcome.status == models.FAILURE
+    assert outcome.error
+    return outcome.error
+
+
+def test_a_statement_tells_what_it_was_and_what_it_gave(live: LiveEngine) -> None:
+    """A statement comes back with its text, columns, figures, times and a query id, and its rows lie in its file."""
+    before = time.time()
+    sql = "SELECT number AS n, toString(number) AS s FROM numbers(100000) WHERE number % 20000 = 0"
+    job, future = live.submit(sql)
+    outcome = future.result(PATIENCE)
+    (statement,) = serializers.statements_in(outcome.statements)
+    assert (outcome.status, outcome.error) == (models.SUCCESS, None)
+    assert statement.query == sql
+    assert (statement.column_names, statement.column_types) == (["n", "s"], ["UInt64", "String"])
+    assert statement.row_count == 5
+    assert statement.summary is not None
+    assert (statement.summary.read_rows, statement.summary.result_rows) == (100000, 5)
+    assert statement.summary.read_bytes == 800000
+    assert statement.summary.elapsed_ns > 0
+    assert before <= statement.start_timestamp <= statement.end_timestamp <= time.time()
+    assert str(uuid.UUID(statement.query_id)) == statement.summary.query_id
+    assert rows_of(job, 0) == [(n, str(n).encode()) for n in range(0, 100000, 20000)]
+
+
+def parts_of(live: LiveEngine, sql: str) -> int:
+    job, future = live.submit(sql)
+    assert future.result(PATIENCE).status == models.SUCCESS
+    with pa.ipc.open_stream(job.folder / "0.arrow") as stream:
+        return sum(1 for _ in stream)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT number FROM numbers(200000) LIMIT 150000",
+        "SELECT number FROM numbers(200000) EXCEPT SELECT 1",
+        "SELECT number FROM numbers(200000) ORDER BY 1 + 0 * number LIMIT 1 WITH TIES",
+        "(SELECT number FROM numbers(200000)) UNION ALL (SELECT 1 LIMIT 1)",
+        "WITH t AS (SELECT number FROM numbers(200000)) SELECT * FROM t",
+    ],
+)
+def test_many_rows_are_taken_in_parts(live: LiveEngine, sql: str) -> None:
+    """Where the text promises nothing the engine's process never holds them all."""
+    assert parts_of(live, sql) > 1
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1", "SELECT number FROM numbers(200000) LIMIT 1000"])
+def test_few_rows_are_taken_at_once(live: LiveEngine, sql: str) -> None:
+    """Where the text promises few, asking for the types first would take as long as the query."""
+    assert parts_of(live, sql) == 1
+
+
+def test_statements_are_cut_by_the_engines_lexer(live: LiveEngine) -> None:
+    """Semicolons in strings, names, comments and heredocs do not cut, and empty pieces are dropped."""
+    sql = ";SELECT 'é;' AS `a;b`; -- one; two\n /* ; */ ;\nSELECT $x$;$x$, 'it\\'s;' /* 🦜; */;;"
+    outcome = live.run(sql)
+    assert [statement.query for statement in serializers.statements_in(outcome.statements)] == [
+        "SELECT 'é;' AS `a;b`",
+        "SELECT $x$;$x$, 'it\\'s;'",
+    ]
+    assert live.rows(sql, 0) == [("é;".encode(),)]
+    assert live.rows(sql, 1) == [(b";", b"it's;")]
+
+
+def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine) -> None:
+    """What came before is kept, and the error says which statement it was, in ClickHouse's words."""
+    job, future = live.submit("SELECT 1; SELECT * FROM nosuch; SELECT 3")
+    outcome = future.result(PATIENCE)
+    assert outcome.status == models.FAILURE
+    assert outcome.error is not None
+    assert outcome.error.startswith("Statement 2 of 3: Code: 60. ")
+    assert outcome.error.endswith("(UNKNOWN_TABLE)")
+    assert [statement.query for statement in serializers.statements_in(outcome.statements)] == ["SELECT 1"]
+    assert rows_of(job, 0) == [(1,)]
+    assert not (job.folder / "2.arrow").exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("", "empty"),
+        (" \n\t", "empty"),
+        (";;", "empty"),
+        ("-- nothing\n/* at all */", "empty"),
+        ("SELECT '\0'", "NUL"),
+        ("exit", "SYNTAX_ERROR"),
+        ("quit", "SYNTAX_ERROR"),
+        ("garbage in", "SYNTAX_ERROR"),
+        ("SELECT 'open", "not closed"),
+        ("SELECT (1", "SYNTAX_ERROR"),
+        ("SELECT \udcff", "SYNTAX_ERROR"),
+        ("SELECT " + "(" * 3000 + "1" + ")" * 3000, ""),
+        ("SELECT " + "+".join(["1"] * 20000), ""),
+        ("SELECT {name:String}", "name"),
+        ("SELECT 1 FORMAT CSV", "FORMAT"),
+        ("SELECT 1 SETTINGS max_threads = 1 FORMAT CSV", "FORMAT"),
+    ],
+)
+def test_what_is_not_sql_ends_in_a_clear_failure(live: LiveEngine, sql: str, words: str) -> None:
+    """Blank, broken and unfinished SQL fails with a short message, and the next query works."""
+    error = failure(live, sql)
+    assert words in error
+    assert len(error) < 1000 + len(sql)
+    assert "parseQueryToJSON" not in error
+    assert str(live.folder) not in error
+    assert live.rows("SELECT 1") == [(1,)]
+
+
+def test_ddl_and_insert_give_an_empty_result_with_counts(live: LiveEngine) -> None:
+    """A writing statement has no columns and no rows, and its summary says what it wrote."""
+    sql = """
+        CREATE TABLE counts (a Int32, b String) ENGINE = MergeTree ORDER BY a;
+        INSERT INTO counts VALUES (1, 'x;'), (2, 'y');
+        INSERT INTO counts SELECT number, 'z' FROM numbers(10);
+        SELECT count() FROM counts;
+        DROP TABLE counts
+    """
+    job, future = live.submit(sql, use_admin=True)
+    outcome = future.result(PATIENCE)
+    assert outcome.status == models.SUCCESS, outcome.error
+    statements = serializers.statements_in(outcome.statements)
+    written = [statement.summary and statement.summary.written_rows for statement in statements]
+    assert written == [0, 2, 10, 0, 0]
+    assert [statement.row_count for statement in statements] == [0, 0, 0, 1, 0]
+    assert table_of(job, 1).num_columns == 0
+    assert rows_of(job, 3) == [(12,)]
+
+
+def test_set_holds_for_the_rest_of_its_own_submission_only(live: LiveEngine) -> None:
+    """A SET reaches the statements behind it, not those of another submission."""
+    ask = "SELECT getSetting('max_block_size')"
+    (default,) = live.rows(ask)[0]
+    assert live.rows(f"{ask}; SET max_block_size = 1234; {ask}", 0) == [(default,)]
+    assert live.rows(f"SET max_block_size = 1234; USE own; {ask}") == [(1234,)]
+    assert live.rows(ask) == [(default,)]
+
+
+def test_a_settings_clause_of_harmless_settings_takes_effect(live: LiveEngine) -> None:
+    """SETTINGS works for its own statement, although the connection lets no setting be changed."""
+    ask = "SELECT getSetting('max_block_size')"
+    assert live.rows(f"{ask} SETTINGS max_block_size = 4321; ") == [(4321,)]
+    assert live.rows(f"SET max_block_size = 1; {ask} AS `é` SETTINGS max_block_size = 4321 -- so") == [(4321,)]
+    assert live.rows(f"SELECT 1 AS settings, ({ask}) SETTINGS max_block_size = 99, max_threads = 1") == [(1, 99)]
+
+
+def test_a_bad_value_of_a_setting_fails_where_it_stands(live: LiveEngine) -> None:
+    """The engine's objection to a SET names that statement, not a later one."""
+    assert failure(live, "SET max_threads = 'many'; SELECT 1").startswith("Statement 1 of 2: ")
+
+
+@pytest.mark.parametrize(
+    ("sql", "types", "rows"),
+    [
+        ("SELECT 1, 1", ["UInt8", "UInt8"], [(1, 1)]),
+        ("SELECT (SELECT max(number) FROM numbers(7)) AS m", ["Nullable(UInt64)"], [(6,)]),
+        ("SELECT (SELECT 1), (SELECT 1)", ["Nullable(UInt8)"] * 2, [(1, 1)]),
+        ("SELECT unhex('ff00') AS b", ["String"], [(b"\xff\x00",)]),
+        ("SELECT number FROM numbers(3) WHERE 0", ["UInt64"], []),
+        ("SELECT '{\"a\": 1}'::JSON AS j WHERE 0", ["JSON"], []),
+        ("EXISTS nosuch", ["UInt8"], [(0,)]),
+        ("(SELECT 1) UNION ALL (SELECT 1)", ["UInt8"], [(1,), (1,)]),
+        ("WITH 2 AS x SELECT x -- the end", ["UInt8"], [(2,)]),
+        ("SELECT NULL", ["Nullable(Nothing)"], [(None,)]),
+    ],
+)
+def test_rows_come_with_clickhouse_type_names(
+    live: LiveEngine, sql: str, types: list[str], rows: list[tuple[object, ...]]
+) -> None:
+    """Every kind of reading statement has true type names, duplicates and empty answers included."""
+    job, future = live.submit(sql)
+    outcome = future.result(PATIENCE)
+    assert outcome.status == models.SUCCESS, outcome.error
+    assert serializers.statements_in(outcome.statements)[0].column_types == types
+    assert rows_of(job, 0) == rows
+
+
+def test_a_scalar_subquery_runs_once(live: LiveEngine) -> None:
+    """Asking for the types of a result does not run the heavy part of it a second time."""
+    sql = "SELECT (SELECT max(sipHash64(number)) FROM numbers(50000000)) > 0 AS a"
+    (statement,) = serializers.statements_in(live.run(sql).statements)
+    assert statement.summary is not None
+    took = (statement.end_timestamp - statement.start_timestamp) * 1e9
+    assert took < 1.6 * statement.summary.elapsed_ns
+
+
+def test_a_result_of_many_parts_is_whole_and_in_order(live: LiveEngine) -> None:
+    """A million rows arrive in parts and lie in one file, by the Arrow and by the JSON way."""
+    job, future = live.submit(
+        "SELECT number FROM numbers(1000000); SELECT number, '1'::Variant(UInt8, String) FROM numbers(150000)"
+    )
+    outcome = future.result(PATIENCE)
+    assert [statement.row_count for statement in serializers.statements_in(outcome.statements)] == [1000000, 150000]
+    assert table_of(job, 0)["number"].to_pylist() == list(range(1000000))
+    assert table_of(job, 1)["number"].to_pylist() == list(range(150000))
+
+
+def test_progress_rises_and_says_which_statement_runs(live: LiveEngine) -> None:
+    """A long statement is reported several times, with rising figures, and seldom enough."""
+    seen: list[tuple[float, models.Progress]] = []
+    sql = "SELECT 1; SELECT sum(sipHash64(number)) FROM numbers(150000000) SETTINGS max_threads = 1"
+    outcome = live.submit(sql, on_progress=lambda step: seen.append((time.monotonic(), step)))[1].result(PATIENCE)
+    assert outcome.status == models.SUCCESS, outcome.error
+    steps = [step for _, step in seen if step.statement == 1]
+    assert len(steps) >= 3
+    assert [step.read_rows for step in steps] == sorted({step.read_rows for step in steps})
+    assert {step.statements for step in steps} == {2}
+    assert steps[-1].total_rows_to_read == 150000000
+    assert len(steps) <= 2 + (seen[-1][0] - seen[0][0]) / 0.1
+
+
+@pytest.mark.parametrize(
+    ("limits", "sql", "name"),
+    [
+        ({"max_execution_time": 0.5}, ENDLESS, "TIMEOUT_EXCEEDED"),
+        ({"max_memory_usage": 50_000_000}, "SELECT groupArray(number) FROM numbers(50000000)", "MEMORY_LIMIT_EXCEEDED"),
+        ({"max_result_bytes": 1_000_000}, "SELECT number FROM numbers(10000000)", "TOO_MANY_ROWS_OR_BYTES"),
+    ],
+)
+def test_a_limit_ends_the_statement_with_a_clear_error(
+    make: Callable[..., LiveEngine], limits: dict[str, float], sql: str, name: str
+) -> None:
+    """Time, memory and result size are limited, and the engine goes on afterwards."""
+    live = make(**limits)
+    assert name in failure(live, sql)
+    assert live.rows("SELECT 1") == [(1,)]
+
+
+def test_a_select_of_any_length_is_cancelled(live: LiveEngine) -> None:
+    """A long text is known by another mark than a short one."""
+    working, pid = threading.Event(), live.engine.pid
+    text = ENDLESS.replace("SELECT", f"SELECT /* {'long ' * 30_000} */")
+    job, future = live.submit(text, on_progress=lambda _: working.set())
+    assert working.wait(PATIENCE)
+    assert live.call(live.engine.cancel(job.id)) is True
+    assert future.result(PATIENCE).status == models.REVOKED
+    assert live.engine.pid == pid
+
+
+def test_cancel_returns_when_the_engine_has_stopped(live: LiveEngine) -> None:
+    """A cancelled submission is REVOKED by a kill inside the engine: its process is the same afterwards."""
+    pid = live.engine.pid
+    job, future = endless(live)
+    assert live.call(live.engine.cancel(job)) is True
+    assert future.result(PATIENCE) == engine_module.Outcome(models.REVOKED)
+    assert live.engine.pid == pid
+    assert live.call(live.engine.cancel(job)) is False
+
+
+def test_cancel_at_once_is_not_lost(live: LiveEngine) -> None:
+    """A cancel that comes before the engine knows the query stops it all the same."""
+    for _ in range(20):
+        started = threading.Event()
+        job, future = live.submit(f"SELECT 1; {ENDLESS}", on_start=started.set)
+        assert started.wait(PATIENCE)
+        assert live.call(live.engine.cancel(job.id)) is True
+        assert future.result(PATIENCE).status == models.REVOKED
+
+
+def test_cancelling_what_is_not_there_is_false(live: LiveEngine) -> None:
+    """An unknown id is no error."""
+    assert live.call(live.engine.cancel("nosuch")) is False
+
+
+def test_submissions_queue_above_the_limit(make: Callable[..., LiveEngine]) -> None:
+    """One that waits has not started, can be cancelled there, and the next one still gets its turn."""
+    live = make(max_concurrency=1)
+    first, running = endless(live)
+    starts: list[str] = []
+    second, waiting = live.submit("SELECT 2", on_start=lambda: starts.append("second"))
+    _, third = live.submit("SELECT 3", on_start=lambda: starts.append("third"))
+    assert live.call(live.engine.cancel(second.id)) is True
+    assert waiting.result(PATIENCE).status == models.REVOKED
+    assert starts == []
+    live.call(live.engine.cancel(first))
+    assert running.result(PATIENCE).status == models.REVOKED
+    assert third.result(PATIENCE).status == models.SUCCESS
+    assert starts == ["third"]
+
+
+def test_submissions_run_beside_each_other(live: LiveEngine) -> None:
+    """A quick one ends while a long one runs."""
+    job, long_one = endless(live)
+    assert live.rows("SELECT 1") == [(1,)]
+    assert not long_one.done()
+    live.call(live.engine.cancel(job))
+    assert long_one.result(PATIENCE).status == models.REVOKED
+
+
+def test_an_engine_that_will_not_stop_is_replaced(
+    make: Callable[..., LiveEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while the process is killed: the cancelled job is REVOKED, others fail honestly, the next query works."""
+    live = make()
+    pid = live.engine.pid
+    _, bystander = endless(live)
+    job, stubborn = endless(live)
+    monkeypatch.setattr(engine_module, "CANCEL_SECONDS", 0.0)
+    assert live.call(live.engine.cancel(job)) is True
+    assert stubborn.result(PATIENCE).status == models.REVOKED
+    assert bystander.result(PATIENCE) == engine_module.Outcome(models.FAILURE, RESTARTED)
+    assert live.rows("SELECT 1") == [(1,)]
+    assert live.engine.pid not in {None, pid}
+
+
+def test_a_killed_engine_is_replaced_and_loses_no_rows(make: Callable[..., LiveEngine]) -> None:
+    """kill -9 fails what runs, says so, and the next query finds the tables as they were."""
+    live = make()
+    live.run(
+        "CREATE TABLE kept (a Int) ENGINE = MergeTree ORDER BY a; INSERT INTO kept VALUES (1), (2)", use_admin=True
+    )
+    _, running = endless(live)
+    assert live.engine.pid
+    os.kill(live.engine.pid, signal.SIGKILL)
+    assert running.result(PATIENCE) == engine_module.Outcome(models.FAILURE, RESTARTED)
+    assert live.rows("SELECT a FROM kept ORDER BY a") == [(1,), (2,)]
+
+
+def test_stopping_with_work_in_hand_does_not_hang(make: Callable[..., LiveEngine]) -> None:
+    """Stop ends the process at once, whatever runs and waits."""
+    live = make(max_concurrency=1)
+    pid = live.engine.pid
+    _, running = endless(live)
+    _, waiting = live.submit("SELECT 1")
+    live.call(live.engine.stop())
+    assert running.result(PATIENCE).status == models.FAILURE
+    assert waiting.result(PATIENCE).status == models.FAILURE
+    assert pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_the_engine_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
+    """The child reads its owner's end of the pipe, so that a kill -9 of the service leaves nothing behind."""
+    program = """
+        import asyncio, os, sys
+        from pathlib import Path
+        from roe_magic.service.engine.chdb.engine import Engine
+        async def main():
+            engine = Engine(Path(sys.argv[1]))
+            await engine.start()
+            print(engine.pid, flush=True)
+            os.kill(os.getpid(), 9)
+        asyncio.run(main())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)
+    pid = int(done.stdout)
+
+    def gone() -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        status = Path(f"/proc/{pid}/status")
+        # Nobody here is its parent: where no init collects it, it stays behind as a zombie.
+        return status.exists() and "State:\tZ" in status.read_text()
+
+    until(gone)
+
+
+def test_a_folder_that_is_in_use_is_a_clear_error(live: LiveEngine) -> None:
+    """A second engine on the same folder says so instead of waiting."""
+    second = Engine(live.folder)
+    with pytest.raises(ServiceError, match="Another process uses the data folder"):
+        live.call(second.start())
+    live.call(second.stop())
+
+
+def test_without_chdb_the_error_names_the_extra(
+    live: LiveEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where chDB is not installed, starting says what to install."""
+    monkeypatch.setattr(process, "_BOOT", f"import sys; sys.modules['chdb'] = None\n{process._BOOT}")
+    engine = Engine(tmp_path)
+    with pytest.raises(MissingExtra, match=r"roe-magic\[local\]"):
+        live.call(engine.start())
+    live.call(engine.stop())
+
+
+def test_the_child_has_nothing_of_the_environment(
+    make: Callable[..., LiveEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys in the service's environment do not reach the process that runs other people's SQL."""
+    monkeypatch.setenv("ROE_API_KEY", "canary-key")
+    live = make()
+    environ = Path(f"/proc/{live.engine.pid}/environ")
+    if environ.exists():
+        found = environ.read_text()
+    else:  # macOS
+        command = ["ps", "eww", "-p", str(live.engine.pid)]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "TMPDIR=" in found
+    assert "canary-key" not in found
+
+
+def test_a_platform_without_chdb_is_a_clear_error(
+    live: LiveEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where there is no chDB to install, starting says so instead of naming an extra."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ServiceError, match="Linux with glibc"):
+        live.call(Engine(tmp_path).start())
+
+
+class TestTables:
+    """The service's own work on tables."""
+
+    @pytest.fixture
+    def files(self, live: LiveEngine) -> Path:
+        folder = live.folder / "uploads"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def test_a_csv_file_becomes_a_typed_table(self, live: LiveEngine, files: Path) -> None:
+        """Types are inferred, an empty cell is NULL, and the table is listed, described, previewed and dropped."""
+        path = files / "people.csv"
+        path.write_text("id,name,height,born\n1,Ada,1.5,1985-12-10\n2,,,\n")
+        engine = live.engine
+        summary = live.call(engine.create_from_csv("own", "people", path, with_headers=True))
+        assert summary.written_rows == 2
+        columns = [("id", "Nullable(Int64)"), ("name", "Nullable(String)")]
+        columns += [("height", "Nullable(Float64)"), ("born", "Nullable(Date)")]
+        (listed,) = [table for table in live.call(engine.tables("own")) if table.name == "people"]
+        described = live.call(engine.describe("own", "people"))
+        preview = live.call(engine.preview("own", "people", 50))
+        for found in (listed, described, preview):
+            assert [(column.name, column.type) for column in found.columns] == columns
+        assert described.row_count == 2
+        assert described.updated_at.timestamp() == pytest.approx(time.time(), abs=60)
+        assert preview.rows[0] == {"id": 1, "name": "Ada", "height": 1.5, "born": "1985-12-10"}
+        assert preview.rows[1] == {"id": 2, "name": None, "height": None, "born": None}
+        assert len(live.call(engine.preview("own", "people", 1)).rows) == 1
+        assert live.call(engine.drop("own", "people")) is True
+        assert live.call(engine.drop("own", "people")) is False
+
+    def test_a_csv_file_without_header_gets_names(self, live: LiveEngine, files: Path) -> None:
+        """Columns are then column_1, column_2, and so on, and the first row is a row."""
+        path = files / "plain.csv"
+        path.write_text("1,a\n2,b\n")
+        live.call(live.engine.create_from_csv("own", "plain", path, with_headers=False))
+        assert live.rows("SELECT column_1, column_2 FROM plain ORDER BY column_1") == [(1, b"a"), (2, b"b")]
+        live.call(live.engine.drop("own", "plain"))
+
+    def test_a_table_that_exists_is_left_alone(self, live: LiveEngine, files: Path) -> None:
+        """A second upload to the same name is refused, and the rows of the first stay."""
+        path = files / "twice.csv"
+        path.write_text("a\n1\n")
+        live.call(live.engine.create_from_csv("own", "twice", path, with_headers=True))
+        with pytest.raises(UsageError, match="exists already"):
+            live.call(live.engine.create_from_csv("own", "twice", path, with_headers=True))
+        assert live.rows("SELECT a FROM twice") == [(1,)]
+        live.call(live.engine.drop("own", "twice"))
+
+    @pytest.mark.parametrize("content", ["", "a,b\n1,2\n3,4,5,6\n"])
+    def test_a_broken_csv_file_leaves_no_table(self, live: LiveEngine, files: Path, content: str) -> None:
+        """The error does not show our paths, and nothing half made is left."""
+        path = files / "broken.csv"
+        path.write_text(content)
+        with pytest.raises(UsageError) as caught:
+            live.call(live.engine.create_from_csv("own", "broken", path, with_headers=True))
+        assert str(live.folder) not in str(caught.value)
+        assert live.call(live.engine.describe("own", "broken")) is None
+
+    @pytest.mark.parametrize("make_writer", [pa.ipc.new_stream, pa.ipc.new_file])
+    def test_arrow_becomes_a_table(self, live: LiveEngine, files: Path, make_writer: Callable[..., Any]) -> None:
+        """Arrow files and Arrow streams are both taken, with their types."""
+        table = pa.table({"a": pa.array([1, None], pa.int16()), "b": ["x", "y"]})
+        path = files / "table.arrow"
+        with make_writer(str(path), table.schema) as writer:
+            writer.write_table(table)
+        live.call(live.engine.create_from_arrow("own", "arrow", path))
+        assert live.rows("SELECT a, b FROM arrow ORDER BY b") == [(1, b"x"), (None, b"y")]
+        live.call(live.engine.drop("own", "arrow"))
+
+    def test_a_table_may_have_any_name(self, live: LiveEngine, files: Path) -> None:
+        """Names are quoted wherever the service writes SQL."""
+        name = 'it\'s `a` \\ "name"; DROP'
+        path = files / "named.csv"
+        path.write_text("a\n1\n")
+        live.call(live.engine.create_from_csv("own", name, path, with_headers=True))
+        assert name in [table.name for table in live.call(live.engine.tables("own"))]
+        assert live.call(live.engine.preview("own", name, 3)).rows == [{"a": 1}]
+        assert live.call(live.engine.describe("own", name)).row_count == 1
+        assert live.call(live.engine.drop("own", name)) is True
+
+    def test_an_unknown_table_is_none(self, live: LiveEngine) -> None:
+        """Describe and preview of what is not there are None."""
+        assert live.call(live.engine.describe("own", "nosuch")) is None
+        assert live.call(live.engine.preview("own", "nosuch", 3)) is None
+
+    @pytest.mark.parametrize("name", ["a`b", "", "default", "system", "INFORMATION_SCHEMA"])
+    def test_a_database_has_a_plain_name(self, live: LiveEngine, name: str) -> None:
+        """A name that would need quoting is refused, and so are the engine's own databases."""
+        with pytest.raises(UsageError):
+            live.call(live.engine.ensure_database(name))
+        with pytest.raises(UsageError):
+            live.run("SELECT 1", database=name)

@@ -1,0 +1,228 @@
+"""The service's state in SQLite."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import alembic.autogenerate
+import alembic.migration
+import alembic.script
+import pytest
+import sqlalchemy as sa
+
+from roe_magic.service.state import api_keys, migrations, schema
+from roe_magic.service.state.store import NEWEST, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    opened = Store(tmp_path / "state.sqlite3")
+    yield opened
+    opened.close()
+
+
+def first_key(store: Store) -> schema.Key:
+    organization, user = store.first_start()
+    found = store.key(store.add_key(organization, user, admin=True))
+    assert found
+    return found
+
+
+def test_the_migrations_make_what_the_code_expects(store: Store) -> None:
+    """Alembic finds no difference between the tables on disk and those of the code."""
+    with store._engine.connect() as connection:
+        context = alembic.migration.MigrationContext.configure(connection, opts={"compare_type": False})
+        assert alembic.autogenerate.compare_metadata(context, schema.Base.metadata) == []
+
+
+def test_the_last_step_is_the_one_that_the_code_looks_for(store: Store) -> None:
+    """An up-to-date file is opened without Alembic, which the revision in the code permits."""
+    newest = alembic.script.ScriptDirectory.from_config(migrations.config()).get_current_head()
+    assert newest == NEWEST
+
+
+def test_the_file_is_in_wal_mode_with_foreign_keys_on(store: Store) -> None:
+    """Nothing acknowledged is lost when the process is killed, and no row points nowhere."""
+    with store._engine.connect() as connection:
+        pragma = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")
+        }
+    assert pragma == {"journal_mode": "wal", "foreign_keys": 1}
+    with pytest.raises(sa.exc.IntegrityError), store._session.begin() as session:
+        session.add(schema.Worksheet(name="x", organization_id=schema.uuid4()))
+
+
+def test_several_openings_at_once_migrate_once(tmp_path: Path) -> None:
+    """Threads and processes that open a new file together all find it ready."""
+    path = tmp_path / "state.sqlite3"
+    program = (
+        "from pathlib import Path; from roe_magic.service.state.store import Store; "
+        f"Store(Path({str(path)!r})).first_start()"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    store = Store(path)
+    assert len(store.worksheets(store.first_start()[0].id)) == 1
+    store.close()
+
+
+def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps are one transaction: the next start begins where this one did."""
+    path = tmp_path / "state.sqlite3"
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.op.create_index", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Store(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    connection.close()
+    Store(path).close()
+
+
+def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
+    """Per cent signs, blanks and question marks in the folder's name do no harm."""
+    path = tmp_path / "50% of ü?#" / "state.sqlite3"
+    Store(path).close()
+    assert path.exists()
+
+
+def test_a_second_start_finds_what_the_first_made(tmp_path: Path) -> None:
+    """Organisation, user, default worksheet and key are made once."""
+    first = Store(tmp_path / "s")
+    organization, user = first.first_start()
+    key = first.add_key(organization, user, admin=True)
+    first.close()
+    second = Store(tmp_path / "s")
+    again, same_user = second.first_start()
+    assert (again.id, same_user.id) == (organization.id, user.id)
+    found = second.key(key)
+    assert found
+    assert (found.organization.id, found.admin) == (organization.id, True)
+    second.close()
+
+
+def test_a_keys_text_is_nowhere_on_disk(tmp_path: Path) -> None:
+    """Only the digest is kept."""
+    store = Store(tmp_path / "s")
+    organization, user = store.first_start()
+    key = store.add_key(organization, user, admin=True)
+    store.close()
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert api_keys.digest(key) in kept
+    assert key.rpartition("_")[2].encode() not in kept
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: key[:-1],
+        lambda key: key + "0",
+        str.upper,
+        lambda _: "",
+        lambda _: "roe_local__",
+        lambda key: key.replace("roe_local_", ""),
+    ],
+)
+def test_another_text_is_no_key(store: Store, change) -> None:
+    """A key is taken whole or not at all, before and after it was first used."""
+    organization, user = store.first_start()
+    key = store.add_key(organization, user, admin=True)
+    assert store.key(change(key)) is None
+    assert store.key(key)
+    assert store.key(change(key)) is None
+
+
+def test_times_come_back_exactly(store: Store) -> None:
+    """Microseconds and the zone survive, also before 1970."""
+    moment = datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=timezone.utc)
+    query = store.add_query(first_key(store), "SELECT 1")
+    store.finish(query.id, finished_at=moment)
+    found = store.query(query.organization_id, query.id)
+    assert found
+    assert found.finished_at == moment
+    assert found.created_at == query.created_at
+
+
+def test_text_comes_back_exactly(store: Store) -> None:
+    """SQL may hold any character, NUL too."""
+    sql = "SELECT '\0 ü 🦀 \r\n'"
+    query = store.add_query(first_key(store), sql)
+    found = store.query(query.organization_id, query.id)
+    assert found
+    assert found.query == sql
+
+
+def test_unfinished_queries_fail_and_others_stay(store: Store) -> None:
+    """What a dead process left is FAILURE with the reason; what had ended is not touched."""
+    key = first_key(store)
+    done, left = store.add_query(key, "SELECT 1"), store.add_query(key, "SELECT 2")
+    store.finish(done.id, status="SUCCESS")
+    assert store.fail_unfinished("server restarted") == [left.id]
+    rows = {one.id: store.query(key.organization_id, one.id) for one in (done, left)}
+    assert [(row.status, row.error) for row in rows.values() if row] == [
+        ("SUCCESS", None),
+        ("FAILURE", "server restarted"),
+    ]
+
+
+def test_the_oldest_results_are_over_the_limit(store: Store) -> None:
+    """Results count from the newest; those beyond the total are named."""
+    key, begin = first_key(store), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    queries = [store.add_query(key, "SELECT 1") for _ in range(4)]
+    for hour, query in enumerate(queries):
+        store.finish(query.id, status="SUCCESS", result_bytes=10, finished_at=begin + timedelta(hours=hour))
+    assert store.stored_bytes() == 40
+    assert set(store.results_over(25)) == {queries[0].id, queries[1].id}
+    store.forget_results([queries[0].id, queries[1].id])
+    assert store.stored_bytes() == 20
+    found = store.query(key.organization_id, queries[0].id)
+    assert found
+    assert found.expired
+
+
+def test_threads_may_use_one_store(store: Store) -> None:
+    """Lists are read in worker threads while the event loop writes."""
+    key = first_key(store)
+    threads = [
+        threading.Thread(
+            target=lambda: [
+                store.add_query(key, "SELECT 1", store.worksheet(key.organization_id, None)) for _ in range(20)
+            ]
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    worksheet = store.worksheet(key.organization_id, None)
+    assert worksheet
+    assert len(store.queries(worksheet.id, 1000)) == 80
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    """A process that is killed while it writes loses no query whose id it has told."""
+    program = (
+        "import sys; from pathlib import Path; from roe_magic.service.state.store import Store\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "o, u = store.first_start(); key = store.key(store.add_key(o, u, admin=True))\n"
+        "while True: print(store.add_query(key, 'SELECT 1').id, flush=True)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    told = [process.stdout.readline().strip() for _ in range(50)]
+    process.send_signal(signal.SIGKILL)
+    told += [line.strip() for line in process.stdout if line.endswith("\n")]
+    process.stdout.close()
+    process.wait(60)
+    store = Store(tmp_path / "s")
+    organization, _ = store.first_start()
+    missing = [query_id for query_id in told if store.query(organization.id, schema.UUID(query_id)) is None]
+    assert missing == []
+    store.close()

@@ -1,0 +1,166 @@
+"""The real service, as a process of its own and inside this one: what the fixtures of conftest hand out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from roe_magic.service import container, env_file
+from roe_magic.service.http import server
+from roe_magic.service.state.store import Store
+
+# Generous: the machine may be busy with other tests.
+PATIENCE = 60
+
+
+@dataclass
+class Service:
+    """The service as a process of its own."""
+
+    process: subprocess.Popen[str]
+    data: Path
+    env_file: Path
+    url: str = ""
+    api_key: str = ""
+    organization_id: str = ""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the env file says, for a child's environment."""
+        return env_file.read(self.env_file)
+
+    @property
+    def log(self) -> str:
+        """What it has said on its standard error so far."""
+        return (self.data / "service.log").read_text()
+
+    def client(self, **options: Any) -> httpx.Client:
+        """Make an HTTP client with the service's address and key."""
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, trust_env=False, **options)
+
+    def wait(self) -> int:
+        """Wait for the end of the process, and tell its exit code."""
+        return self.process.wait(PATIENCE)
+
+
+def start_service(data: Path, *arguments: str) -> Service:
+    """Start the service on a data folder and wait until it answers."""
+    data.mkdir(parents=True, exist_ok=True)
+    env_file = data / "service.env"
+    before = env_file.stat().st_mtime_ns if env_file.exists() else 0
+    command = [sys.executable, "-m", "roe_magic.service", "--data", str(data), "--env-file", str(env_file), *arguments]
+    # A file, not a pipe, which the service would stop at when it is full.
+    with (data / "service.log").open("a") as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True)
+    service = Service(process, data, env_file)
+    wait_for(lambda: process.poll() is not None or (env_file.exists() and env_file.stat().st_mtime_ns > before))
+    assert process.poll() is None, service.log
+    env = service.env
+    service.url, service.api_key = env["ROE_BASE_URL"], env["ROE_API_KEY"]
+    service.organization_id = env["ROE_ORGANIZATION_ID"]
+    return service
+
+
+def end_service(service: Service) -> None:
+    """End the process, if it still runs, and close its pipe."""
+    with contextlib.suppress(ProcessLookupError):
+        service.process.terminate()
+    try:
+        service.wait()
+    finally:
+        service.process.kill()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Wait until a condition holds, and give its value."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.02)
+    return value
+
+
+@dataclass
+class Api:
+    """The service inside this process: an HTTP client with an admin's key, and the parts behind it."""
+
+    http: httpx.Client
+    parts: container.Parts
+    keys: dict[str, str]
+    organization_id: str
+
+    def as_(self, who: str) -> dict[str, str]:
+        """Give the headers of another key: ``reader`` may not write, ``other`` is another organisation's admin."""
+        return {"Authorization": f"Bearer {self.keys[who]}"}
+
+    def submit(self, sql: str, *, wait: int = 30, **more: Any) -> dict[str, Any]:
+        """Submit a query, wait for its end, and give its WorksheetQuery."""
+        body = {"query": sql, "organization_id": self.organization_id, **more}
+        answer = self.http.post("/v1/database/query/async/", json=body, headers={"Prefer": f"wait={wait}"})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def status(self, query_id: str, wait: int = 0) -> dict[str, Any]:
+        """Ask for a query's status."""
+        headers = {"Prefer": f"wait={wait}"} if wait else {}
+        return dict(self.http.get(f"/v1/database/query/{query_id}/status/", headers=headers).json())
+
+    def result(self, query_id: str) -> dict[str, Any]:
+        """Ask for a query's result as JSON."""
+        answer = self.http.get(f"/v1/database/query/{query_id}/result/")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def upload(self, name: str, text: str) -> httpx.Response:
+        """Upload a CSV file."""
+        return self.http.post("/v1/tables/upload/", data={"table_name": name}, files={"file": ("t.csv", text.encode())})
+
+
+@contextlib.contextmanager
+def api_on(folder: Path, **options: Any) -> Iterator[Api]:
+    """Run the service on a data folder in a thread of this process; ``options`` are those of ``parts.running``."""
+    started: queue.SimpleQueue[tuple[container.Parts, Callable[[], None]]] = queue.SimpleQueue()
+
+    async def main() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        async with container.running(folder, **options) as running:
+            started.put((running, lambda: loop.call_soon_threadsafe(stop.set)))
+            await server.run(running, listener, stop)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="service")
+    thread.start()
+    running, stop = started.get(timeout=PATIENCE)
+    keys = add_keys(running.store)
+    headers = {"Authorization": f"Bearer {keys['admin']}"}
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE, trust_env=False) as http:
+            yield Api(http, running, keys, str(running.store.first_start()[0].id))
+    finally:
+        stop()
+        thread.join()
+        listener.close()
+
+
+def add_keys(store: Store) -> dict[str, str]:
+    """Make one key of each kind."""
+    organization, user = store.first_start()
+    return {
+        "admin": store.add_key(organization, user, admin=True),
+        "reader": store.add_key(organization, user, admin=False),
+        "other": store.add_key(store.add_organization("Other", user), user, admin=True),
+    }
