@@ -92,7 +92,7 @@ class RoeClient:
         use_admin: bool = False,
         wait: int = WAIT_SUBMIT,
         rows: bool = False,
-    ) -> models.WorksheetQuery:
+    ) -> models.WorksheetQueryResponse:
         """Submit SQL; exactly one query comes of it, or an error says that it is uncertain.
 
         Parameters
@@ -124,7 +124,7 @@ class RoeClient:
             extra_time=wait,
         )
         try:
-            return parse(models.WorksheetQuery, self._transport.send(call).json())
+            return parse(models.WorksheetQueryResponse, self._transport.send(call).json())
         except ConnectFailed:
             raise
         except (ProtocolError, ServerError) as error:
@@ -207,10 +207,10 @@ class RoeClient:
         """List the worksheets of the organisation."""
         return _list_of(models.Worksheet, self._get("/v1/worksheets/").json())
 
-    def worksheet_queries(self, worksheet_id: UUID | str) -> list[models.WorksheetQuery]:
+    def worksheet_queries(self, worksheet_id: UUID | str) -> list[models.WorksheetQueryResponse]:
         """List the queries of a worksheet, as the server orders them."""
         path = f"/v1/worksheets/{_segment(worksheet_id)}/queries/"
-        return _list_of(models.WorksheetQuery, self._get(path).json())
+        return _list_of(models.WorksheetQueryResponse, self._get(path).json())
 
     def create_worksheet(self, name: str) -> models.Worksheet:
         """Make a worksheet."""

@@ -61,11 +61,11 @@ def parse(kind: type[T], payload: object) -> T:
     missing = list(_missing(kind, payload, ""))
     if missing:
         raise ProtocolError(
-            f"The server's answer is not a {kind.__name__}: it lacks {', '.join(missing)}.",
+            f"The server's answer is not a {_schema_name(kind)}: it lacks {', '.join(missing)}.",
             hint="Check ROE_BASE_URL: is this address Roe's API?",
         )
     assert isinstance(payload, Mapping)  # _missing has looked
-    return typing.cast("T", _read(kind, payload, kind.__name__))
+    return typing.cast("T", _read(kind, payload, _schema_name(kind)))
 
 
 def to_wire(model: Model) -> dict[str, Any]:
@@ -161,9 +161,14 @@ def _is_list(hint: Any) -> bool:
 
 def _wrong_kind(kind: Any, where: str, value: object, wanted: str) -> ProtocolError:
     return ProtocolError(
-        f"The server's answer is not a {kind.__name__}: {where} is {_kind_of(value)}, not {wanted}.",
+        f"The server's answer is not a {_schema_name(kind)}: {where} is {_kind_of(value)}, not {wanted}.",
         hint="Check ROE_BASE_URL: is this address Roe's API?",
     )
+
+
+def _schema_name(kind: Any) -> str:
+    """Return the contract's name of a model: ours says which WorksheetQuery it is."""
+    return str(kind.__name__).removesuffix("Response")
 
 
 def _kind_of(value: object) -> str:

@@ -63,8 +63,8 @@ class Worksheet(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorksheetQuery(Model):
-    """One query of a worksheet, as the submit endpoint answers it."""
+class WorksheetQueryResponse(Model):
+    """The contract's WorksheetQuery: one query of a worksheet, as the submit endpoint answers it."""
 
     id: UUID
     worksheet: Worksheet | None = field(default=None, metadata=OMIT)

@@ -132,7 +132,7 @@ def worksheets(magic: Magic, words: list[str]) -> pd.DataFrame:
     return _frame(rows, ["id", "name", "created_at", "updated_at"])
 
 
-def _recent(queries: list[models.WorksheetQuery]) -> pd.DataFrame:
+def _recent(queries: list[models.WorksheetQueryResponse]) -> pd.DataFrame:
     """Show the newest queries, what tells them apart first; the way to a query whose id is lost."""
     frame = WorksheetQuery.frame(map(WorksheetQuery, queries)).sort_values("created_at", ascending=False).head(_RECENT)
     frame["query"] = [clean(sql, limit=60) for sql in frame["query"]]

@@ -87,7 +87,7 @@ def read(
         reply.close()  # what was not read to its end has a connection still
 
 
-def enclosed(submitted: models.WorksheetQuery) -> tuple[models.WorksheetQuery, bytes | None]:
+def enclosed(submitted: models.WorksheetQueryResponse) -> tuple[models.WorksheetQueryResponse, bytes | None]:
     """Take the rows out of a submit's answer, where the server enclosed them (ours does, when they are few).
 
     Returns

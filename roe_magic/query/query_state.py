@@ -46,7 +46,7 @@ class Story:
 
     sql: str
     elapsed: float = 0.0
-    submitted: models.WorksheetQuery | None = None
+    submitted: models.WorksheetQueryResponse | None = None
     status: models.QueryStatus | None = None
     downloaded: Progress | None = None
     statements: list[models.Statement] | None = None
@@ -117,7 +117,7 @@ class Teller:
             _log.warning("A listener failed and is told nothing more.", exc_info=True)
 
 
-def first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:
+def first_status(submitted: models.WorksheetQueryResponse) -> models.QueryStatus:
     """Read the status out of what the submit endpoint answered."""
     return models.QueryStatus(
         worksheet_query_id=submitted.id,
@@ -128,11 +128,11 @@ def first_status(submitted: models.WorksheetQuery) -> models.QueryStatus:
     )
 
 
-def known_by_status(status: models.QueryStatus) -> models.WorksheetQuery:
+def known_by_status(status: models.QueryStatus) -> models.WorksheetQueryResponse:
     """Make what a submit would have answered, as far as a status tells it."""
     # A status need not tell when the query was created; it was, at the latest, now.
     created = status.created_at or status.started_at or status.finished_at or datetime.now(timezone.utc)
-    return models.WorksheetQuery(
+    return models.WorksheetQueryResponse(
         id=status.worksheet_query_id,
         created_at=created,
         updated_at=status.finished_at or created,

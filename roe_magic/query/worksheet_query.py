@@ -33,7 +33,7 @@ class WorksheetQuery(Mapping[str, Any]):
 
     Parameters
     ----------
-    submitted : models.WorksheetQuery
+    submitted : models.WorksheetQueryResponse
         What the submit endpoint answered.
     status : models.QueryStatus, optional
         The last status that was seen.
@@ -45,7 +45,7 @@ class WorksheetQuery(Mapping[str, Any]):
 
     def __init__(
         self,
-        submitted: models.WorksheetQuery,
+        submitted: models.WorksheetQueryResponse,
         status: models.QueryStatus | None = None,
         statements: list[models.Statement] | Callable[[], list[models.Statement]] | None = None,
         *,
@@ -312,7 +312,7 @@ class WorksheetQuery(Mapping[str, Any]):
         """Read what :meth:`to_dict` gave."""
         status, results, seconds = data.get("status"), data.get("results"), data.get("observed_seconds")
         return cls(
-            parse(models.WorksheetQuery, data["worksheet_query"]),
+            parse(models.WorksheetQueryResponse, data["worksheet_query"]),
             parse(models.QueryStatus, status) if status else None,
             None if results is None else [read_statement(item) for item in results],
             observed=None if seconds is None else timedelta(seconds=seconds),

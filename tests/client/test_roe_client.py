@@ -88,7 +88,7 @@ def test_a_submit_says_exactly_what_the_contract_describes(server: ScriptedServe
     assert request.params == {"organization_id": [ORG], "worksheet_id": [str(worksheet)]}
     assert request.headers["content-type"] == "application/json"
     assert request.headers["prefer"] == "wait=1"
-    assert query == codec.parse(models.WorksheetQuery, sample("submit-200"))
+    assert query == codec.parse(models.WorksheetQueryResponse, sample("submit-200"))
 
 
 def test_a_submit_without_options_leaves_the_choice_to_the_server(server: ScriptedServer) -> None:

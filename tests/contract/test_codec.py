@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from roe_magic.contract import codec, models
 from roe_magic.contract.codec import parse, to_wire
-from roe_magic.contract.models import QueryResult, QueryStatus, Statement, WorksheetQuery
+from roe_magic.contract.models import QueryResult, QueryStatus, Statement, WorksheetQueryResponse
 from roe_magic.errors import ProtocolError
 
 ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
@@ -175,6 +175,6 @@ def test_a_query_may_have_no_task_yet() -> None:
     """query_task_status is null at first."""
     fields = {"created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z", "query": "SELECT 1"}
     nothing = dict.fromkeys(("finished_at", "query_task_id", "query_task_status", "error", "ai_summary"))
-    query = parse(WorksheetQuery, {"id": ID, **fields, **nothing})
+    query = parse(WorksheetQueryResponse, {"id": ID, **fields, **nothing})
     assert query.id == UUID(ID)
     assert query.query_task_status is None

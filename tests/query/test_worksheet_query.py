@@ -42,8 +42,8 @@ def sample(name: str) -> Any:
     return json.loads((WIRE / f"{name}.json").read_text("utf-8"))
 
 
-def submitted(sample_name: str = "submit-200", /, **fields: Any) -> models.WorksheetQuery:
-    return parse(models.WorksheetQuery, {**sample(sample_name), **fields})
+def submitted(sample_name: str = "submit-200", /, **fields: Any) -> models.WorksheetQueryResponse:
+    return parse(models.WorksheetQueryResponse, {**sample(sample_name), **fields})
 
 
 def status(word: str | None = "SUCCESS", **fields: Any) -> models.QueryStatus:

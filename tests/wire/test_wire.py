@@ -28,9 +28,9 @@ IN = "#/components/schemas/"
 # Sample -> the file and place of its schema, and the model that reads it.
 SAMPLES: dict[str, tuple[str, str, type[codec.Model]]] = {
     "submit-request": (DATABASE, f"{IN}WorksheetQueryCreateRequest", models.WorksheetQueryCreateRequest),
-    "submit-200": (DATABASE, f"{IN}WorksheetQuery", models.WorksheetQuery),
-    "submit-200-smallest": (DATABASE, f"{IN}WorksheetQuery", models.WorksheetQuery),
-    "submit-200-finished": (DATABASE, f"{IN}WorksheetQuery", models.WorksheetQuery),
+    "submit-200": (DATABASE, f"{IN}WorksheetQuery", models.WorksheetQueryResponse),
+    "submit-200-smallest": (DATABASE, f"{IN}WorksheetQuery", models.WorksheetQueryResponse),
+    "submit-200-finished": (DATABASE, f"{IN}WorksheetQuery", models.WorksheetQueryResponse),
     "status-200": (DATABASE, f"{IN}DatabaseQueryStatusResponse", models.QueryStatus),
     "status-200-smallest": (DATABASE, f"{IN}DatabaseQueryStatusResponse", models.QueryStatus),
     "status-200-failure": (DATABASE, f"{IN}DatabaseQueryStatusResponse", models.QueryStatus),
@@ -177,7 +177,7 @@ def test_the_published_example_of_the_submit_answer_is_refused_by_name() -> None
     slip = sample("submit-200-as-published")
     assert not is_valid("submit-200", slip)
     with pytest.raises(ProtocolError) as caught:
-        codec.parse(models.WorksheetQuery, slip)
+        codec.parse(models.WorksheetQueryResponse, slip)
     required = documents()[DATABASE]["components"]["schemas"]["WorksheetQuery"]["required"]
     assert {name for name in required if name in caught.value.message} == set(required)
 
@@ -185,7 +185,8 @@ def test_the_published_example_of_the_submit_answer_is_refused_by_name() -> None
 def test_the_models_name_every_property_of_the_schemas() -> None:
     """No property of a published schema ends among the unknown fields."""
     read = {
-        **{name: (DATABASE, name) for name in ("WorksheetQuery", "Worksheet", "OrganizationSlim", "UserInfo")},
+        **{name: (DATABASE, name) for name in ("Worksheet", "OrganizationSlim", "UserInfo")},
+        "WorksheetQueryResponse": (DATABASE, "WorksheetQuery"),
         "WorksheetQueryCreateRequest": (DATABASE, "WorksheetQueryCreateRequest"),
         "QueryStatus": (DATABASE, "DatabaseQueryStatusResponse"),
         "Table": (TABLES, "Table"),

@@ -50,9 +50,9 @@ def worksheet(row: schema.Worksheet) -> models.Worksheet:
     )
 
 
-def worksheet_query(row: schema.Query) -> models.WorksheetQuery:
+def worksheet_query(row: schema.Query) -> models.WorksheetQueryResponse:
     """Show a query of a worksheet."""
-    return models.WorksheetQuery(
+    return models.WorksheetQueryResponse(
         id=row.id,
         worksheet=worksheet(row.worksheet) if row.worksheet else None,
         organization=organization(row.organization),

@@ -37,7 +37,7 @@ def test_a_query_is_submitted_watched_and_read(api: Api) -> None:
         ASYNC, json={"query": "SELECT number AS n FROM numbers(3)", "organization_id": api.organization_id}
     )
     assert sent.status_code == 200
-    query = codec.parse(models.WorksheetQuery, sent.json())
+    query = codec.parse(models.WorksheetQueryResponse, sent.json())
     assert (query.query, query.error, query.ai_summary) == ("SELECT number AS n FROM numbers(3)", None, None)
     assert query.query_task_status in {"PENDING", "STARTED"}
     assert uuid.UUID(query.query_task_id or "")
