@@ -39,12 +39,11 @@ OWNERS = {
     "anywidget": {"panel.widget"},
     "ipywidgets": {"panel.widget"},
     "keyring": {"profiles"},
-    "sqlglot": {"statements"},
     "platformdirs": {"profiles", "service.serve"},
 }
 # What is imported in functions only, so that nothing pays for it before it is used.
-LATE = {"pandas", "polars", "sqlglot", "keyring", "platformdirs", "requests"}
-HEAVY = {"IPython", "ipywidgets", "anywidget", "pandas", "pyarrow", "requests", "numpy", "msgspec", "sqlglot", "polars"}
+LATE = {"pandas", "polars", "keyring", "platformdirs", "requests"}
+HEAVY = {"IPython", "ipywidgets", "anywidget", "pandas", "pyarrow", "requests", "numpy", "msgspec", "polars"}
 
 
 def modules() -> dict[str, Path]:
