@@ -1,4 +1,9 @@
-"""What the Tab key offers on `%roe` lines and in `%%roe` cells; it never asks the server."""
+"""What the Tab key offers on ``%roe`` lines and in ``%%roe`` cells.
+
+IPython calls ``roe_matcher`` at each Tab with the cell's text and the cursor. ``complete`` finds out what the cursor is
+in: the SQL, the flags of a header, or the arguments of a command. All that it offers is in memory or on the local disk:
+it never sends a request.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
@@ -15,190 +20,198 @@ from roe_magic.config import profiles
 from roe_magic.errors import ConfigError
 from roe_magic.formatting import clean
 from roe_magic.magic import arguments, commands
-from roe_magic.magic.catalogue import Catalogue, Found, Offer, in_sql, starting
+from roe_magic.magic.catalogue import CompletionItem, Completions
 from roe_magic.query.worksheet_query import WorksheetQuery
 
+if TYPE_CHECKING:
+    from roe_magic.magic.context import MagicContext
+
 IDENTIFIER = "roe_magic.magic.completion"
-_LINE = re.compile(r"\s*(?:[^=%#'\"]*=\s*)?%roe\s+")
-_CELL = re.compile(r"%%roe\s+")
-_ASSIGNED = re.compile(r"(--?[A-Za-z][\w-]*)=(\S*)\Z")
-
-
-class Magic(Protocol):
-    """What completion uses of the magic."""
-
-    catalogue: Catalogue
-
-    @property
-    def parser(self) -> Any:
-        """The parser of the flags."""
-        ...
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """The user's variables."""
-        ...
+_LINE_MAGIC = re.compile(r"\s*(?:[^=%#'\"]*=\s*)?%roe\s+")
+_CELL_MAGIC = re.compile(r"%%roe\s+")
+_FLAG_WITH_VALUE = re.compile(r"(--?[A-Za-z][\w-]*)=(\S*)\Z")
 
 
 def register(shell: Any) -> None:
-    """Let a shell's Tab key ask here before it asks anyone else."""
+    """Add the matcher to a shell, with a higher priority than IPython's own ones."""
     magic = shell.magics_manager.registry["RoeMagic"]
 
     def roe_matcher(context: CompletionContext) -> dict[str, Any]:
-        return _result(find(magic, context.full_text, context.cursor_line, context.cursor_position), context.limit)
+        completions = complete(magic, context.full_text, context.cursor_line, context.cursor_position)
+        return _matcher_result(completions, context.limit)
 
     shell.Completer.custom_matchers.append(context_matcher(identifier=IDENTIFIER, priority=100)(roe_matcher))
 
 
 def unregister(shell: Any) -> None:
-    """Take that away again."""
+    """Remove the matcher from a shell."""
     matchers = shell.Completer.custom_matchers
     matchers[:] = [matcher for matcher in matchers if getattr(matcher, "matcher_identifier", None) != IDENTIFIER]
 
 
-def _result(found: Found | None, limit: int | None) -> dict[str, Any]:
-    if found is None:
+def _matcher_result(completions: Completions | None, limit: int | None) -> dict[str, Any]:
+    """Return the completions in the form that IPython expects of a matcher."""
+    if completions is None:
         return {"completions": []}
-    # IPython silences the other matchers only for one that offers something: what is typed already, if need be.
-    offers = found.offers[:limit] or [Offer(found.typed, "text")]
-    listed = [SimpleCompletion(text, type=clean(kind, limit=60)) for text, kind in offers]
-    return {"completions": listed, "matched_fragment": found.typed, "suppress": True, "ordered": True}
+    # IPython suppresses the other matchers only for one with a result, so without one the typed text is the result.
+    items = completions.items[:limit] or [CompletionItem(completions.typed, "text")]
+    listed = [SimpleCompletion(item.text, type=clean(item.kind, limit=60)) for item in items]
+    return {"completions": listed, "matched_fragment": completions.typed, "suppress": True, "ordered": True}
 
 
-def find(magic: Magic, text: str, row: int, column: int) -> Found | None:
-    """Find what may stand at the cursor; None where the magic has no say.
+def complete(magic: MagicContext, text: str, row: int, column: int) -> Completions | None:
+    """Return what fits at the cursor of a cell, or None where the cursor is in Python or another magic.
 
     Parameters
     ----------
-    magic : Magic
+    magic : MagicContext
     text : str
         The whole cell.
     row, column : int
-        Where the cursor is, from 0.
+        The position of the cursor, counted from 0.
     """
     lines = text.split("\n")
-    before, first = lines[row][:column], _header_row(lines)
-    if first is not None and row > first:
-        above = "\n".join([*lines[first + 1 : row], before])
-        return in_sql(magic.catalogue, above, "\n".join(lines[first + 1 :]))
-    match = (_LINE if first is None else _CELL).match(before)
+    line, header = lines[row], _header_row(lines)
+    if header is not None and row > header:
+        before = "\n".join([*lines[header + 1 : row], line[:column]])
+        return _complete_sql(magic, "\n".join(lines[header + 1 :]), len(before))
+    match = (_LINE_MAGIC if header is None else _CELL_MAGIC).match(line[:column])
     if match is None:
         return None
-    words = before[match.end() :]
-    return _on_line(magic, words, lines[row][match.end() :]) if first is None else _in_header(magic, words)
+    before = line[match.end() : column]
+    return _complete_line(magic, before, line[column:]) if header is None else _complete_flags(magic, before)
 
 
 def _header_row(lines: list[str]) -> int | None:
-    """Find the ``%%roe`` line of a cell, perhaps behind other cell magics (``%%time``)."""
-    for number, line in enumerate(lines):
-        if _CELL.match(line + " "):
-            return number
+    """Return the row of a cell's ``%%roe`` line; other cell magics (``%%time``) may stand above it."""
+    for row, line in enumerate(lines):
+        if _CELL_MAGIC.match(line + " "):
+            return row
         if line.strip() and not line.startswith("%%"):
             return None
     return None
 
 
-def _on_line(magic: Magic, before: str, whole: str) -> Found:
-    """Complete ``%roe``'s line: a command and its words, or flags and the SQL behind them."""
-    done, typed = _parted(before)
+def _complete_line(magic: MagicContext, before: str, after: str) -> Completions:
+    """Complete what follows ``%roe``: a command and its arguments, or flags and SQL."""
+    done, typed = _split_last_word(before)
     words = done.split()
     if words and words[0].lower() in commands.COMMANDS:
-        return Found(typed, list(starting(typed, _words_of(magic, words[0].lower(), words[1:], typed))))
+        return _matching(_arguments(magic, words[0].lower(), words[1:], typed), typed)
     _, sql = arguments.split_line(magic.parser, done)
-    if not sql and (typed.startswith("-") or _waiting(magic, done)):
-        return _in_header(magic, before)
-    found = in_sql(magic.catalogue, sql + typed, whole)
-    if words or found.typed != typed:
-        return found
-    first = [*starting(typed, _commands()), *starting(typed, _flags(magic))]
-    return Found(typed, [*first, *found.offers] if typed else first)
+    if not sql and (typed.startswith("-") or _expects_value(magic, done)):
+        return _complete_flags(magic, before)
+    completions = _complete_sql(magic, sql + typed + after, len(sql + typed))
+    if words or completions.typed != typed:
+        return completions
+    first = _matching([*_commands(), *_flags(magic)], typed)
+    # With nothing typed, commands and flags alone: all names of the server would bury them.
+    return Completions(typed, [*first.items, *completions.items]) if typed else first
 
 
-def _in_header(magic: Magic, before: str) -> Found:
-    """Complete flags and what they are set to."""
-    if match := _ASSIGNED.search(before):
-        return Found(match[2], list(starting(match[2], _values(magic, match[1]))))
-    done, typed = _parted(before)
-    offers = _values(magic, done.split()[-1]) if _waiting(magic, done) else _flags(magic)
-    return Found(typed, list(starting(typed, offers)))
+def _complete_sql(magic: MagicContext, sql: str, cursor: int) -> Completions:
+    # Imported at the first Tab in SQL: the tokenizer's regular expressions would make %load_ext slower.
+    from roe_magic.magic.sql_completion import complete_sql
+
+    return complete_sql(magic.catalogue, sql, cursor)
 
 
-def _parted(before: str) -> tuple[str, str]:
-    """Part what stands before the cursor from the word that it ends in."""
+def _complete_flags(magic: MagicContext, before: str) -> Completions:
+    """Complete flags and their values."""
+    if match := _FLAG_WITH_VALUE.search(before):
+        return _matching(_values(magic, match[1]), match[2])
+    done, typed = _split_last_word(before)
+    return _matching(_values(magic, done.split()[-1]) if _expects_value(magic, done) else _flags(magic), typed)
+
+
+def _matching(items: Iterable[CompletionItem], typed: str) -> Completions:
+    """Return the items whose text begins like the typed one; case, and quotes at the beginning, make no difference."""
+    prefix = typed.lower().lstrip("'\"")
+    return Completions(typed, [item for item in items if item.text.lower().lstrip("'").startswith(prefix)])
+
+
+def _split_last_word(before: str) -> tuple[str, str]:
+    """Split a text into what is done and the word at its end, which may be empty."""
     typed = re.split(r"\s", before)[-1]
     return before.removesuffix(typed), typed
 
 
-def _options(magic: Magic) -> dict[str, Any]:
+def _options(magic: MagicContext) -> dict[str, Any]:
     return {name: action for action in magic.parser._actions for name in action.option_strings}  # noqa: SLF001  # argparse has no public list
 
 
-def _flags(magic: Magic) -> list[Offer]:
-    """List the flags, those that say what they are first."""
-    flags = [Offer(name, action.help) for name, action in _options(magic).items()]
-    return sorted(flags, key=lambda offer: not offer.text.startswith("--"))
+def _flags(magic: MagicContext) -> list[CompletionItem]:
+    """Return the flags, the long ones first: their names explain themselves."""
+    flags = [CompletionItem(name, action.help) for name, action in _options(magic).items()]
+    return sorted(flags, key=lambda flag: not flag.text.startswith("--"))
 
 
-def _waiting(magic: Magic, done: str) -> bool:
-    """Whether the last word is a flag that still waits for its value."""
+def _expects_value(magic: MagicContext, done: str) -> bool:
+    """Whether the last word is a flag whose value comes next."""
     action = _options(magic).get((done.split() or [""])[-1])
     return action is not None and action.nargs != 0
 
 
-def _values(magic: Magic, flag: str) -> Iterable[Offer]:
+def _values(magic: MagicContext, flag: str) -> list[CompletionItem]:
     if flag in {"-s", "--section"}:
         return _profiles()
     return _worksheets(magic) if flag == "--worksheet" else []
 
 
-def _commands() -> Iterator[Offer]:
-    return (Offer(name, (command.__doc__ or "").partition("\n")[0]) for name, command in commands.COMMANDS.items())
+def _commands() -> Iterator[CompletionItem]:
+    for name, command in commands.COMMANDS.items():
+        yield CompletionItem(name, (command.__doc__ or "").partition("\n")[0])
 
 
-def _words_of(magic: Magic, command: str, words: list[str], typed: str) -> Iterable[Offer]:
-    """List what may follow a command and the words behind it."""
+def _arguments(magic: MagicContext, command: str, words: list[str], typed: str) -> Iterable[CompletionItem]:
+    """Return what may follow a command and the words behind it."""
     if command == "connect":
-        return [Offer("local", "a service on this machine"), *_profiles(), Offer("--memory", "keep nothing on disk")]
+        local, memory = ("local", "a service on this machine"), ("--memory", "keep nothing on disk")
+        return [CompletionItem(*local), *_profiles(), CompletionItem(*memory)]
     if command == "worksheets":
         return _worksheets(magic)
     if command in {"status", "result"}:
         return _variables(magic, lambda value: isinstance(value, WorksheetQuery))
-    return _words_of_upload(magic, words, typed) if command == "upload" else []
+    return _upload_arguments(magic, words, typed) if command == "upload" else []
 
 
-def _words_of_upload(magic: Magic, words: list[str], typed: str) -> Iterable[Offer]:
-    named = sum(not word.startswith("-") for word in words)
-    if named == 0:
-        return [Offer(name, "table") for name in magic.catalogue.tables]
-    if named == 1:
-        # As the upload itself looks at them; at the type, for an object may do anything when it is asked.
+def _upload_arguments(magic: MagicContext, words: list[str], typed: str) -> Iterable[CompletionItem]:
+    """Return tables for the first argument of ``%roe upload``, DataFrames and files for the second, then its flags."""
+    position = sum(not word.startswith("-") for word in words)
+    if position == 0:
+        return [CompletionItem(name, "table") for name in magic.catalogue.tables]
+    if position == 1:
+        # The check is the one of the upload itself, on the type: reading an attribute of an object may run anything.
         frames = _variables(magic, lambda value: hasattr(type(value), "to_csv") or hasattr(type(value), "write_csv"))
         return [*frames, *_files(typed)]
-    return [Offer("--replace", "put it in the place of a table of that name"), Offer("--if-missing", "keep that table")]
+    replace, keep = "replace a table of that name", "keep a table of that name as it is"
+    return [CompletionItem("--replace", replace), CompletionItem("--if-missing", keep)]
 
 
-def _files(typed: str) -> Iterator[Offer]:
-    """List what is in the folder that the typed path leads to, hidden files only where they are asked for."""
+def _files(typed: str) -> Iterator[CompletionItem]:
+    """Yield the files and folders in the folder of the typed path; hidden ones only after a typed dot."""
     folder = typed[: typed.rfind("/") + 1].lstrip("'")
     with contextlib.suppress(OSError, RuntimeError):
         for path in sorted(Path(folder or ".").expanduser().iterdir()):
             if path.name[0] != "." or typed[len(folder) :].startswith("."):
                 name = path.name + ("/" if path.is_dir() else "")
-                yield Offer(shlex.quote(folder + name) if " " in name else folder + name, "path")
+                yield CompletionItem(shlex.quote(folder + name) if " " in name else folder + name, "path")
 
 
-def _profiles() -> list[Offer]:
-    # A file that cannot be read is told of by the command.
+def _profiles() -> list[CompletionItem]:
+    # The command itself reports a file that cannot be read.
     with contextlib.suppress(ConfigError, OSError):
-        return [Offer(shlex.quote(name), "profile") for name in profiles.read_profiles()]
+        return [CompletionItem(shlex.quote(name), "profile") for name in profiles.read_profiles()]
     return []
 
 
-def _worksheets(magic: Magic) -> list[Offer]:
-    return [Offer(shlex.quote(name), "worksheet") for name in magic.catalogue.worksheets if name.isprintable()]
+def _worksheets(magic: MagicContext) -> list[CompletionItem]:
+    names = (name for name in magic.catalogue.worksheets if name.isprintable())
+    return [CompletionItem(shlex.quote(name), "worksheet") for name in names]
 
 
-def _variables(magic: Magic, wanted: Callable[[Any], bool]) -> list[Offer]:
-    """List the user's variables of a kind; IPython's own, such as ``_12``, are left out."""
-    mine = ((name, value) for name, value in list(magic.variables.items()) if name == "_roe" or name[0] != "_")
-    return [Offer(name, type(value).__name__) for name, value in mine if wanted(value)]
+def _variables(magic: MagicContext, is_wanted: Callable[[Any], bool]) -> list[CompletionItem]:
+    """Return the user's variables whose values are wanted; those of IPython itself, such as ``_12``, are left out."""
+    # A copy, for a thread of the user's may assign a variable meanwhile.
+    variables = [(name, value) for name, value in list(magic.variables.items()) if name == "_roe" or name[0] != "_"]
+    return [CompletionItem(name, type(value).__name__) for name, value in variables if is_wanted(value)]

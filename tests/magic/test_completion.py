@@ -1,4 +1,4 @@
-"""The Tab key on `%roe` lines and in `%%roe` cells: in a shell, and in a real kernel."""
+"""What the Tab key offers on `%roe` lines and in `%%roe` cells, in a shell and in a real kernel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROFILES = "[work]\nbase_url = https://api.roe-ai.com\n[with space]\nbase_url = 
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
-    """Give a shell that knows no server, in a folder with a few files."""
+    """A shell without a server, in a folder with a few files."""
     (tmp_path / "config.ini").write_text(PROFILES)
     (tmp_path / "flights.csv").touch()
     (tmp_path / "my planes.csv").touch()
@@ -28,18 +28,19 @@ def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "folder" / "inner.csv.gz").touch()
     (tmp_path / ".hidden.csv").touch()
     monkeypatch.chdir(tmp_path)
-    with new_shell(monkeypatch, {}, tmp_path) as made:
-        yield made
+    with new_shell(monkeypatch, {}, tmp_path) as shell:
+        yield shell
 
 
 @pytest.fixture
 def connected(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
-    with new_shell(monkeypatch, service.env, tmp_path) as made:
-        made.variables["rows"] = pd.DataFrame({"n": [1], "some_text": ["a"]})
-        assert made.run("%roe upload tabbed rows --replace").error is None
-        wait_for(lambda: "tabbed" in made.magic.catalogue.tables and made.magic.catalogue.worksheets)
-        yield made
-        made.magic.client().delete("tabbed")
+    """A shell whose server has a table ``tabbed`` and a worksheet, both known to the Tab key."""
+    with new_shell(monkeypatch, service.env, tmp_path) as shell:
+        shell.variables["rows"] = pd.DataFrame({"n": [1], "some_text": ["a"]})
+        assert shell.run("%roe upload tabbed rows --replace").error is None
+        wait_for(lambda: "tabbed" in shell.magic.catalogue.tables and shell.magic.catalogue.worksheets)
+        yield shell
+        shell.magic.client().delete("tabbed")
 
 
 def completions(shell: Shell, text: str) -> list[Completion]:
@@ -51,6 +52,10 @@ def completions(shell: Shell, text: str) -> list[Completion]:
 
 def offered(shell: Shell, text: str) -> list[str]:
     return [completion.text for completion in completions(shell, text)]
+
+
+def types(shell: Shell, text: str) -> list[str]:
+    return [completion.type for completion in completions(shell, text)]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def offered(shell: Shell, text: str) -> list[str]:
         ("%roe upload t x --|", ["--replace", "--if-missing"]),
     ],
 )
-def test_what_may_stand_at_the_cursor_is_offered(shell: Shell, text: str, texts: list[str]) -> None:
+def test_what_fits_at_the_cursor_is_offered(shell: Shell, text: str, texts: list[str]) -> None:
     """Flags, commands, profiles, files and keywords, each in its place and nothing else."""
     assert offered(shell, text) == texts
 
@@ -100,16 +105,14 @@ def test_a_cells_header_has_flags_and_no_commands(shell: Shell) -> None:
 
 
 def test_a_flag_and_a_command_say_what_they_do(shell: Shell) -> None:
-    """The help of a flag, the sentence of a command, and the kind of anything else stand beside it."""
-    assert [found.type for found in completions(shell, "%roe --ti|")] == [
-        "Stop waiting after SEC seconds; the query goes on."
-    ]
-    assert [found.type for found in completions(shell, "%roe tabl|")] == ["List the organisation's tables."]
-    assert [found.type for found in completions(shell, "%roe -s wo|")] == ["profile"]
+    """Beside an item stands the help of a flag, the docstring of a command, or the kind of anything else."""
+    assert types(shell, "%roe --ti|") == ["Stop waiting after SEC seconds; the query goes on."]
+    assert types(shell, "%roe tabl|") == ["List the organisation's tables."]
+    assert types(shell, "%roe -s wo|") == ["profile"]
 
 
-def test_an_offer_replaces_what_is_typed(shell: Shell) -> None:
-    """From the beginning of the word to the cursor; behind `=` only the value."""
+def test_a_completion_replaces_what_is_typed(shell: Shell) -> None:
+    """It replaces the word from its beginning to the cursor; after `=` only the value."""
     (flag,) = completions(shell, "x = %roe --ti|")
     assert (flag.start, flag.end) == (9, 13)
     (value,) = completions(shell, "%%roe --section=wo|")
@@ -126,7 +129,7 @@ def test_an_offer_replaces_what_is_typed(shell: Shell) -> None:
     ],
 )
 def test_python_is_not_offered_where_nothing_fits(shell: Shell, text: str, typed: str) -> None:
-    """Where the magic knows nothing, what is typed stays as it is: no Python names."""
+    """Where the magic offers nothing, what is typed stays as it is, and no Python name is offered."""
     assert offered(shell, text) == [typed]
 
 
@@ -134,12 +137,12 @@ def test_python_is_not_offered_where_nothing_fits(shell: Shell, text: str, typed
     "text", ["import o|", "x = pri|", "%%bash\necho --ti|", "%%rox\nSEL|", "%roe_|", "'%roe' --ti|"]
 )
 def test_other_cells_are_left_to_others(shell: Shell, text: str) -> None:
-    """Outside of the magic there is nothing of ours."""
+    """Outside of the magic no flag and no keyword is offered."""
     assert not {"--timeout", "SELECT"} & set(offered(shell, text))
 
 
 def test_dataframes_and_queries_are_offered_by_name(connected: Shell) -> None:
-    """A DataFrame to upload, and a query to come back to."""
+    """Variables with DataFrames can be uploaded; variables with queries can be looked at again."""
     connected.roe("my_query", "SELECT 1")
     connected.variables["my_number"] = 1
     assert offered(connected, "%roe upload t row|") == ["rows"]
@@ -147,7 +150,7 @@ def test_dataframes_and_queries_are_offered_by_name(connected: Shell) -> None:
     assert offered(connected, "%roe result my|") == ["my_query"]
 
 
-def test_an_object_is_not_asked_what_it_is(shell: Shell) -> None:
+def test_no_attribute_of_a_variable_is_read(shell: Shell) -> None:
     """Looking for DataFrames runs no code of a variable."""
 
     class Trap:
@@ -168,8 +171,8 @@ def test_names_of_the_server_are_known_after_a_command(connected: Shell) -> None
     assert [text.strip("'") for text in offered(connected, f"%%roe --worksheet {name[:2]}|\nSELECT 1")] == [name]
 
 
-def test_a_new_table_is_known_after_the_query_that_made_it(connected: Shell) -> None:
-    """CREATE and DROP let the names be looked up."""
+def test_a_new_table_is_known_after_the_query_that_creates_it(connected: Shell) -> None:
+    """After CREATE and DROP the names are refreshed."""
     connected.roe("--use-admin", "CREATE TABLE tabbed_too (n UInt8) ORDER BY n")
     wait_for(lambda: offered(connected, "%%roe\nSELECT * FROM tabbed_|") == ["tabbed_too"])
     connected.roe("--use-admin", "DROP TABLE tabbed_too")
@@ -177,22 +180,22 @@ def test_a_new_table_is_known_after_the_query_that_made_it(connected: Shell) -> 
 
 
 def test_the_first_query_fills_the_names(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One that fails does too: the next thing is to look for the right name."""
-    with new_shell(monkeypatch, service.env, tmp_path) as made:
-        made.roe("", "SELECT * FROM no_such_table")
-        wait_for(lambda: made.magic.catalogue.worksheets)
+    """One that fails does too: its user then looks for the right name."""
+    with new_shell(monkeypatch, service.env, tmp_path) as shell:
+        shell.roe("", "SELECT * FROM no_such_table")
+        wait_for(lambda: shell.magic.catalogue.worksheets)
 
 
-def test_a_dry_run_asks_nothing(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What sends nothing lets nothing be asked behind the scenes."""
-    with new_shell(monkeypatch, service.env, tmp_path) as made:
-        made.roe("--dry-run", "SELECT 1")
-        assert made.magic.catalogue._thread is None
-        assert made.magic.catalogue._client is None
+def test_a_dry_run_refreshes_nothing(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cell that sends no query starts no request for names either."""
+    with new_shell(monkeypatch, service.env, tmp_path) as shell:
+        shell.roe("--dry-run", "SELECT 1")
+        assert shell.magic.catalogue._thread is None
+        assert shell.magic.catalogue._client is None
 
 
-def test_unloading_takes_it_away(shell: Shell) -> None:
-    """After %unload_ext and %load_ext there is one matcher of ours, after %unload_ext none."""
+def test_unloading_removes_the_matcher(shell: Shell) -> None:
+    """After %unload_ext and %load_ext there is one matcher, after %unload_ext none."""
     before = len(shell.ipython.Completer.custom_matchers)
     shell.run("%reload_ext roe_magic")
     assert len(shell.ipython.Completer.custom_matchers) == before
@@ -204,10 +207,10 @@ def test_unloading_takes_it_away(shell: Shell) -> None:
 
 @pytest.fixture(scope="module")
 def kernel(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
     config = tmp_path_factory.mktemp("config") / "config.ini"
     config.write_text(PROFILES)
-    environment = {**kept, **service.env, "ROE_CONFIG_FILE": str(config), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment = {**inherited, **service.env, "ROE_CONFIG_FILE": str(config), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     with running_kernel(environment) as kernel:
         kernel.run("%load_ext roe_magic\nimport pandas as pd")
         yield kernel
@@ -215,7 +218,7 @@ def kernel(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 class TestInAKernel:
     def reply(self, kernel: Kernel, text: str) -> dict[str, object]:
-        """Ask a ``complete_request`` for the ``|``; gives the reply's content."""
+        """Send a ``complete_request`` for the ``|``, and return the content of its reply."""
         code = text.replace("|", "", 1)
         message = kernel.client.complete(code, text.index("|"), reply=True, timeout=PATIENCE)
         return dict(message["content"])
@@ -231,12 +234,12 @@ class TestInAKernel:
         ],
     )
     def test_a_complete_request_is_answered(self, kernel: Kernel, text: str, matches: list[str], start: int) -> None:
-        """A front end gets what fits, and where it goes, and nothing of Python."""
+        """A front end gets what fits and which part it replaces, and nothing of Python."""
         reply = self.reply(kernel, text)
         assert (reply["matches"], reply["cursor_start"], reply["cursor_end"]) == (matches, start, text.index("|"))
 
     def test_a_table_that_was_uploaded_is_offered_with_its_columns(self, kernel: Kernel) -> None:
-        """After an upload the table and its columns are there, with their types for the front end."""
+        """After an upload the table and its columns are offered, with their types for the front end."""
         kernel.run("rows = pd.DataFrame({'number_of_legs': [4]})\n%roe upload kernel_tabbed rows --replace")
         wait_for(lambda: self.reply(kernel, "%%roe\nSELECT * FROM kernel_|")["matches"] == ["kernel_tabbed"])
         reply = self.reply(kernel, "%%roe\nSELECT k.number_| FROM kernel_tabbed AS k")
