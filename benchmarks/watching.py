@@ -16,7 +16,7 @@ from benchmarks.kernels import running
 from benchmarks.setting import Setting
 from benchmarks.table import Measured, Row
 from roe_magic import RoeClient, RunningQuery
-from roe_magic.client.messages import Call, Reply
+from roe_magic.client.messages import Request, Response
 from roe_magic.config.secret import Secret
 from roe_magic.config.settings import Settings
 
@@ -128,15 +128,15 @@ def _ours(api: PublishedApi) -> None:
     client = RoeClient(settings, transport=api)  # type: ignore[arg-type]  # it answers what a Transport would
     running_query = RunningQuery(client, "SELECT 1", clock=api.clock, pause=api.clock.sleep)
     running_query.run()
-    if running_query.story.error:
-        raise running_query.story.error
+    if running_query.state.error:
+        raise running_query.state.error
 
 
 def _fixed(api: PublishedApi, seconds: float) -> None:
-    api.send(Call(method="POST", path="/async/"))
-    while api.send(Call(method="GET", path="/status/")).json()["status"] != "SUCCESS":
+    api.send(Request(method="POST", path="/async/"))
+    while api.send(Request(method="GET", path="/status/")).json()["status"] != "SUCCESS":
         api.clock.sleep(seconds)
-    api.send(Call(method="GET", path="/result/"))
+    api.send(Request(method="GET", path="/result/"))
 
 
 @dataclass
@@ -173,32 +173,32 @@ class PublishedApi:
     def __post_init__(self) -> None:
         self.id, self.created = str(uuid4()), datetime(2024, 1, 1, tzinfo=timezone.utc)
 
-    def send(self, call: Call) -> Reply:
+    def send(self, request: Request) -> Response:
         """Answer one request."""
         self.requests += 1
         self.clock.sleep(_ROUND_TRIP / 2)
         self.begun = self.begun or self.clock.time
-        headers = {"Content-Type": "application/json"} | self._waited(call)
-        body = self._body(call)
+        headers = {"Content-Type": "application/json"} | self._waited(request)
+        body = self._body(request)
         self.clock.sleep(_ROUND_TRIP / 2)
-        return Reply(200, headers, iter([msgspec.json.encode(body)]), lambda: None)
+        return Response(200, headers, iter([msgspec.json.encode(body)]), lambda: None)
 
-    def _waited(self, call: Call) -> dict[str, str]:
+    def _waited(self, request: Request) -> dict[str, str]:
         # Its first preference alone is honoured: the wait.
-        preference = call.headers.get("Prefer", "").partition(",")[0]
+        preference = request.headers.get("Prefer", "").partition(",")[0]
         if not (self.long_poll and preference):
             return {}
         left = self.begun + self.length - self.clock.time
         self.clock.sleep(max(0.0, min(float(preference.partition("=")[2]), left)))
         return {"Preference-Applied": preference}
 
-    def _body(self, call: Call) -> dict[str, Any]:
+    def _body(self, request: Request) -> dict[str, Any]:
         over = self.clock.time >= self.begun + self.length
         state = "SUCCESS" if over else "STARTED"
         ended = (self.created + timedelta(seconds=self.length)).isoformat() if over else None
         times = {"created_at": self.created.isoformat(), "finished_at": ended, "error": None}
-        if call.path.endswith("/async/"):
+        if request.path.endswith("/async/"):
             about = {"updated_at": times["created_at"], "query_task_id": None, "query_task_status": state}
             return {"id": self.id, "query": "SELECT 1", "ai_summary": None, **about, **times}
         about = {"worksheet_query_id": self.id, "status": state}
-        return {**about, "results": [], "error": None} if call.path.endswith("/result/") else {**about, **times}
+        return {**about, "results": [], "error": None} if request.path.endswith("/result/") else {**about, **times}

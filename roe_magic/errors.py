@@ -9,9 +9,11 @@
     ├── ServiceError             the local service did not start or has gone
     ├── TransportError           no complete answer came back
     │   ├── ConnectFailed            nothing was sent
+    │   │   └── CertificateRefused       the server's certificate is not trusted
     │   ├── DeadlineExceeded         the request's total time is over
     │   └── SubmitUncertain          a query was sent and may or may not be running
     ├── ProtocolError            the answer is not what the contract says
+    │   └── ResultNotReady           SUCCESS, but the rows are not there yet
     ├── RoeAPIException          the server answered with an error status
     │   ├── BadRequestError          400, 422
     │   ├── AuthenticationError      401
@@ -108,6 +110,10 @@ class ConnectFailed(TransportError):
     """No connection could be made, so nothing was sent."""
 
 
+class CertificateRefused(ConnectFailed):
+    """The server's certificate is not trusted; a retry would not change that."""
+
+
 class DeadlineExceeded(TransportError):
     """The total time of one HTTP request is over."""
 
@@ -118,6 +124,10 @@ class SubmitUncertain(TransportError):
 
 class ProtocolError(RoeError):
     """The server answered something that the contract does not permit."""
+
+
+class ResultNotReady(ProtocolError):
+    """The query has succeeded, but the server does not give its rows yet."""
 
 
 class RoeAPIException(RoeError):

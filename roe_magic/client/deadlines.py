@@ -90,5 +90,5 @@ class _HTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
-# What a pool manager of urllib3 makes its pools of.
-POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+# The pool class of each scheme, for a pool manager of urllib3.
+POOL_CLASSES = {"http": _HTTPPool, "https": _HTTPSPool}

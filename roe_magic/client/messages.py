@@ -1,4 +1,4 @@
-"""A request before it is sent and an answer before it is read: what the client and the transport say to each other."""
+"""Request and Response: what the client hands to the transport, and what it gets back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,47 @@ from typing import Any
 from roe_magic.client.response_errors import decode_json
 from roe_magic.errors import ProtocolError
 
-# An answer that is not a download is small; more than this is a mistake or an attack (a compressed bomb, say).
-LARGEST_ANSWER = 64 << 20
+# A body that is read whole is small; a larger one is a mistake or an attack (a compressed bomb, say).
+MAX_BODY_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One HTTP request, without the server's address and the API key.
+
+    Attributes
+    ----------
+    method, path : str
+    params : mapping
+        The query string; a value of None is left out.
+    json : object
+        A body to send as JSON.
+    form, files : mapping, optional
+        A multipart body.
+    headers : mapping
+    extra_time : float
+        Seconds added to the usual deadline, where the server was asked to hold its response back.
+    stream : bool
+        Whether the caller reads the body while it arrives; otherwise it is read whole, within the retries.
+    query_id : str, optional
+        The query that errors are about.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str | None] = field(default_factory=dict)
+    json: Any = None
+    form: Mapping[str, str] | None = None
+    files: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra_time: float = 0.0
+    stream: bool = False
+    query_id: str | None = None
 
 
 @dataclass(frozen=True)
-class Reply:
-    """The head of an answer, with its body still to be read once."""
+class Response:
+    """An HTTP response: status and headers, and a body that can be read once."""
 
     status: int
     headers: Mapping[str, str]
@@ -28,34 +62,16 @@ class Reply:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def read(self) -> bytes:
-        """Read the whole body, up to 64 MB."""
-        parts, size = [], 0
+        """Return the whole body; raise ProtocolError where it is larger than 64 MB."""
+        chunks, size = [], 0
         for chunk in self.chunks:
-            parts.append(chunk)
+            chunks.append(chunk)
             size += len(chunk)
-            if size > LARGEST_ANSWER:
+            if size > MAX_BODY_BYTES:
                 self.close()
-                raise ProtocolError(f"The server's answer is larger than {LARGEST_ANSWER >> 20} MB; it was not read.")
-        return b"".join(parts)
+                raise ProtocolError(f"The server's answer is larger than {MAX_BODY_BYTES >> 20} MB; it was not read.")
+        return b"".join(chunks)
 
     def json(self) -> Any:
-        """Read the whole body as JSON."""
+        """Return the whole body, decoded from JSON."""
         return decode_json(self.read(), self.content_type)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One request, before it is sent."""
-
-    method: str
-    path: str
-    params: Mapping[str, str | None] = field(default_factory=dict)
-    json: Any = None
-    form: Mapping[str, str] | None = None
-    files: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    # Seconds on top of the usual deadline, for an answer that the server was asked to delay.
-    extra_time: float = 0.0
-    # Whether the caller reads the body piece by piece; else it is read, and repeated, as a whole.
-    stream: bool = False
-    query_id: str | None = None

@@ -1,4 +1,8 @@
-"""Reading the bodies of answers: JSON as it really comes, and error bodies in every shape as one sentence."""
+"""Response bodies decoded from JSON, and error statuses as exceptions with one readable message.
+
+An error body may have any of the shapes that Django REST framework and proxies send: ``{message}``, ``{detail}``,
+``{error}``, ``{field: [messages]}``, a list of messages, or a web page.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import msgspec
 from roe_magic import errors
 from roe_magic.errors import ProtocolError, RoeAPIException
 
-_LONGEST_MESSAGE = 2000
+_MESSAGE_LIMIT = 2000
 _BY_STATUS: Mapping[int, type[RoeAPIException]] = {
     400: errors.BadRequestError,
     401: errors.AuthenticationError,
@@ -23,6 +27,16 @@ _BY_STATUS: Mapping[int, type[RoeAPIException]] = {
     422: errors.BadRequestError,
     429: errors.RateLimitError,
 }
+_TITLES = {
+    400: "Bad request",
+    401: "Authentication",
+    402: "Payment required",
+    403: "Forbidden",
+    404: "Not found",
+    409: "Conflict",
+    422: "Bad request",
+    429: "Too many requests",
+}
 _HINTS = {
     402: "Ask your organisation's admin about credits.",
     413: "Send less at once.",
@@ -31,12 +45,12 @@ _HINTS = {
 
 
 def decode_json(body: bytes, content_type: str = "application/json") -> Any:
-    """Decode a JSON body.
+    """Return a decoded JSON body.
 
     Raises
     ------
     ProtocolError
-        It is not JSON; the message begins with what it is.
+        It is not JSON; the message says what it is.
     """
     text = body.removeprefix(b"\xef\xbb\xbf")
     try:
@@ -44,30 +58,30 @@ def decode_json(body: bytes, content_type: str = "application/json") -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        # NaN, Infinity and lone surrogates, which only this decoder reads.
+        # The standard library alone reads NaN, Infinity and lone surrogates.
         return json.loads(text)
     except RecursionError:
         raise ProtocolError("The server's answer is JSON nested too deep to be read.") from None
     except (ValueError, UnicodeDecodeError):
         raise ProtocolError(
-            f"The server answered {_what(content_type)} where JSON was expected: {_snippet(body)}",
+            f"The server answered {_media_type_in_words(content_type)} where JSON was expected: {_snippet(body)}",
             hint="Check ROE_BASE_URL: is this address Roe's API?",
         ) from None
 
 
-def error_of(
+def error_from(
     status: int, body: bytes, content_type: str, *, retry_after: float | None = None, query_id: str | None = None
 ) -> RoeAPIException:
-    """Make the exception of an error status, whatever shape its body has."""
+    """Return the exception for an error status, whatever shape its body has."""
     kind = _BY_STATUS.get(status, errors.ServerError if status >= 500 else RoeAPIException)
     payload = None
     try:
         payload = decode_json(body, content_type)
-        message = "; ".join(_sentences(payload))
+        message = "; ".join(_messages(payload))
     except (ProtocolError, RecursionError):
         message = _snippet(body) if body.strip() else ""
     return kind(
-        f"{_title(status)}: {message[:_LONGEST_MESSAGE]}" if message else _title(status),
+        f"{_title(status)}: {message[:_MESSAGE_LIMIT]}" if message else _title(status),
         status,
         payload,
         retry_after=retry_after,
@@ -77,26 +91,23 @@ def error_of(
 
 
 def _title(status: int) -> str:
-    words = {402: "Payment required", 429: "Too many requests"}
-    kind = _BY_STATUS.get(status)
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__.removesuffix("Error")).capitalize() if kind else ""
-    return f"{words.get(status) or name or ('Server error' if status >= 500 else 'Refused')} (HTTP {status})"
+    return f"{_TITLES.get(status) or ('Server error' if status >= 500 else 'Refused')} (HTTP {status})"
 
 
-def _sentences(payload: Any) -> Iterator[str]:
-    """Yield the readable parts of an error body: {message}, {detail}, {error}, {field: [..]}, [..] or a string."""
+def _messages(payload: Any) -> Iterator[str]:
+    """Yield the readable messages of an error body."""
     if isinstance(payload, str):
         yield payload
     elif isinstance(payload, list):
         for item in payload:
-            yield from _sentences(item)
+            yield from _messages(item)
     elif isinstance(payload, Mapping):
         named = [payload[name] for name in ("message", "detail", "error") if payload.get(name)]
         if named:
-            yield from _sentences(named[0])
+            yield from _messages(named[0])
             return
         for name, value in payload.items():
-            inner = "; ".join(_sentences(value))
+            inner = "; ".join(_messages(value))
             if inner:
                 yield inner if name == "non_field_errors" else f"{name}: {inner}"
     elif payload is not None:
@@ -104,8 +115,8 @@ def _sentences(payload: Any) -> Iterator[str]:
 
 
 def _snippet(body: bytes) -> str:
-    """Take the words out of a body that is not JSON, an HTML page of a proxy, say."""
-    # Short, because a page of nothing but "<" takes the square of its length.
+    """Return the first words of a body that is not JSON, such as the HTML page of a proxy."""
+    # Cut first: the regular expressions need quadratic time on a page of nothing but "<".
     text = body[:4000].decode("utf-8", errors="replace")
     text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", lambda m: _page_title(m.group()), text)
     words = " ".join(re.sub(r"(?s)<[^>]*>", " ", text).split())
@@ -117,5 +128,5 @@ def _page_title(markup: str) -> str:
     return found.group(1) + ". " if found else " "
 
 
-def _what(content_type: str) -> str:
+def _media_type_in_words(content_type: str) -> str:
     return {"text/html": "a web page", "": "something"}.get(content_type, content_type)

@@ -20,13 +20,13 @@ LONGEST_RETRY_AFTER = 300.0
 WAIT_SUBMIT, WAIT_STATUS = 1, 25
 
 
-def backoff(attempt: int, *, dice: Callable[[], float] = _random.random) -> float:
-    """Tell how long to wait before attempt ``attempt + 1`` (from 0): doubling, capped at 5 s, half of it by chance."""
-    return min(0.25 * 2.0 ** min(attempt, 10), 5.0) * (0.5 + 0.5 * dice())
+def backoff(attempt: int, *, rng: Callable[[], float] = _random.random) -> float:
+    """Return the seconds to pause after attempt ``attempt`` (from 0): doubling, at most 5 s, half of it random."""
+    return min(0.25 * 2.0 ** min(attempt, 10), 5.0) * (0.5 + 0.5 * rng())
 
 
-def retry_after(header: str | None, *, now: Callable[[], float] = time.time) -> float | None:
-    """Read a Retry-After header, seconds or a date; None where it says nothing that can be read."""
+def parse_retry_after(header: str | None, *, now: Callable[[], float] = time.time) -> float | None:
+    """Return the seconds that a Retry-After header asks for, as a number or a date; None where it cannot be read."""
     if header is None:
         return None
     text = header.strip()
@@ -47,34 +47,33 @@ def attempts(
     budget: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Any] = time.sleep,
-    dice: Callable[[], float] = _random.random,
+    rng: Callable[[], float] = _random.random,
 ) -> Iterator[Attempt]:
     """Yield attempts until one is not marked as failed, the retries are used up, or ``budget`` seconds have passed.
 
-    A loop over it breaks or returns on success and calls ``attempt.failed(error)`` on a failure that may be repeated;
-    the error of the last attempt is raised by ``failed`` itself.
+    The loop over it returns on success, and calls ``attempt.failed(error)`` on a failure that may be retried. The error
+    of the last attempt is raised.
     """
     start = clock()
     for number in range(retries + 1):
         attempt = Attempt(last=number == retries)
         yield attempt
-        pause = attempt.retry_after if attempt.retry_after is not None else backoff(number, dice=dice)
-        if clock() - start + pause > budget:
-            assert attempt.error is not None  # the loop goes on only after a failure
+        pause = attempt.retry_after if attempt.retry_after is not None else backoff(number, rng=rng)
+        if attempt.error is not None and clock() - start + pause > budget:
             raise attempt.error
         sleep(pause)
 
 
 @dataclass
 class Attempt:
-    """One try of something that may be tried again."""
+    """One attempt at a request."""
 
     last: bool
     error: Exception | None = None
     retry_after: float | None = None
 
     def failed(self, error: Exception, retry_after: float | None = None) -> None:
-        """Mark this try as failed; raises the error where no further try is left."""
+        """Mark this attempt as failed; raise the error if it was the last one."""
         if self.last:
             raise error
         self.error, self.retry_after = error, retry_after
@@ -91,7 +90,7 @@ class RateLimit:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def delay(self) -> float:
-        """Book the next request; gives the seconds to wait before it is sent."""
+        """Reserve the next request and return the seconds to wait before it is sent."""
         with self._lock:
             now = self.clock()
             # The bucket is full when the last booking lies `burst` requests back.

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 from uuid import UUID
 
-from roe_magic.client.messages import Call, Reply
+from roe_magic.client.messages import Request, Response
 from roe_magic.client.response_errors import decode_json
 from roe_magic.client.retries import WAIT_STATUS, WAIT_SUBMIT
 from roe_magic.config.profiles import from_user_file
 from roe_magic.config.settings import Settings, from_environment, resolve
 from roe_magic.contract import models
-from roe_magic.contract.codec import parse
+from roe_magic.contract.codec import parse, to_wire
 from roe_magic.errors import (
     ConnectFailed,
     NotFoundError,
@@ -28,21 +28,22 @@ from roe_magic.errors import (
 if TYPE_CHECKING:
     from roe_magic.client.transport import Transport
 
-# How much longer than the wait that was asked for an answer may take.
+# Seconds that a response may take beyond the wait that was asked for.
 GRACE = 10.0
 _LOOK_FIRST = "Look for it with `%roe worksheets` before you run the cell once more."
-_ASYNC = "/v1/database/query/async/"
+_SUBMIT = "/v1/database/query/async/"
 
 
 @dataclass(frozen=True)
-class Seen:
+class StatusUpdate:
     """One status as the server told it.
 
     Attributes
     ----------
     status : QueryStatus
     waited : bool
-        Whether the server held the answer back as asked (``Preference-Applied``), so that asking again at once is fine.
+        Whether the server held its response back as asked (``Preference-Applied``), so that it may be asked again at
+        once.
     """
 
     status: models.QueryStatus
@@ -86,10 +87,8 @@ class RoeClient:
 
     def submit(
         self,
-        query: str,
+        request: models.WorksheetQueryCreateRequest | str,
         *,
-        worksheet_id: UUID | str | None = None,
-        use_admin: bool = False,
         wait: int = WAIT_SUBMIT,
         rows: bool = False,
     ) -> models.WorksheetQueryResponse:
@@ -97,34 +96,31 @@ class RoeClient:
 
         Parameters
         ----------
-        query : str
-            One or more statements, separated by semicolons.
-        worksheet_id : UUID, optional
-            The worksheet it belongs to; the organisation's default one when left out.
-        use_admin : bool
-            Ask for the right to write.
+        request : models.WorksheetQueryCreateRequest or str
+            What to run; a str is the SQL of a request whose other fields have their defaults.
         wait : int
-            Seconds that a server which honours ``Prefer: wait`` may wait for the end before it answers.
+            Seconds that a server which honours ``Prefer: wait`` may hold its response back for the query's end.
         rows : bool
-            Ask for the rows in the same answer, where they are few and the server offers that; see
-            :func:`roe_magic.query.download.enclosed`.
+            Ask for the rows in the same response, where they are few and the server offers that; see
+            :func:`roe_magic.query.download.split_enclosed`.
 
         Raises
         ------
         SubmitUncertain
-            The query was sent, its answer was lost.
+            The query was sent, its response was lost.
         """
-        body = {"query": query, "worksheet_id": _text(worksheet_id), "use_admin": use_admin}
-        call = Call(
+        if isinstance(request, str):
+            request = models.WorksheetQueryCreateRequest(query=request)
+        http_request = Request(
             method="POST",
-            path=_ASYNC,
-            params={**self._organization(), "worksheet_id": _text(worksheet_id)},
-            json=body,
+            path=_SUBMIT,
+            params={**self._organization(request.organization_id), "worksheet_id": _text(request.worksheet_id)},
+            json=to_wire(request),
             headers={"Prefer": f"wait={wait}{', return=representation' if rows else ''}"} if wait else {},
             extra_time=wait,
         )
         try:
-            return parse(models.WorksheetQueryResponse, self._transport.send(call).json())
+            return parse(models.WorksheetQueryResponse, self._transport.send(http_request).json())
         except ConnectFailed:
             raise
         except (ProtocolError, ServerError) as error:
@@ -136,37 +132,37 @@ class RoeClient:
                 hint=f"It was not sent again. {_LOOK_FIRST}",
             ) from None
 
-    def follow(self, query_id: UUID | str, *, wait: int = WAIT_STATUS) -> Iterator[Seen]:
-        """Ask for the status once and yield what the server tells while it holds the answer back.
+    def follow(self, query_id: UUID | str, *, wait: int = WAIT_STATUS) -> Iterator[StatusUpdate]:
+        """Ask for the status once and yield each update of the one response.
 
-        A server that honours ``Prefer: wait`` tells of each change in one answer; any other tells the status once.
+        Our local service streams one update per change while it holds the response back; any other server sends one.
 
         Parameters
         ----------
         query_id : UUID
         wait : int
-            Seconds to hold the answer back at most; 0 asks for the status as it is.
+            Seconds that the server may hold the response back; 0 asks for the status as it is.
         """
         headers = {"Prefer": f"wait={wait}", "Accept": f"{models.NDJSON}, application/json;q=0.9"} if wait else {}
         extra_time = wait + GRACE - (self.settings.timeout or GRACE) if wait else 0.0
         path = f"/v1/database/query/{_segment(query_id)}/status/"
-        reply = self._get(path, headers=headers, extra_time=extra_time, stream=True, query_id=str(query_id))
-        waited = "wait" in reply.headers.get("Preference-Applied", "")
-        if reply.content_type != models.NDJSON:
-            yield Seen(_status(reply.json(), query_id), waited)
+        response = self._get(path, headers=headers, extra_time=extra_time, stream=True, query_id=str(query_id))
+        waited = "wait" in response.headers.get("Preference-Applied", "")
+        if response.content_type != models.NDJSON:
+            yield StatusUpdate(_status(response.json(), query_id), waited)
             return
         try:
-            for line in _lines(reply.chunks):
-                yield Seen(_status(decode_json(line, reply.content_type), query_id), waited)
+            for line in _lines(response.chunks):
+                yield StatusUpdate(_status(decode_json(line, response.content_type), query_id), waited)
         finally:
-            reply.close()
+            response.close()
 
     def status(self, query_id: UUID | str) -> models.QueryStatus:
-        """Ask for the status of a query, as it is now."""
+        """Return the status of a query, as it is now."""
         return next(self.follow(query_id, wait=0)).status
 
-    def result(self, query_id: UUID | str, *, arrow: bool = True) -> Reply:
-        """Ask for the result of a query.
+    def result(self, query_id: UUID | str, *, arrow: bool = True) -> Response:
+        """Return the result of a query, with its body still to be read.
 
         Parameters
         ----------
@@ -176,8 +172,8 @@ class RoeClient:
 
         Returns
         -------
-        Reply
-            Its body is still to be read: JSON (``QueryResult``) or concatenated Arrow streams, by its ``content_type``.
+        Response
+            JSON (``QueryResult``) or concatenated Arrow streams, by its ``content_type``.
         """
         accept = f"{models.ARROW_STREAM}, application/json;q=0.9" if arrow else "application/json"
         path = f"/v1/database/query/{_segment(query_id)}/result/"
@@ -189,12 +185,12 @@ class RoeClient:
         Returns
         -------
         QueryStatus or None
-            None when the server does not offer it (the published API does not).
+            The status after that; None when the server does not offer it (the published API does not).
         """
         path = f"/v1/database/query/{_segment(query_id)}/cancel/"
-        call = Call(method="POST", path=path, params=self._organization(), query_id=str(query_id))
+        request = Request(method="POST", path=path, params=self._organization(), query_id=str(query_id))
         try:
-            return _status(self._transport.send(call).json(), query_id)
+            return _status(self._transport.send(request).json(), query_id)
         except RoeAPIException as error:
             if error.status_code not in {404, 405, 501}:
                 raise
@@ -204,52 +200,52 @@ class RoeClient:
     # Worksheets
 
     def worksheets(self) -> list[models.Worksheet]:
-        """List the worksheets of the organisation."""
+        """Return the worksheets of the organisation."""
         return _list_of(models.Worksheet, self._get("/v1/worksheets/").json())
 
     def worksheet_queries(self, worksheet_id: UUID | str) -> list[models.WorksheetQueryResponse]:
-        """List the queries of a worksheet, as the server orders them."""
+        """Return the queries of a worksheet, in the server's order."""
         path = f"/v1/worksheets/{_segment(worksheet_id)}/queries/"
         return _list_of(models.WorksheetQueryResponse, self._get(path).json())
 
     def create_worksheet(self, name: str) -> models.Worksheet:
-        """Make a worksheet."""
-        call = Call(method="POST", path="/v1/worksheets/", params=self._organization(), json={"name": name})
-        return parse(models.Worksheet, self._transport.send(call).json())
+        """Create a worksheet and return it."""
+        request = Request(method="POST", path="/v1/worksheets/", params=self._organization(), json={"name": name})
+        return parse(models.Worksheet, self._transport.send(request).json())
 
     # Tables and the caller
 
     def current_user(self) -> models.User:
-        """Ask who the key belongs to."""
+        """Return the user that the key belongs to."""
         return parse(models.User, self._get("/v1/users/current_user/").json())
 
     def tables(self) -> list[models.Table]:
-        """List the organisation's tables with their columns."""
+        """Return the organisation's tables with their columns."""
         return parse(models.TableList, self._get("/v1/tables/").json()).results
 
     def describe(self, table: str) -> models.TableDescription:
-        """Describe a table without scanning it."""
+        """Return a table's columns and size, without scanning it."""
         path = f"/v1/tables/{_segment(table)}/describe/"
         return parse(models.TableDescription, self._get(path).json())
 
     def preview(self, table: str, limit: int = 3) -> models.TablePreview:
-        """Read a few rows (0 to 50) of a table."""
+        """Return the first rows (0 to 50) of a table."""
         path = f"/v1/tables/{_segment(table)}/preview/"
         return parse(models.TablePreview, self._get(path, limit=str(limit)).json())
 
     def upload(self, table: str, file: BinaryIO, *, with_headers: bool = True) -> models.TableUpload:
-        """Make a table from a CSV file; the server refuses a name that is taken."""
+        """Create a table from a CSV file; the server refuses a name that is taken."""
         form = {"table_name": table, "with_headers": "true" if with_headers else "false"}
         organization = {name: value for name, value in self._organization().items() if value is not None}
-        # Read once: a file would be at its end when the upload is sent again.
+        # Read whole: a file would be at its end at the second attempt.
         files = {"file": (f"{table}.csv", file.read(), "text/csv")}
-        call = Call(method="POST", path="/v1/tables/upload/", form={**form, **organization}, files=files)
-        return parse(models.TableUpload, self._transport.send(call).json())
+        request = Request(method="POST", path="/v1/tables/upload/", form={**form, **organization}, files=files)
+        return parse(models.TableUpload, self._transport.send(request).json())
 
     def delete(self, table: str) -> None:
-        """Drop a table for good."""
-        call = Call(method="DELETE", path=f"/v1/tables/{_segment(table)}/", params=self._organization())
-        self._transport.send(call).read()
+        """Drop a table."""
+        request = Request(method="DELETE", path=f"/v1/tables/{_segment(table)}/", params=self._organization())
+        self._transport.send(request).read()
 
     def has_table(self, table: str) -> bool:
         """Whether the organisation has a table of this name."""
@@ -268,8 +264,8 @@ class RoeClient:
         stream: bool = False,
         query_id: str | None = None,
         **params: str,
-    ) -> Reply:
-        call = Call(
+    ) -> Response:
+        request = Request(
             method="GET",
             path=path,
             params={**self._organization(), **params},
@@ -278,14 +274,14 @@ class RoeClient:
             stream=stream,
             query_id=query_id,
         )
-        return self._transport.send(call)
+        return self._transport.send(request)
 
-    def _organization(self) -> dict[str, str | None]:
-        return {"organization_id": self.settings.organization_id}
+    def _organization(self, organization_id: UUID | None = None) -> dict[str, str | None]:
+        return {"organization_id": _text(organization_id) or self.settings.organization_id}
 
 
 def _transport(settings: Settings) -> Transport:
-    from roe_magic.client.transport import Transport  # requests takes a tenth of a second
+    from roe_magic.client.transport import Transport  # imports requests, which takes 0.1 s
 
     return Transport(settings)
 
@@ -301,7 +297,7 @@ def _status(payload: Any, query_id: UUID | str) -> models.QueryStatus:
 
 
 def _list_of(kind: type[Any], payload: Any) -> list[Any]:
-    """Read a list, bare or inside a page of Django REST framework."""
+    """Return the models in a list, bare or inside a page of Django REST framework."""
     items = payload.get("results") if isinstance(payload, Mapping) else payload
     if not isinstance(items, list):
         raise ProtocolError(f"The server's answer is not a list of {kind.__name__}.")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roe_magic.client.response_errors import decode_json, error_of
+from roe_magic.client.response_errors import decode_json, error_from
 from roe_magic.errors import ProtocolError, RateLimitError, RoeAPIException
 
 DEEP = 100_000
@@ -74,7 +74,7 @@ def test_any_bytes_are_json_or_a_protocol_error(body: bytes, content_type: str) 
 @given(st.integers(300, 599), st.binary(max_size=100) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_error_body_makes_a_readable_error(status: int, body: bytes) -> None:
     """Whatever it says, the error has the status and a message that ends somewhere."""
-    error = error_of(status, body, "application/json")
+    error = error_from(status, body, "application/json")
     assert isinstance(error, RoeAPIException)
     assert error.status_code == status
     assert f"(HTTP {status})" in error.message
@@ -85,7 +85,7 @@ def test_any_error_body_makes_a_readable_error(status: int, body: bytes) -> None
 @pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"a":', "}"), ('{"message":', "}")])
 def test_a_nested_error_body_makes_an_error_too(depth: int, left: str, right: str) -> None:
     """At every depth, whether or not the decoder takes it."""
-    error = error_of(500, (left * depth + '"deep"' + right * depth).encode(), "application/json")
+    error = error_from(500, (left * depth + '"deep"' + right * depth).encode(), "application/json")
     assert error.message.startswith("Server error (HTTP 500): ")
 
 
@@ -104,7 +104,7 @@ def test_a_nested_error_body_makes_an_error_too(depth: int, left: str, right: st
 )
 def test_nested_messages_are_put_in_one_line(payload: Any, message: str) -> None:
     """Names are kept, brackets are not."""
-    error = error_of(400, json.dumps(payload).encode(), "application/json")
+    error = error_from(400, json.dumps(payload).encode(), "application/json")
     assert error.message == f"Bad request (HTTP 400): {message}"
 
 
@@ -112,15 +112,15 @@ def test_nested_messages_are_put_in_one_line(payload: Any, message: str) -> None
 def test_a_page_made_to_be_slow_is_not(body: bytes) -> None:
     """Four megabytes of open tags are given up in no time."""
     begun = time.monotonic()
-    error_of(502, body, "text/html")
+    error_from(502, body, "text/html")
     assert time.monotonic() - begun < 2.0
 
 
 def test_an_error_says_what_to_do_next() -> None:
     """And carries the query and the time to come back at."""
-    error = error_of(429, b"", "", retry_after=7.0, query_id="q")
+    error = error_from(429, b"", "", retry_after=7.0, query_id="q")
     assert isinstance(error, RateLimitError)
     assert (error.retry_after, error.query_id) == (7.0, "q")
     assert str(error).splitlines() == ["Too many requests (HTTP 429)", "Wait a moment, then run it again."]
     for status in (402, 413):
-        assert error_of(status, b"", "").hint
+        assert error_from(status, b"", "").hint

@@ -82,7 +82,9 @@ def test_a_submit_says_exactly_what_the_contract_describes(server: ScriptedServe
     """The body has the three fields of the request, the organisation and worksheet stand in the query."""
     server.on("POST", SUBMIT, answer(sample("submit-200")))
     worksheet = UUID("7f1b0c1e-52b1-4f7a-9a63-0f0f1d3c2b11")
-    query = client.submit("SELECT 'é\U0001f600'", worksheet_id=worksheet, use_admin=True)
+    query = client.submit(
+        models.WorksheetQueryCreateRequest(query="SELECT 'é\U0001f600'", worksheet_id=worksheet, use_admin=True)
+    )
     (request,) = server.journal
     assert request.json() == {"query": "SELECT 'é\U0001f600'", "worksheet_id": str(worksheet), "use_admin": True}
     assert request.params == {"organization_id": [ORG], "worksheet_id": [str(worksheet)]}
@@ -430,7 +432,7 @@ def test_no_error_shows_the_key(fault: Step, caplog: pytest.LogCaptureFixture) -
             again = pickle.loads(pickle.dumps(error))
             assert KEY.encode() not in pickle.dumps(error)
             assert (type(again), str(again), vars(again).keys()) == (type(error), str(error), vars(error).keys())
-        assert KEY not in repr(client) + repr(running) + repr(running.story)
+        assert KEY not in repr(client) + repr(running) + repr(running.state)
         assert all(f"Bearer {KEY}" == request.headers["authorization"] for request in server.journal)
     assert "urllib3" in caplog.text
     assert KEY not in caplog.text

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from roe_magic.client.messages import LARGEST_ANSWER, Call
+from roe_magic.client.messages import MAX_BODY_BYTES, Request
 from roe_magic.client.transport import Transport
 from roe_magic.config.secret import Secret
 from roe_magic.config.settings import Settings
@@ -46,7 +46,7 @@ from tests.support.scripted_server import (
 )
 
 KEY = "roe-canary-51c3f7"
-GET, POST = Call(method="GET", path="/thing/"), Call(method="POST", path="/thing/", json={"a": 1})
+GET, POST = Request(method="GET", path="/thing/"), Request(method="POST", path="/thing/", json={"a": 1})
 OK = answer({"ok": True})
 # Seconds; the limits that are asserted are many times this, for the machine may be busy.
 SHORT = 0.4
@@ -80,9 +80,9 @@ class Sender:
     def __init__(self, url: str, **options: Any) -> None:
         self.clock = FakeClock()
         self.settings = Settings(base_url=url, api_key=Secret(KEY), **{"timeout": 60.0, **options})
-        self.transport = Transport(self.settings, clock=self.clock, sleep=self.clock.sleep, dice=lambda: 0.5)
+        self.transport = Transport(self.settings, clock=self.clock, sleep=self.clock.sleep, rng=lambda: 0.5)
 
-    def json(self, call: Call = GET) -> Any:
+    def json(self, call: Request = GET) -> Any:
         return self.transport.send(call).json()
 
     def __enter__(self) -> Sender:
@@ -268,7 +268,7 @@ def test_an_upload_that_is_sent_again_holds_the_file_again(tmp_path: Path) -> No
 # Total deadlines
 
 
-def timed(sender: Sender, call: Call) -> float:
+def timed(sender: Sender, call: Request) -> float:
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
         sender.json(call)
@@ -340,7 +340,7 @@ def test_a_wait_that_was_asked_for_is_added_to_the_deadline() -> None:
 
 def test_a_gzip_bomb_is_refused_before_it_fills_the_memory() -> None:
     """A small body that unpacks to more than 64 MB is given up."""
-    packed = gzip.compress(b"\0" * (LARGEST_ANSWER + 1))
+    packed = gzip.compress(b"\0" * (MAX_BODY_BYTES + 1))
     bomb = answer(packed, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
     with ScriptedServer(bomb) as server, Sender(server.url) as sender:
         with pytest.raises(ProtocolError, match="larger than 64 MB"):
@@ -717,5 +717,5 @@ def test_a_refused_key_is_told_with_its_source(status: int) -> None:
     with ScriptedServer(answer({}, status=status)) as server:
         transport = Transport(Settings(base_url=server.url, api_key=Secret("k"), source="the environment"))
         with pytest.raises(RoeError) as caught:
-            transport.send(Call(method="GET", path="/"))
+            transport.send(Request(method="GET", path="/"))
     assert "comes from the environment" in str(caught.value)
