@@ -1,6 +1,6 @@
 """SQL in notebook cells on Roe's async query API.
 
-``%load_ext roe_magic`` brings the ``%%roe`` magic; :func:`run`, :class:`RoeClient` and :func:`local_service` do the
+``%load_ext roe_magic`` registers the ``%%roe`` magic; :func:`run`, :class:`RoeClient` and :func:`local_service` do the
 same from plain Python. Nothing heavy is imported before it is used.
 """
 
@@ -27,6 +27,10 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
+# Modules that pickles made before the packages hold; the names in them have moved.
+__path__ = [*__path__, f"{__path__[0]}/_moved"]
+
+# Where each public name is loaded from when it is first used.
 _HOMES = {
     "RoeClient": "client.roe_client",
     "RunningQuery": "query.running_query",
@@ -47,7 +51,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Bring ``%roe`` and ``%%roe`` into a shell: ``%load_ext roe_magic``."""
+    """Register ``%roe`` and ``%%roe`` in a shell: ``%load_ext roe_magic``."""
     from roe_magic.magic import completion
     from roe_magic.magic.magics import RoeMagic
 
@@ -57,7 +61,7 @@ def load_ipython_extension(ipython: Any) -> None:
 
 
 def unload_ipython_extension(ipython: Any) -> None:
-    """Take them away again: ``%unload_ext roe_magic``."""
+    """Remove them from a shell: ``%unload_ext roe_magic``."""
     from roe_magic.magic import completion
 
     completion.unregister(ipython)

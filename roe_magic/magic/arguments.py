@@ -1,4 +1,4 @@
-"""The first line of a `%%roe` cell: who gets the result, and the flags."""
+"""The first line of a ``%%roe`` cell: the flags, and the variables that the result is assigned to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TARGET = re.compile(r"(?P<name>[^\s=<]+)?\s*(?P<shown>=)?\s*(?P<arrow><<)?")
 
 @dataclass(frozen=True)
 class Target:
-    """Who gets the result.
+    """What the result is assigned to.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Target:
 
 
 def split_line(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
-    """Split ``%roe``'s line into its leading flags and the SQL behind them, which is left untouched."""
+    """Return the leading flags of a ``%roe`` line, and the SQL behind them as it is."""
     rest, flags = line.lstrip(), ""
     while match := re.match(r"(--?[A-Za-z][\w-]*)(=\S*)?\s*", rest):
         takes_value = _takes_value(parser, match[1]) and match[2] is None
@@ -50,12 +50,12 @@ def split_line(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
 
 @functools.lru_cache(maxsize=32)
 def parse(parser: MagicArgumentParser, line: str) -> Namespace:
-    """Read the flags and the target of a header line; a line that comes again gives the same namespace.
+    """Return the flags and the target of a cell's first line; the same line gives the same namespace again.
 
     Raises
     ------
     UsageError
-        Names the nearest flag for one that is not known.
+        The line cannot be parsed; for an unknown flag the message names the nearest one.
     """
     try:
         words = [_dashed(word) for word in shlex.split(line)]
@@ -83,22 +83,23 @@ def _target(text: str, out: str | None, df: str | None) -> Target:
 
 
 def _dashed(word: str) -> str:
-    """Spell ``--no_result`` as ``--no-result``; only the flag, not what is set to."""
+    """Return ``--no_result`` as ``--no-result``; what it is set to stays as it is."""
     match = _OPTION.fullmatch(word)
     return match[1].replace("_", "-") + match[2] if match and word.startswith("--") else word
 
 
-def _options(parser: MagicArgumentParser) -> dict[str, Any]:
+def options(parser: MagicArgumentParser) -> dict[str, Any]:
+    """Return argparse's action of each flag."""
     return {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001  # argparse has no public list
 
 
 def _takes_value(parser: MagicArgumentParser, name: str) -> bool:
-    action = _options(parser).get(_dashed(name))
+    action = options(parser).get(_dashed(name))
     return action is not None and action.nargs != 0
 
 
 def _suggestion(parser: MagicArgumentParser, words: list[str]) -> str:
-    known = list(_options(parser))
+    known = list(options(parser))
     for word in words:
         name = word.partition("=")[0]
         if name.startswith("-") and name not in known:

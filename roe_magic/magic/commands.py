@@ -1,4 +1,8 @@
-"""What ``%roe WORD`` can do besides running SQL."""
+"""The commands of ``%roe WORD``: all that it does besides running SQL.
+
+A command takes the magic and the words behind its name, and returns the line's value. The first line of its docstring
+is its help.
+"""
 
 from __future__ import annotations
 
@@ -6,53 +10,29 @@ import difflib
 import re
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from IPython.core.error import UsageError
 
 from roe_magic import config
 from roe_magic.client import RoeClient
-from roe_magic.config import profiles
 from roe_magic.config.settings import SettingsSource
 from roe_magic.contract import codec, models
 from roe_magic.errors import ConfigError
 from roe_magic.formatting import clean, plural
+from roe_magic.magic.context import MagicContext
 from roe_magic.query.worksheet_query import WorksheetQuery
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Magic(Protocol):
-    """What a command uses of the magic that it was given to."""
-
-    connection: SettingsSource | None
-
-    @property
-    def attended(self) -> bool:
-        """Whether somebody can answer a question."""
-        ...
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """The user's variables."""
-        ...
-
-    def client(self, *flags: SettingsSource) -> RoeClient:
-        """Give the client for the settings in force."""
-        ...
-
-    def attach(self, query_id: UUID) -> WorksheetQuery:
-        """Watch a query that was submitted before, and fetch its rows."""
-        ...
-
-
-Command = Callable[[Magic, list[str]], Any]
+Command = Callable[[MagicContext, list[str]], Any]
 
 
 def find(line: str) -> tuple[Command, list[str]] | None:
-    """Recognise a command; SQL that happens to begin with the same word is none."""
+    """Return the command that a line names and the words behind it; None where the line is SQL."""
     try:
         words = shlex.split(line)
     except ValueError:
@@ -67,22 +47,20 @@ def find(line: str) -> tuple[Command, list[str]] | None:
 
 
 def _refuse_mistyped(word: str) -> None:
-    """Do not send to the server, as SQL, what is a command but for a letter."""
+    """Raise UsageError for a command that is misspelt by a letter: it is not sent to the server as SQL."""
     near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.75)
     if near and word not in _SQL:
         raise UsageError(f"There is no command {word!r}; did you mean %roe {near[0]}? SQL goes below %%roe.")
 
 
-def show_help(_magic: Magic, _words: list[str]) -> None:
+def show_help(_magic: MagicContext, _words: list[str]) -> None:
     """List the commands."""
-    rows = [
-        f"  %roe {name + ' ' + _ARGUMENTS.get(name, ''):<44}{_sentence(command)}" for name, command in COMMANDS.items()
-    ]
+    rows = [f"  %roe {name + ' ' + _ARGUMENTS.get(name, ''):<44}{_help(command)}" for name, command in COMMANDS.items()]
     print("\n".join(["Run SQL: %%roe above it, or %roe SQL on one line; flags: %%roe?", "Other commands:", *rows]))
 
 
-def connect(magic: Magic, words: list[str]) -> None:
-    """Choose the server; alone, show the one in force."""
+def connect(magic: MagicContext, words: list[str]) -> None:
+    """Choose the server; without a name, show the one in use."""
     memory = "--memory" in words
     where = [word for word in words if word != "--memory"]
     if len(where) > 1:
@@ -98,33 +76,33 @@ def connect(magic: Magic, words: list[str]) -> None:
     print(f"Connected to {settings.host} ({settings.source}) as {user.display_name}, organisation {organization}")
 
 
-def whoami(magic: Magic, words: list[str]) -> pd.Series[Any]:
-    """Ask the server who the key belongs to."""
+def whoami(magic: MagicContext, words: list[str]) -> pd.Series[Any]:
+    """Show whom the API key belongs to."""
     _no_more(words, "whoami")
     user = codec.to_wire(magic.client().current_user())
     return _series({**user, "server": magic.client().settings.base_url}, "whoami")
 
 
-def status(magic: Magic, words: list[str]) -> pd.Series[Any]:
-    """Ask for a query's status, as it is now."""
+def status(magic: MagicContext, words: list[str]) -> pd.Series[Any]:
+    """Show the status of a query as it is now."""
     return _series(codec.to_wire(magic.client().status(_query_id(magic, words, "status"))), "status")
 
 
-def result(magic: Magic, words: list[str]) -> WorksheetQuery:
-    """Come back to a query, to its end and its rows."""
+def result(magic: MagicContext, words: list[str]) -> WorksheetQuery:
+    """Watch a query that was submitted before, and fetch its rows."""
     return magic.attach(_query_id(magic, words, "result"))
 
 
-def tables(magic: Magic, words: list[str]) -> pd.DataFrame:
-    """List the organisation's tables."""
+def tables(magic: MagicContext, words: list[str]) -> pd.DataFrame:
+    """List the organisation's tables and their columns."""
     _no_more(words, "tables")
     found = magic.client().tables()
     rows = [(table.name, ", ".join(f"{c.name} {c.type}" for c in table.columns)) for table in found]
     return _frame(rows, ["table", "columns"])
 
 
-def worksheets(magic: Magic, words: list[str]) -> pd.DataFrame:
-    """List the worksheets, or the last queries of one."""
+def worksheets(magic: MagicContext, words: list[str]) -> pd.DataFrame:
+    """List the worksheets, or the latest queries of one."""
     client = magic.client()
     if words:
         return _recent(client.worksheet_queries(worksheet_id(client, " ".join(words))))
@@ -133,7 +111,7 @@ def worksheets(magic: Magic, words: list[str]) -> pd.DataFrame:
 
 
 def _recent(queries: list[models.WorksheetQueryResponse]) -> pd.DataFrame:
-    """Show the newest queries, what tells them apart first; the way to a query whose id is lost."""
+    """Return the newest queries, with the columns first that help to find one whose id is lost."""
     frame = WorksheetQuery.frame(map(WorksheetQuery, queries)).sort_values("created_at", ascending=False).head(_RECENT)
     frame["query"] = [clean(sql, limit=60) for sql in frame["query"]]
     frame["created_at"] = frame["created_at"].dt.floor("s")
@@ -141,8 +119,8 @@ def _recent(queries: list[models.WorksheetQueryResponse]) -> pd.DataFrame:
     return shown
 
 
-def upload(magic: Magic, words: list[str]) -> None:
-    """Make a table of a CSV file or a DataFrame."""
+def upload(magic: MagicContext, words: list[str]) -> None:
+    """Create a table from a CSV file or a DataFrame."""
     flags = {word for word in words if word.startswith("--")}
     names = [word for word in words if not word.startswith("--")]
     if len(names) != 2 or not flags <= {"--replace", "--if-missing"} or len(flags) > 1:
@@ -164,7 +142,7 @@ def upload(magic: Magic, words: list[str]) -> None:
 
 
 def worksheet_id(client: RoeClient, text: str) -> UUID:
-    """Find a worksheet by its id or its name."""
+    """Return the id of the worksheet that has this id or name; UsageError where none or several have."""
     if _is_uuid(text):
         return UUID(text)
     known = client.worksheets()
@@ -176,27 +154,27 @@ def worksheet_id(client: RoeClient, text: str) -> UUID:
     return found[0]
 
 
-def _connection(magic: Magic, where: str, *, memory: bool) -> SettingsSource:
+def _connection(magic: MagicContext, where: str, *, memory: bool) -> SettingsSource:
     if where.lower() == "local":
         from roe_magic.local import local_service
 
         return local_service(memory=memory).source
     if "://" in where:
-        return _for_address(magic, where)
-    return profiles.from_profile(where)
+        return _source_for(magic, where)
+    return config.from_profile(where)
 
 
-def _for_address(magic: Magic, url: str) -> SettingsSource:
-    """Find the key that belongs to an address, or ask for it."""
-    asked = SettingsSource(name="%roe connect", base_url=config.check_base_url(url))
-    for source in (config.from_environment(), *profiles.keyed_profiles()):
+def _source_for(magic: MagicContext, url: str) -> SettingsSource:
+    """Return the settings for an address: those of the key that belongs to it, or of one that is asked for."""
+    wanted = SettingsSource(name="%roe connect", base_url=config.check_base_url(url))
+    for source in (config.from_environment(), *config.keyed_profiles()):
         if source.api_key is not None and config.same_address(source.address, url):
             return source
     if not magic.attended:
         hint = "Set ROE_BASE_URL and ROE_API_KEY, or store a profile with `roe-magic login`."
         raise ConfigError(f"There is no API key for {url}.", hint=hint)
-    key = profiles.ask_for_key(f"API key for {asked.base_url}: ")
-    return SettingsSource(name="the key you typed", base_url=asked.base_url, api_key=key)
+    key = config.ask_for_key(f"API key for {wanted.base_url}: ")
+    return SettingsSource(name="the key you typed", base_url=wanted.base_url, api_key=key)
 
 
 def _series(values: dict[str, Any], name: str) -> pd.Series[Any]:
@@ -213,8 +191,8 @@ def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _query_id(magic: Magic, words: list[str], name: str) -> UUID:
-    """Find the query that is meant: by its id, by a variable that holds it or its id, or the last one."""
+def _query_id(magic: MagicContext, words: list[str], name: str) -> UUID:
+    """Return the id of the query that is meant: an id, a variable with a query or an id, or the last query."""
     text = " ".join(words) or "_roe"
     match = _VARIABLE.fullmatch(text)
     value = magic.variables.get(match["name"], text) if match else text
@@ -237,7 +215,7 @@ def _no_more(words: list[str], name: str) -> None:
         raise UsageError(f"%roe {name} takes nothing more; {' '.join(words)!r} was given.")
 
 
-def _sentence(command: Command) -> str:
+def _help(command: Command) -> str:
     return (command.__doc__ or "").partition("\n")[0]
 
 
@@ -251,6 +229,8 @@ COMMANDS: dict[str, Command] = {
     "worksheets": worksheets,
     "help": show_help,
 }
+# Commands after which the server's names are asked for anew.
+CHANGE_NAMES = (connect, tables, upload)
 _RECENT = 20
 # A variable's name, bare or as somebody would write it for IPython to fill in, with or without `.id`.
 _VARIABLE = re.compile(r"[{$]?(?P<name>[^\W\d]\w*)(\.id)?\}?")

@@ -136,19 +136,15 @@ def _split_last_word(before: str) -> tuple[str, str]:
     return before.removesuffix(typed), typed
 
 
-def _options(magic: MagicContext) -> dict[str, Any]:
-    return {name: action for action in magic.parser._actions for name in action.option_strings}  # noqa: SLF001  # argparse has no public list
-
-
 def _flags(magic: MagicContext) -> list[CompletionItem]:
     """Return the flags, the long ones first: their names explain themselves."""
-    flags = [CompletionItem(name, action.help) for name, action in _options(magic).items()]
+    flags = [CompletionItem(name, action.help) for name, action in arguments.options(magic.parser).items()]
     return sorted(flags, key=lambda flag: not flag.text.startswith("--"))
 
 
 def _expects_value(magic: MagicContext, done: str) -> bool:
     """Whether the last word is a flag whose value comes next."""
-    action = _options(magic).get((done.split() or [""])[-1])
+    action = arguments.options(magic.parser).get((done.split() or [""])[-1])
     return action is not None and action.nargs != 0
 
 

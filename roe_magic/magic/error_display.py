@@ -1,4 +1,4 @@
-"""Errors as a notebook shows them: the message, what to do next, and no traceback."""
+"""Errors as a notebook shows them: the message and what to do next, without a traceback."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import re
 
 from roe_magic.errors import QueryFailed, RoeError
 
-_CODE = re.compile(r"\(([A-Z][A-Z_]+)\)\W*$")
+# ClickHouse ends a message with the name of its error code: "... (SYNTAX_ERROR)".
+_CODE_NAME = re.compile(r"\(([A-Z][A-Z_]+)\)\W*$")
 
 
-def brief(error: BaseException, *, told: bool, coloured: bool = True) -> list[str]:
-    """Write an error for IPython's ``_render_traceback_``.
+def short_rendering(error: BaseException, *, shown: bool, coloured: bool = True) -> list[str]:
+    """Return the lines for IPython's ``_render_traceback_``.
 
     Parameters
     ----------
     error : RoeError or QueryInterrupted
-    told : bool
-        Whether the panel above has shown the message already, to somebody who looks.
+    shown : bool
+        Whether the panel above has shown the message already, to somebody who is there.
     coloured : bool
-        Whether the name may be red.
+        Whether the exception's name is red.
     """
     name = type(error).__name__
     name = f"\x1b[31m{name}\x1b[0m" if coloured else name
-    if told and isinstance(error, QueryFailed):
-        code = _CODE.search(error.message)
+    if shown and isinstance(error, QueryFailed):
+        code = _CODE_NAME.search(error.message)
         return [f"{name}: {code[1]}, see above." if code else f"{name}, see above."]
-    if told and isinstance(error, RoeError):
+    if shown and isinstance(error, RoeError):
         return [f"{name}: {error.message}"]
     lines = [f"{name}: {error}"]
     query_id = getattr(error, "query_id", None)

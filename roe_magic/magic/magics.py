@@ -1,9 +1,12 @@
-"""The `%%roe` magic: parse, query, show; the only file that needs an IPython shell."""
+"""The ``%%roe`` and ``%roe`` magics: parse the line, run the query under its panel, assign and return the result.
+
+A cell goes this way: ``roe`` -> ``_run_sql`` (flags, client, request) -> ``watch`` (a RunningQuery, and a Display of
+its states) -> ``_return`` (the variables of the target, and the cell's value).
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -17,14 +20,14 @@ from traitlets.config import Config, Configurable
 from roe_magic import config
 from roe_magic.client import RoeClient
 from roe_magic.client.retries import WAIT_SUBMIT
-from roe_magic.config import profiles
 from roe_magic.config.settings import Settings, SettingsSource
-from roe_magic.errors import ConfigError, QueryTimeout, ResultTooLarge, RoeError, UsageError
+from roe_magic.contract.models import WorksheetQueryCreateRequest
+from roe_magic.errors import QueryTimeout, ResultTooLarge, RoeError, UsageError
 from roe_magic.magic import commands
 from roe_magic.magic.arguments import Target, parse, split_line
 from roe_magic.magic.catalogue import Catalogue
-from roe_magic.magic.error_display import brief
-from roe_magic.magic.snapshots import picture
+from roe_magic.magic.error_display import short_rendering
+from roe_magic.magic.settings_sources import from_flags, from_traits
 from roe_magic.panel.display import Display, Mode
 from roe_magic.query.running_query import AttachedQuery, RunningQuery
 from roe_magic.query.statement_result import check_zone
@@ -68,14 +71,14 @@ class RoeMagic(Magics, Configurable):
     def __init__(self, shell: Any, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
         self.connection: SettingsSource | None = None
-        self._told: BaseException | None = None
+        # The last error that the panel has shown already.
+        self._shown_error: BaseException | None = None
         self._clients: dict[Settings, RoeClient] = {}
-        # What Tab knows of the server.
         self.catalogue = Catalogue()
 
     @classmethod
     def drop_bad_settings(cls, settings: Config) -> None:
-        """Take settings that no trait accepts out of the shell's configuration, saying so.
+        """Remove settings that no trait accepts from the shell's configuration, and print which.
 
         ``%config RoeMagic.x = bad`` is refused when it is typed, yet stays there, and would break each later load.
         """
@@ -88,26 +91,25 @@ class RoeMagic(Magics, Configurable):
                 print(f"roe-magic: %config RoeMagic.{name} is left out: {error}")
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the idle connections."""
         self.catalogue.close()
         while self._clients:
             self._clients.popitem()[1].close()
 
     @property
     def parser(self) -> Any:
-        """The argument parser that ``magic_arguments`` made of the flags below."""
+        """The argument parser of the flags below."""
         return self.roe.parser  # type: ignore[union-attr]  # put there by the decorator
 
     @property
     def variables(self) -> dict[str, Any]:
         """The user's variables."""
-        assert self.shell is not None  # a magic lives in a shell
-        variables: dict[str, Any] = self.shell.user_ns
+        variables: dict[str, Any] = getattr(self.shell, "user_ns", {})
         return variables
 
     @property
     def attended(self) -> bool:
-        """Whether somebody looks on and can answer: not in a batch run (nbclient, nbval, papermill)."""
+        """Whether somebody is there to answer: not in a batch run (nbclient, nbval, papermill)."""
         kernel = getattr(self.shell, "kernel", None)
         return kernel is None or bool(kernel._allow_stdin)  # noqa: SLF001  # the only place that says so
 
@@ -142,35 +144,36 @@ class RoeMagic(Magics, Configurable):
         """
         with self._short_errors():
             if cell is not None:
-                return self._run(line, cell, hidden=_hides)
-            if found := commands.find(line):
-                command, words = found
-                value = command(self, words)
-                if command in {commands.connect, commands.tables, commands.upload}:
-                    self._look_up_names(self.client())
-                return value
+                return self._run_sql(line, cell, hidden=_ends_in_semicolon(cell))
+            if (found := commands.find(line)) is not None:
+                return self._run_command(*found)
             # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL.
-            return self._run(*split_line(self.parser, line), hidden=lambda _: False)
+            return self._run_sql(*split_line(self.parser, line), hidden=False)
 
-    def _run(self, line: str, sql: str, *, hidden: Callable[[str], bool]) -> Any:
+    def _run_command(self, command: commands.Command, words: list[str]) -> Any:
+        value = command(self, words)
+        if command in commands.CHANGE_NAMES:
+            self._refresh_catalogue(self.client())
+        return value
+
+    def _run_sql(self, line: str, sql: str, *, hidden: bool) -> Any:
         arguments = parse(self.parser, line)
         if not sql.strip():
             raise MagicUsageError("There is no SQL here. `%%roe?` tells how to use it.")
-        client = self.client(_flags(arguments))
+        client = self.client(from_flags(arguments))
         worksheet_id = commands.worksheet_id(client, arguments.worksheet) if arguments.worksheet else None
+        request = WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=arguments.use_admin)
         if arguments.no_execute:
-            return print(_preview(client, sql, worksheet_id, arguments.use_admin))
+            return print(_preview(client, request))
         running = RunningQuery(
             client,
-            sql,
-            worksheet_id=worksheet_id,
-            use_admin=arguments.use_admin,
+            request,
             wait=_submit_wait(arguments.timeout),
             fetch=not arguments.no_result,
             max_bytes=self.max_result_bytes,
         )
         query = self.watch(running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after)
-        return self._give(query, arguments.target, hidden=arguments.quiet or hidden(sql))
+        return self._return(query, arguments.target, hidden=arguments.quiet or hidden)
 
     def watch(
         self,
@@ -180,34 +183,33 @@ class RoeMagic(Magics, Configurable):
         quiet: bool = False,
         after: float | None = None,
     ) -> WorksheetQuery:
-        """Run a query to its end under a panel; `_roe` is set whatever comes of it."""
+        """Run a query to its end under a panel, and set ``_roe`` whatever becomes of it."""
         mode: Mode = "off" if quiet else self.panel  # type: ignore[assignment]  # the trait allows no other word
-        display = Display(mode, on_stop=_stopper(running))
+        display = Display(mode, on_stop=lambda action: _stop(running, action))
         try:
-            return self._follow(running.start(), display, self.progress_after if after is None else after, timeout)
+            return self._wait(running.start(), display, self.progress_after if after is None else after, timeout)
         except RoeError as error:
-            # What the panel tells is not told again below it.
-            self._told = error if mode != "off" and not isinstance(error, QueryTimeout) else None
+            self._shown_error = error if mode != "off" and not isinstance(error, QueryTimeout) else None
             raise
         finally:
             running.listen(None)
-            display.finish(picture(running, running.story))
+            display.finish(running.state)
             self._remember(running)
 
-    def _follow(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:
-        """Wait for the end, under the panel if it does not come at once; ask before too much is fetched."""
+    def _wait(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:
+        """Wait for the end, under the panel if that takes longer than ``after``; ask before too much is fetched."""
         if not running.join(after, timeout):
-            display.show(picture(running, running.story))
-            running.listen(lambda story: display.update(picture(running, story)))
+            display.show(running.state)
+            running.listen(display.update)
         try:
             return running.wait(timeout)
         except ResultTooLarge as error:
-            if error.limit is None or not self._agrees(f"{error.message} Fetch them all the same? [y/N] "):
+            if error.limit is None or not self._confirms(f"{error.message} Fetch them all the same? [y/N] "):
                 raise
-        return self._follow(running.fetch(), display, after, None)
+        return self._wait(running.fetch(), display, after, None)
 
-    def _agrees(self, question: str) -> bool:
-        """Ask the user, where somebody can answer."""
+    def _confirms(self, question: str) -> bool:
+        """Ask the user; the answer is no where nobody can answer."""
         try:
             return self.attended and input(question).strip().lower() in {"y", "yes"}
         except (EOFError, KeyboardInterrupt, OSError):
@@ -215,36 +217,28 @@ class RoeMagic(Magics, Configurable):
 
     def attach(self, query_id: UUID) -> WorksheetQuery:
         """Watch a query that was submitted before, and fetch its rows."""
-        return self._dressed(self.watch(AttachedQuery(self.client(), query_id, max_bytes=self.max_result_bytes)))
+        return self.watch(AttachedQuery(self.client(), query_id, max_bytes=self.max_result_bytes))
 
     def client(self, *flags: SettingsSource) -> RoeClient:
-        """Give the client for the settings in force; one per set of settings, so that connections are kept."""
+        """Return the client for the settings in force; one per set of settings, so that its connections are reused."""
         settings = config.resolve(*flags, *self._sources())
         if settings not in self._clients:
             self._clients[settings] = RoeClient(settings)
         return self._clients[settings]
 
     def _sources(self) -> Iterator[SettingsSource]:
-        """List what can set something below the cell's flags, the strongest first."""
+        """Yield what can set something below the cell's flags, the strongest first."""
         if self.connection is not None:
             yield self.connection
-        variable = self.api_key_variable
-        yield SettingsSource(
-            name="%config RoeMagic",
-            base_url=self.base_url or None,
-            api_key=_secret_in(variable) if variable else None,
-            organization_id=self.organization_id or None,
-            timeout=self.timeout,
-            max_retries=self.max_retries,
-        )
+        yield from_traits(self)
         if self.profile:
-            yield profiles.from_profile(self.profile)
+            yield config.from_profile(self.profile)
         yield config.from_environment()
-        yield profiles.from_user_file()
+        yield config.from_user_file()
 
-    def _give(self, query: WorksheetQuery, target: Target, *, hidden: bool) -> Any:
-        """Assign what is to be assigned, and give the cell's value."""
-        value = self._value(self._dressed(query))
+    def _return(self, query: WorksheetQuery, target: Target, *, hidden: bool) -> Any:
+        """Assign the variables of the target, and return the cell's value."""
+        value = self._value(query)
         if target.name:
             self.variables[target.name] = value
         if target.df:
@@ -259,74 +253,58 @@ class RoeMagic(Magics, Configurable):
     def _frame_options(self) -> dict[str, Any]:
         return {"dtype_backend": self.dtype_backend, "tz": self.tz or None}
 
-    def _dressed(self, query: WorksheetQuery) -> WorksheetQuery:
-        query.displaylimit = self.displaylimit
-        return query
-
     def _remember(self, running: RunningQuery) -> None:
-        self.variables["_roe"] = running.query
-        self._look_up_names(running.client, running.story.sql)
+        query = self.variables["_roe"] = running.query
+        if query is not None:
+            query.displaylimit = self.displaylimit
+        self._refresh_catalogue(running.client, running.state.sql)
 
-    def _look_up_names(self, client: RoeClient, sql: str | None = None) -> None:
+    def _refresh_catalogue(self, client: RoeClient, sql: str | None = None) -> None:
         if self.attended:
             self.catalogue.refresh_soon(client, sql)
 
     @contextmanager
     def _short_errors(self) -> Iterator[None]:
-        """Let errors through with their message alone as the rendering; they stay real exceptions."""
+        """Render errors of ours as their message, without a traceback; they stay real exceptions."""
         try:
             yield
         except UsageError as error:
             raise MagicUsageError(str(error)) from None
         except (RoeError, KeyboardInterrupt) as error:
             if self.short_errors:
-                colours = str(getattr(self.shell, "colors", "")).lower() != "nocolor"
-                text = brief(error, told=error is self._told and self.attended, coloured=colours)
+                coloured = str(getattr(self.shell, "colors", "")).lower() != "nocolor"
+                text = short_rendering(error, shown=error is self._shown_error and self.attended, coloured=coloured)
                 error._render_traceback_ = lambda: text  # type: ignore[union-attr]  # IPython's protocol
             raise
 
 
 def _submit_wait(timeout: float | None) -> int:
-    """Do not let the server hold the submit back for longer than the caller has time."""
+    """Return how long the server may hold the submit's response back: not longer than the caller has time."""
     return WAIT_SUBMIT if timeout is None or timeout > 2 * WAIT_SUBMIT else 0
 
 
-def _flags(arguments: Any) -> SettingsSource:
-    """Make a source of the flags that say where a query goes."""
-    if arguments.section:
-        profile = profiles.from_profile(arguments.section)
-        return config.with_organization(profile, arguments.organization)
-    return SettingsSource(name="the cell's flags", organization_id=arguments.organization)
+def _stop(running: RunningQuery, action: str) -> None:
+    """Do what the panel's button says; it is called on any thread, so nothing here waits."""
+    if action == "cancel":
+        running.cancel_soon()
+    else:
+        running.detach()
 
 
-def _secret_in(variable: str) -> config.Secret:
-    value = os.environ.get(variable)
-    if not value:
-        raise ConfigError(f"The variable {variable}, which %config RoeMagic.api_key_variable names, is not set.")
-    return config.Secret(value)
-
-
-def _stopper(running: RunningQuery) -> Callable[[str], None]:
-    """Give what the panel's button calls; it may come on any thread, so it only starts things."""
-    return lambda action: running.cancel_soon() if action == "cancel" else running.detach()
-
-
-def _hides(sql: str) -> bool:
-    """Whether the SQL ends in a semicolon, comments behind it aside."""
-    if ";" not in sql:
-        return False
-    from roe_magic.sql.tokens import ends_in_semicolon
+def _ends_in_semicolon(sql: str) -> bool:
+    """Whether a cell's SQL ends in a semicolon, which hides the rows."""
+    from roe_magic.sql.tokens import ends_in_semicolon  # not needed to load the extension
 
     return ends_in_semicolon(sql)
 
 
-def _preview(client: RoeClient, sql: str, worksheet_id: UUID | None, use_admin: bool) -> str:
+def _preview(client: RoeClient, request: WorksheetQueryCreateRequest) -> str:
     settings = client.settings
     lines = {
         "POST": f"{settings.base_url}/v1/database/query/async/",
         "key": f"from {settings.source}",
         "organization_id": settings.organization_id or "the key's",
-        "worksheet_id": worksheet_id or "the default one",
-        "use_admin": use_admin,
+        "worksheet_id": request.worksheet_id or "the default one",
+        "use_admin": request.use_admin,
     }
-    return "\n".join([*(f"{name}: {value}" for name, value in lines.items()), "query:", sql.strip("\n")])
+    return "\n".join([*(f"{name}: {value}" for name, value in lines.items()), "query:", request.query.strip("\n")])

@@ -1,4 +1,4 @@
-"""What can be uploaded as a table: a CSV file, plain or compressed, or a DataFrame."""
+"""Sources of an upload as binary CSV files: a CSV file, plain or compressed, or a DataFrame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roe_magic.errors import UsageError
 
 @contextmanager
 def opened(value: Any, text: str) -> Iterator[BinaryIO]:
-    """Open what a user named as a binary file of CSV.
+    """Open what a user named, as a binary file of CSV.
 
     Parameters
     ----------

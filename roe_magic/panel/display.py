@@ -1,4 +1,9 @@
-"""Where and when the panel is shown: live in a notebook, and written down for good at the end."""
+"""Where and when the panel is shown: live in a notebook, and replaced by its static form at the end.
+
+``show`` publishes the widget with the static HTML and text beside it, ``update`` passes new states to the widget,
+``finish`` replaces the output by the static form, which a saved notebook shows everywhere. A terminal or a batch run
+gets the static form alone, once, at the end.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from roe_magic.panel import static
-from roe_magic.panel.view import Snapshot
+from roe_magic.query.query_state import QueryState
 
 if TYPE_CHECKING:
     from roe_magic.panel.widget import Panel
@@ -18,84 +23,79 @@ if TYPE_CHECKING:
 Mode = Literal["auto", "live", "static", "off"]
 
 _log = logging.getLogger(__name__)
-# A download reports every chunk; more pictures than this a second nobody sees.
-_SECONDS_BETWEEN_PICTURES = 0.1
+# A download reports many chunks a second; nobody sees more updates than these.
+_SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class Display:
-    """Show one query from its start to its end. Nothing that goes wrong here reaches the query.
+    """Shows one query from its start to its end. Nothing that goes wrong here reaches the query.
 
     Parameters
     ----------
     mode : {"auto", "live", "static", "off"}
-        ``live``: a widget that is replaced at the end by its static twin, so that the saved notebook is right
+        ``live``: a widget that is replaced at the end by its static form, so that the saved notebook is right
         everywhere. ``static``: nothing until the end. ``auto``: live where somebody watches a notebook; static in
         terminals, under ``%%capture`` and in batch runs (nbclient, nbval, papermill).
     on_stop : callable, optional
         See :class:`roe_magic.panel.widget.Panel`.
-    after : float
-        Seconds of ``Snapshot.elapsed`` before the widget appears: a quick query needs none.
     """
 
-    def __init__(
-        self, mode: Mode = "auto", on_stop: Callable[[str], object] | None = None, *, after: float = 0.0
-    ) -> None:
+    def __init__(self, mode: Mode = "auto", on_stop: Callable[[str], object] | None = None) -> None:
         self._shell = _shell()
         self._live = mode not in ("off", "static") and _can_be_live(self._shell, watched=mode == "auto")
         self._off = mode == "off"
         self._on_stop = on_stop
-        self._after = after
         self._id = uuid.uuid4().hex
         self._panel: Panel | None = None
         self._published = False
-        self._named = False
+        self._shows_id = False
         self._drawn = 0.0
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, state: QueryState) -> None:
         """Show the query for the first time."""
-        self._safely(self._draw, snapshot)
+        self._safely(self._draw, state)
 
-    def update(self, snapshot: Snapshot) -> None:
-        """Show another moment of it; from any one thread."""
-        self._safely(self._draw, snapshot)
+    def update(self, state: QueryState) -> None:
+        """Show a new state of it; one thread at a time."""
+        self._safely(self._draw, state)
 
-    def finish(self, snapshot: Snapshot) -> None:
-        """Write its end down for good. A second call writes it again in the same place."""
+    def finish(self, state: QueryState) -> None:
+        """Replace what is shown by the static form. A second call replaces it again."""
         if not self._off:
-            self._safely(self._write, snapshot)
+            self._safely(self._write, state)
 
-    def _draw(self, snapshot: Snapshot) -> None:
-        if not self._live or snapshot.elapsed < self._after:
+    def _draw(self, state: QueryState) -> None:
+        if not self._live:
             return
         if self._panel is None:
-            self._open(snapshot)
-        elif snapshot.downloaded is None or time.monotonic() - self._drawn >= _SECONDS_BETWEEN_PICTURES:
-            self._panel.update(snapshot)
+            self._panel = self._opened(state)
+        elif state.download is None or time.monotonic() - self._drawn >= _SECONDS_BETWEEN_UPDATES:
+            self._panel.update(state)
             self._drawn = time.monotonic()
-        if snapshot.query_id is not None and not self._named:
-            self._show_widget(snapshot)
+        if state.query_id is not None and not self._shows_id:
+            self._show_widget(self._panel, state)
 
-    def _open(self, snapshot: Snapshot) -> None:
+    def _opened(self, state: QueryState) -> Panel:
         # The first import of the widget library, which nothing else in the package needs.
         from roe_magic.panel.widget import Panel
 
-        self._panel = Panel(snapshot, self._on_stop)
-        self._show_widget(snapshot)
+        panel = Panel(state, self._on_stop)
+        self._show_widget(panel, state)
+        return panel
 
-    def _show_widget(self, snapshot: Snapshot) -> None:
-        """Show the widget, and with it the static twin for readers that know none.
+    def _show_widget(self, panel: Panel, state: QueryState) -> None:
+        """Publish the widget, and with it the static form for readers that know none.
 
         Once more when the query's id is known: a notebook that is saved before the end then names the query.
         """
-        assert self._panel is not None  # _open made it
-        data, metadata = self._panel._repr_mimebundle_() or ({}, {})
-        self._publish({**data, **_twin(snapshot)}, metadata)
-        self._named = snapshot.query_id is not None
+        data, metadata = panel._repr_mimebundle_() or ({}, {})
+        self._publish({**data, **_static_form(state)}, metadata)
+        self._shows_id = state.query_id is not None
 
-    def _write(self, snapshot: Snapshot) -> None:
+    def _write(self, state: QueryState) -> None:
         if self._published and not hasattr(self._shell, "kernel"):
             return  # a terminal cannot replace what it has printed
-        self._publish(_twin(snapshot), {})
+        self._publish(_static_form(state), {})
         panel, self._panel, self._live = self._panel, None, False
         if panel is not None:
             panel.close()
@@ -108,26 +108,26 @@ class Display:
             self._shell.display_pub.publish(data, metadata, transient=transient, update=self._published)
         self._published = True
 
-    def _safely(self, step: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
+    def _safely(self, step: Callable[[QueryState], None], state: QueryState) -> None:
         try:
-            step(snapshot)
+            step(state)
         except Exception:  # a query must not fail because its picture could not be drawn
             self._live = False
             _log.warning("The panel could not be shown.", exc_info=True)
 
 
-def _twin(snapshot: Snapshot) -> dict[str, Any]:
-    return {"text/html": static.html(snapshot), "text/plain": static.text(snapshot)}
+def _static_form(state: QueryState) -> dict[str, Any]:
+    return {"text/html": static.html(state), "text/plain": static.text(state)}
 
 
 def _shell() -> Any:
-    """Find the running IPython shell, without loading IPython where there is none."""
+    """Return the running IPython shell, without loading IPython where there is none."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython else None
 
 
 def _can_be_live(shell: Any, *, watched: bool) -> bool:
-    """Tell whether a widget can be shown here and, when ``watched`` is asked, whether somebody is there to see it."""
+    """Whether a widget can be shown here and, where ``watched`` is required, whether somebody is there to see it."""
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return False

@@ -51,10 +51,10 @@ function headline() {
     pill: node("span", "pill"),
     phase: node("span", "phase"),
     elapsed: node("span", "elapsed"),
-    story: node("span", "story"),
+    outcome: node("span", "outcome"),
     stop: node("button", "stop", { type: "button" }),
   };
-  parts.head.append(parts.pill, parts.phase, parts.elapsed, parts.story);
+  parts.head.append(parts.pill, parts.phase, parts.elapsed, parts.outcome);
   return parts;
 }
 
@@ -85,14 +85,13 @@ function asides() {
     goneWords: node("span"),
     wayBack: node("code", "command"),
     error: node("div", "error"),
-    name: node("div", "name"),
     message: node("div", "message", { tabindex: "0", "aria-label": "Error message", role: "group" }),
     hint: node("div", "hint"),
     bar: node("div", "bar", { role: "progressbar", "aria-label": "Query progress", "aria-valuemin": "0", "aria-valuemax": "100" }),
     fill: node("div", "fill"),
     spoken: node("div", "spoken", { role: "status", "aria-live": "polite" }),
   };
-  parts.error.append(parts.name, parts.message, parts.hint);
+  parts.error.append(parts.message, parts.hint);
   parts.gone.append(parts.goneWords, " ", parts.wayBack);
   parts.bar.append(parts.fill);
   return parts;
@@ -117,7 +116,7 @@ function paintHead(parts, view, was) {
   setText(parts.pill, view.label);
   setOrHide(parts.phase, view.phase);
   parts.elapsed.hidden = !view.live;
-  setOrHide(parts.story, view.live ? "" : [...view.story, view.short_id].filter(Boolean).join(" · "));
+  setOrHide(parts.outcome, view.live ? "" : [...view.outcome, view.short_id].filter(Boolean).join(" · "));
   if (was?.live && !view.live) parts.fold.open = false; // a finished query is one line
 }
 
@@ -174,9 +173,8 @@ function paintBar({ bar, fill }, state) {
 }
 
 function paintAsides(parts, view) {
-  setOrHide(parts.notice, [view.notice, view.error ? null : view.hint].filter(Boolean).join("\n"));
+  setOrHide(parts.notice, view.notice);
   parts.error.hidden = !view.error;
-  setOrHide(parts.name, view.exception);
   setOrHide(parts.message, view.error);
   setOrHide(parts.hint, view.hint);
   parts.gone.hidden = !view.orphaned;
@@ -307,7 +305,7 @@ function orphaned(view, seconds) {
     live: false,
     tone: "attention",
     phase: "",
-    story: [`not watched any more after ${clock(seconds)}`],
+    outcome: [`not watched any more after ${clock(seconds)}`],
     bar: null,
     stop: null,
     spoken: `${view.gone} ${view.way_back}`,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-from roe_magic.panel.view import Snapshot
 from roe_magic.panel.view import view as view_of
+from roe_magic.query.query_state import QueryState
 
 _HERE = Path(__file__).parent
 
@@ -21,7 +20,7 @@ class Panel(anywidget.AnyWidget):
 
     Parameters
     ----------
-    snapshot : state.Snapshot
+    state : state.Snapshot
         What to show first.
     on_stop : callable, optional
         Called once per action (``"cancel"`` or ``"detach"``) when the reader presses the button. It may run on a thread
@@ -36,23 +35,23 @@ class Panel(anywidget.AnyWidget):
     # Apart from the view, so that a long query text crosses the wire once.
     sql = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, snapshot: Snapshot, on_stop: Callable[[str], object] | None = None) -> None:
+    def __init__(self, state: QueryState, on_stop: Callable[[str], object] | None = None) -> None:
         self._on_stop = on_stop
         self._pressed: set[str] = set()
-        shown = self._shown(snapshot)
+        shown = self._shown(state)
         super().__init__(sql=shown.pop("sql"), view=shown)
         self.on_msg(lambda _widget, content, _buffers: self._heard(content))
         self._listen_ahead()
 
-    def update(self, snapshot: Snapshot) -> None:
+    def update(self, state: QueryState) -> None:
         """Show another moment of the query; from any one thread."""
-        shown = self._shown(snapshot)
+        shown = self._shown(state)
         with self.hold_sync():
             self.sql = shown.pop("sql")
             self.view = shown
 
-    def _shown(self, snapshot: Snapshot) -> dict[str, Any]:
-        return view_of(replace(snapshot, stopping=snapshot.stopping or snapshot.stop in self._pressed))
+    def _shown(self, state: QueryState) -> dict[str, Any]:
+        return view_of(state, self._pressed)
 
     def _heard(self, content: object) -> None:
         """Take a message of the front end; the same press may come twice, by two routes."""

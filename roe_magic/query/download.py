@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from roe_magic.contract import models
 from roe_magic.contract.models import TERMINAL
-from roe_magic.errors import ProtocolError, ResultTooLarge
+from roe_magic.errors import ProtocolError, ResultNotReady, ResultTooLarge
 from roe_magic.formatting import size
+from roe_magic.query.query_state import DownloadProgress
 
 if TYPE_CHECKING:
     from roe_magic.client import RoeClient
-    from roe_magic.client.messages import Reply
-
-
-class NotReady(ProtocolError):
-    """The query has succeeded, its rows are not there yet."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How much of the rows is here.
-
-    Attributes
-    ----------
-    received : int
-        Bytes.
-    rows : int
-    size : int or None
-        Bytes of the whole answer, where the server says so.
-    """
-
-    received: int = 0
-    rows: int = 0
-    size: int | None = None
+    from roe_magic.client.messages import Response
 
 
 def read(
-    client: RoeClient, query_id: UUID, *, max_bytes: int | None, on_progress: Callable[[Progress], None]
+    client: RoeClient, query_id: UUID, *, max_bytes: int | None, on_progress: Callable[[DownloadProgress], None]
 ) -> list[models.Statement]:
     """Ask for the rows once and read them.
 
@@ -63,31 +42,31 @@ def read(
     ------
     ResultTooLarge
         The rows take more bytes than allowed, or more memory than there is.
-    NotReady
+    ResultNotReady
         The server gives none yet.
     RoeError
         The answer did not come, or not whole, or is not what the contract says.
     """
     from roe_magic.query import result_body
 
-    reply = client.result(query_id)
-    whole = _size_of(reply)
+    response = client.result(query_id)
+    whole = _size_of(response)
 
     def arrived(received: int, rows: int) -> None:
         _check(received, max_bytes)
-        on_progress(Progress(received, rows, whole))
+        on_progress(DownloadProgress(received, rows, whole))
 
     try:
         _check(0, max_bytes, whole=whole)
-        on_progress(Progress(size=whole))
-        if reply.content_type == models.ARROW_STREAM:
-            return result_body.read_arrow(reply.chunks, arrived)
-        return _statements(result_body.read_json(reply.chunks, arrived), query_id)
+        on_progress(DownloadProgress(size=whole))
+        if response.content_type == models.ARROW_STREAM:
+            return result_body.read_arrow(response.chunks, arrived)
+        return _statements(result_body.read_json(response.chunks, arrived), query_id)
     finally:
-        reply.close()  # what was not read to its end has a connection still
+        response.close()  # what was not read to its end has a connection still
 
 
-def enclosed(submitted: models.WorksheetQueryResponse) -> tuple[models.WorksheetQueryResponse, bytes | None]:
+def split_enclosed(submitted: models.WorksheetQueryResponse) -> tuple[models.WorksheetQueryResponse, bytes | None]:
     """Take the rows out of a submit's answer, where the server enclosed them (ours does, when they are few).
 
     Returns
@@ -105,7 +84,7 @@ def enclosed(submitted: models.WorksheetQueryResponse) -> tuple[models.Worksheet
 
 
 def read_enclosed(rows: bytes, max_bytes: int | None) -> list[models.Statement]:
-    """Read what :func:`enclosed` gave; errors as for :func:`read`."""
+    """Read what :func:`split_enclosed` returned; errors as for :func:`read`."""
     from roe_magic.query import result_body
 
     _check(len(rows), max_bytes)
@@ -127,11 +106,11 @@ def _statements(result: models.QueryResult, query_id: UUID) -> list[models.State
     if result.worksheet_query_id != query_id:
         raise ProtocolError(f"The server was asked about query {query_id} and answered {result.worksheet_query_id}.")
     if result.results is None or (result.status not in TERMINAL and not result.results):
-        raise NotReady(f"The server says that query {query_id} is over, but it gives no results.")
+        raise ResultNotReady(f"The server says that query {query_id} is over, but it gives no results.")
     return result.results
 
 
-def _size_of(reply: Reply) -> int | None:
-    length = reply.headers.get("Content-Length", "")
+def _size_of(response: Response) -> int | None:
+    length = response.headers.get("Content-Length", "")
     plain = length.isascii() and length.isdigit() and len(length) < 20
-    return int(length) if plain and "Content-Encoding" not in reply.headers else None
+    return int(length) if plain and "Content-Encoding" not in response.headers else None

@@ -1,129 +1,154 @@
-"""Execution: one query from submit to rows, step by step in the calling thread."""
+"""The steps of one query, from submit to rows; each is taken in the calling thread.
+
+``submit`` sends the SQL, once (``attach`` asks about a query that was submitted before). ``watch`` asks for the status
+until the query has ended: a server that honours ``Prefer: wait`` holds its response back and streams each change, any
+other is polled (:mod:`.poll_schedule`). ``conclude`` downloads the rows (:mod:`.download`), again where the connection
+broke or the rows are not ready yet. What happens goes to a StatePublisher, what goes wrong is raised; passing failures
+are tolerated as long as patience lasts.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import threading
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
 
 from roe_magic.client import RoeClient
-from roe_magic.client.retries import backoff
+from roe_magic.client.retries import WAIT_SUBMIT, backoff
 from roe_magic.contract import models
 from roe_magic.contract.models import FAILURE, PENDING, SUCCESS
-from roe_magic.errors import NotFoundError, ProtocolError, RateLimitError, RoeError, ServerError, TransportError
+from roe_magic.errors import (
+    NotFoundError,
+    ProtocolError,
+    RateLimitError,
+    ResultNotReady,
+    RoeError,
+    ServerError,
+    TransportError,
+)
 from roe_magic.query import download
-from roe_magic.query.poll_schedule import SHORTEST, Patience, next_poll
-from roe_magic.query.query_state import Story, Teller, first_status, known_by_status
+from roe_magic.query.poll_schedule import MIN_PAUSE, Patience, next_poll
+from roe_magic.query.query_state import DownloadProgress, QueryState
+from roe_magic.query.state_publisher import StatePublisher
 
-# Right after a submit the server's replicas may not know the query yet; and a proxy between may answer in its place.
-ODD_GRACE = 5.0
+# Right after a submit the server's replicas may not know the query yet, or a proxy may answer in its place.
+UNKNOWN_QUERY_GRACE = 5.0
 # SUCCESS may be told a moment before the rows are there.
 RESULT_GRACE = 15.0
+# PENDING for longer than this gets a notice: no worker may have taken the query.
 STALL_AFTER = 60.0
+# Download progress is published at most this often.
+PROGRESS_SECONDS = 0.1
 _PASSING = (TransportError, ServerError, RateLimitError)
-_live = 0
-_live_lock = threading.Lock()
 
 
-class Execution:
-    """The steps of one query; what happens is told to a Teller, what goes wrong is raised.
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """How a query is watched.
+
+    Parameters
+    ----------
+    wait : int
+        Seconds that the server may hold the response to the submit back, in the hope that the query ends by then.
+    fetch : bool
+        Download the rows at the end.
+    max_bytes : int, optional
+        Refuse a result of more bytes than this.
+    pause : callable, optional
+        Replaces the pause between two requests, for tests; ``pause(seconds)`` may return early.
+    """
+
+    wait: int = WAIT_SUBMIT
+    fetch: bool = True
+    max_bytes: int | None = None
+    pause: Callable[[float], Any] | None = None
+
+
+class Lifecycle:
+    """The steps of one query.
 
     Parameters
     ----------
     client : RoeClient
-    teller : Teller
-    request : dict
-        What :meth:`RoeClient.submit` takes beside the SQL.
-    fetch : bool
-        Download the rows at the end.
-    max_bytes : int, optional
-        Refuse an answer of more bytes than this.
-    pause : callable
-        ``pause(seconds)`` may return early.
-    given_up : callable
-        Whether nobody wants to know any more.
+    publisher : StatePublisher
+        Its event ``left`` ends pauses and loops at once.
+    options : WatchOptions
     """
 
-    def __init__(
-        self,
-        client: RoeClient,
-        teller: Teller,
-        *,
-        request: dict[str, Any],
-        fetch: bool,
-        max_bytes: int | None,
-        pause: Callable[[float], Any],
-        given_up: Callable[[], bool],
-    ) -> None:
-        self.client, self.teller, self.max_bytes = client, teller, max_bytes
-        self._request, self._wanted, self._pause, self._given_up = {**request, "rows": fetch}, fetch, pause, given_up
-        self._enclosed: bytes | None = None
-        self._told = float("-inf")
+    def __init__(self, client: RoeClient, publisher: StatePublisher, options: WatchOptions) -> None:
+        self.max_bytes = options.max_bytes
+        self._client, self._publisher, self._options = client, publisher, options
+        self._enclosed_rows: bytes | None = None
+        self._fetching = threading.Lock()
 
     @property
-    def story(self) -> Story:
-        """What is known of the query now."""
-        return self.teller.story
+    def _state(self) -> QueryState:
+        return self._publisher.state
 
-    def submit(self) -> None:
-        """Submit the query."""
-        answer = self.client.submit(self.story.sql, **self._request)
-        submitted, self._enclosed = download.enclosed(answer)
-        self.teller.tell(submitted=submitted, status=first_status(submitted))
+    @property
+    def _query_id(self) -> UUID:
+        query_id = self._state.query_id
+        if query_id is None:
+            raise ProtocolError("The query has no id yet.")
+        return query_id
+
+    def submit(self, request: models.WorksheetQueryCreateRequest) -> None:
+        """Submit the query; a small result may come with the response."""
+        response = self._client.submit(request, wait=self._options.wait, rows=self._options.fetch)
+        submitted, self._enclosed_rows = download.split_enclosed(response)
+        self._publisher.publish(submitted=submitted, last_status=_status_in(submitted))
+
+    def attach(self, query_id: UUID) -> None:
+        """Ask for the status of a query that was submitted before, instead of submitting one."""
+        try:
+            status = self._client.status(query_id)
+        except NotFoundError as error:
+            error.hint = "Check the id; `%roe worksheets NAME` lists the queries of a worksheet."
+            raise
+        self._publisher.publish(submitted=_submitted_from(status), last_status=status)
 
     def watch(self) -> None:
-        """Ask until the query has ended, through failures as long as patience lasts."""
-        patience, odd = Patience(clock=self.teller.clock), Patience(ODD_GRACE, clock=self.teller.clock)
-        number = 0
-        while not self.story.terminal and not self._given_up():
-            asked = self.teller.clock()
+        """Ask for the status until the query has ended or the caller has left."""
+        clock, left = self._publisher.clock, self._publisher.left
+        patience, unknown = Patience(clock=clock), Patience(UNKNOWN_QUERY_GRACE, clock=clock)
+        failures = 0
+        while not self._state.finished and not left.is_set():
+            asked_at = clock()
             try:
-                # A server that says it waited, and did not, is not asked at once again.
-                waited = self._look(patience) and self.teller.clock() - asked >= SHORTEST
-                odd.good()
+                # A server that says it waited, and did not, is not asked again at once.
+                waited = self._ask(patience) and clock() - asked_at >= MIN_PAUSE
+                unknown.succeeded()
             except (NotFoundError, ProtocolError):
-                odd.bad()
-                if odd.is_over():
+                unknown.failed()
+                if unknown.is_over:
                     raise
                 waited = False
             except _PASSING as error:
-                self._bear(error, patience, number)
-                number += 1
+                self._tolerate(error, patience, failures, left)
+                failures += 1
                 continue
-            number = 0
-            if not (waited or self.story.terminal):
-                self._pause(next_poll(self.teller.elapsed, live=_live))
+            failures = 0
+            if not (waited or self._state.finished):
+                self._pause(next_poll(self._publisher.elapsed, live=live_queries.count), left)
 
-    def _look(self, patience: Patience) -> bool:
-        """Ask once; gives whether the server held its answer back as asked."""
-        assert self.story.query_id is not None  # it was submitted
+    def _ask(self, patience: Patience) -> bool:
+        """Ask for the status once; return whether the server held its response back as asked."""
         waited = False
-        for seen in self.client.follow(self.story.query_id):
-            patience.good()
-            waited = seen.waited
-            self.teller.tell(status=seen.status, waited=seen.waited, notice=self._stalled(seen.status))
-            if self._given_up():
+        for update in self._client.follow(self._query_id):
+            patience.succeeded()
+            waited = update.waited
+            self._publisher.publish(last_status=update.status, long_polls=waited, notice=self._notice(update.status))
+            if self._publisher.left.is_set():
                 break
         return waited
 
-    def _bear(self, error: RoeError, patience: Patience, number: int) -> None:
-        """Put up with a passing failure, visibly, until patience ends."""
-        since = patience.bad()
-        if patience.is_over():
-            error.hint = (
-                f"The query may well go on at the server. Come back to it with: %roe result {self.story.query_id}"
-            )
-            raise error
-        self.teller.tell(notice=f"No answer for {since:.0f} s, still trying ({error.message})")
-        wait = getattr(error, "retry_after", None)
-        self._pause(backoff(number) if wait is None else wait)
-
-    def _stalled(self, status: models.QueryStatus) -> str | None:
-        elapsed = self.teller.elapsed
+    def _notice(self, status: models.QueryStatus) -> str | None:
+        elapsed = self._publisher.elapsed
         if status.status == PENDING and elapsed > STALL_AFTER:
             return f"Still PENDING after {elapsed:.0f} s: no worker has taken it, or the server does not know it."
         if status.status not in {PENDING, *models.STATES}:
@@ -131,83 +156,139 @@ class Execution:
         return None
 
     def conclude(self) -> None:
-        """Fetch what there is to fetch, once the query has ended."""
-        if self._given_up() or not self._wanted:
+        """Download what the ended query has to give, if rows are wanted."""
+        left = self._publisher.left
+        if left.is_set() or not self._options.fetch:
             return
-        if self.story.state == SUCCESS:
-            self.teller.tell(statements=self.fetch())
-        elif self.story.state == FAILURE:
-            # Statements before the failing one may have given rows; the failure is told either way.
-            try:
-                self.teller.tell(statements=self._read())
-            except RoeError:
-                self.teller.tell(statements=[])
+        if self._state.status == SUCCESS:
+            self._fetch(left)
+        elif self._state.status == FAILURE:
+            self._fetch_before_failure(left)
 
-    def fetch(self) -> list[models.Statement]:
-        """Read the rows, again where the download broke or the rows are not ready yet."""
-        broken, absent = Patience(clock=self.teller.clock), Patience(RESULT_GRACE, clock=self.teller.clock)
-        for number in itertools.count():
+    def fetch_later(self) -> None:
+        """Download the rows for somebody who asks for them after the end, whoever has left before."""
+        self._fetch(threading.Event())
+
+    def _fetch(self, left: threading.Event) -> None:
+        """Download the rows, again where the connection broke or the rows are not ready yet."""
+        with self._fetching:
+            if self._state.statements is None:
+                self._publish_rows(self._read_with_retries(left))
+
+    def _read_with_retries(self, left: threading.Event) -> list[models.Statement]:
+        clock = self._publisher.clock
+        broken, not_ready = Patience(clock=clock), Patience(RESULT_GRACE, clock=clock)
+        for failures in itertools.count():
             try:
-                return self._read()
-            except (*_PASSING, NotFoundError, download.NotReady) as error:
-                if self._given_up():
+                return self._read_rows(left)
+            except (*_PASSING, NotFoundError, ResultNotReady) as error:
+                if left.is_set():
                     raise
-                self._bear(error, broken if isinstance(error, _PASSING) else absent, number)
+                self._tolerate(error, broken if isinstance(error, _PASSING) else not_ready, failures, left)
         raise AssertionError("it counts for ever")
 
-    def _read(self) -> list[models.Statement]:
-        assert self.story.query_id is not None  # it was submitted
-        if (rows := self._enclosed) is not None:
-            self._enclosed = None  # what is wrong with these is asked for
-            with contextlib.suppress(ProtocolError):
-                return download.read_enclosed(rows, self.max_bytes)
-        return download.read(self.client, self.story.query_id, max_bytes=self.max_bytes, on_progress=self._arrived)
-
-    def _arrived(self, progress: download.Progress) -> None:
-        """Tell how much of the rows is here, ten times a second at most; stop reading for one who has left."""
-        if self._given_up():
-            raise TransportError("The download was given up.")
-        if self.teller.clock() - self._told > 0.1 or progress.received == 0:
-            self._told = self.teller.clock() if progress.received else self._told
-            self.teller.tell(downloaded=progress)
-
-
-class AttachedExecution(Execution):
-    """The steps of a query that was submitted before, here or elsewhere."""
-
-    def __init__(self, query_id: UUID, client: RoeClient, teller: Teller, **options: Any) -> None:
-        super().__init__(client, teller, **options)
-        self._id = query_id
-
-    def submit(self) -> None:
-        """Ask what became of it so far."""
+    def _fetch_before_failure(self, left: threading.Event) -> None:
+        # Statements before the failing one may have rows; the failure is reported either way.
         try:
-            status = self.client.status(self._id)
-        except NotFoundError as error:
-            error.hint = "Check the id; `%roe worksheets NAME` lists the queries of a worksheet."
-            raise
-        self.teller.tell(submitted=known_by_status(status), status=status)
+            statements = self._read_rows(left)
+        except RoeError:
+            statements = []
+        self._publish_rows(statements)
 
-    def conclude(self) -> None:
-        """Fetch its rows, and the SQL: a status does not tell it, its results do."""
-        super().conclude()
-        submitted, statements = self.story.submitted, self.story.statements
-        if submitted is not None and statements:
-            sql = ";\n".join(item.query or "" for item in statements)
-            self.teller.tell(sql=sql, submitted=replace(submitted, query=sql))
+    def _publish_rows(self, statements: list[models.Statement]) -> None:
+        submitted = self._state.submitted
+        if submitted is not None and self._state.attached and statements:
+            # A status does not name the SQL; the results do.
+            sql = ";\n".join(statement.query or "" for statement in statements)
+            self._publisher.publish(statements=statements, sql=sql, submitted=replace(submitted, query=sql))
+        else:
+            self._publisher.publish(statements=statements)
+
+    def _read_rows(self, left: threading.Event) -> list[models.Statement]:
+        rows, self._enclosed_rows = self._enclosed_rows, None
+        if rows is not None:
+            with suppress(ProtocolError):  # enclosed rows that cannot be read are asked for like any others
+                return download.read_enclosed(rows, self.max_bytes)
+        reporter = _ProgressReporter(self._publisher, left)
+        return download.read(self._client, self._query_id, max_bytes=self.max_bytes, on_progress=reporter)
+
+    def _tolerate(self, error: RoeError, patience: Patience, failures: int, left: threading.Event) -> None:
+        """Pause after a passing failure, with a notice; raise it once patience is over."""
+        since = patience.failed()
+        if patience.is_over:
+            error.hint = f"The query may well go on at the server. Come back to it with: %roe result {self._query_id}"
+            raise error
+        self._publisher.publish(notice=f"No answer for {since:.0f} s, still trying ({error.message})")
+        retry_after = getattr(error, "retry_after", None)
+        self._pause(backoff(failures) if retry_after is None else retry_after, left)
+
+    def _pause(self, seconds: float, left: threading.Event) -> None:
+        """Wait, until the caller leaves at the latest."""
+        (self._options.pause or left.wait)(seconds)
 
 
-class counted:  # noqa: N801  # reads as a verb where it is used
-    """Counts the queries that this process watches: many of them are asked after less often."""
+class _ProgressReporter:
+    """Publishes how much of the rows has arrived, now and then; ends the download of a caller who has left."""
 
-    def __enter__(self) -> None:
-        _add_live(1)
+    def __init__(self, publisher: StatePublisher, left: threading.Event) -> None:
+        self._publisher, self._left = publisher, left
+        self._next = float("-inf")
 
-    def __exit__(self, *_: object) -> None:
-        _add_live(-1)
+    def __call__(self, progress: DownloadProgress) -> None:
+        if self._left.is_set():
+            raise TransportError("The download was given up.")
+        now = self._publisher.clock()
+        if progress.received and now < self._next:
+            return
+        self._next = now + PROGRESS_SECONDS if progress.received else self._next
+        self._publisher.publish(download=progress)
 
 
-def _add_live(change: int) -> None:
-    global _live  # noqa: PLW0603  # one count for the process
-    with _live_lock:
-        _live += change
+def _status_in(submitted: models.WorksheetQueryResponse) -> models.QueryStatus:
+    """Return the status that the submit endpoint's response holds."""
+    return models.QueryStatus(
+        worksheet_query_id=submitted.id,
+        status=submitted.query_task_status,
+        error=submitted.error,
+        created_at=submitted.created_at,
+        finished_at=submitted.finished_at,
+    )
+
+
+def _submitted_from(status: models.QueryStatus) -> models.WorksheetQueryResponse:
+    """Return what a submit would have answered, as far as a status tells it."""
+    # A status need not say when the query was created; now is the latest that it can have been.
+    created = status.created_at or status.started_at or status.finished_at or datetime.now(timezone.utc)
+    return models.WorksheetQueryResponse(
+        id=status.worksheet_query_id,
+        created_at=created,
+        updated_at=status.finished_at or created,
+        finished_at=status.finished_at,
+        query="",
+        query_task_id=None,
+        query_task_status=status.status,
+        error=status.error,
+        ai_summary=None,
+    )
+
+
+class LiveQueries:
+    """Counts the queries that this process watches: each of many is polled less often."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count one more query while the block runs."""
+        with self._lock:
+            self.count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.count -= 1
+
+
+live_queries = LiveQueries()

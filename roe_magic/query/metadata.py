@@ -1,4 +1,4 @@
-"""What a query tells of itself, flat: one key for each figure, and pandas with full dtypes."""
+"""Metadata of queries: one as a flat dict, several as a DataFrame with full dtypes."""
 
 from __future__ import annotations
 
@@ -7,55 +7,72 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 from roe_magic.contract import models
+from roe_magic.query.query_state import QueryState
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from roe_magic.query.worksheet_query import WorksheetQuery
-
 _STATES = list(models.STATES)
+_TIMES = ("created_at", "updated_at", "finished_at")
+_SPANS = ("duration", "queued", "running")
+_SUBMITTED = ("query", "query_task_id", "ai_summary")
 _NESTED = (
     *("worksheet.id", "worksheet.name", "organization.id", "organization.name"),
     *("creator.id", "creator.email", "creator.display_name"),
 )
-_TIMES = ("created_at", "updated_at", "finished_at")
-_SPANS = ("duration", "queued", "running")
-_TEXTS = ("query", "query_task_id", "query_task_status", "error", "ai_summary")
-_KEYS = ("id", "status", *_TIMES, *_SPANS, *_TEXTS)
-_STRINGS = ("query", "query_task_id", "error", "ai_summary", "observed", *(key for key in _NESTED if key[-3:] != ".id"))
+_FIELDS = ("id", "status", *_TIMES, *_SPANS, "query", "query_task_id", "query_task_status", "error", "ai_summary")
+_STRINGS = (
+    *("query", "query_task_id", "error", "ai_summary", "observed"),
+    *("worksheet.name", "organization.name", "creator.email", "creator.display_name"),
+)
 
 
-def flat(query: WorksheetQuery) -> dict[str, Any]:
-    """Give what a query tells by flat names (``status``, ``worksheet.name``), and what it knows beyond them."""
-    flat = {name: getattr(query, name) for name in _KEYS}
+def flat(state: QueryState) -> dict[str, Any]:
+    """Return the fields and figures of a query by flat names (``status``, ``worksheet.name``), then unknown fields."""
+    submitted = state.submitted
+    values: dict[str, Any] = {
+        "id": state.query_id,
+        "status": state.status,
+        "query_task_status": state.status,
+        "error": state.server_error,
+        **{name: getattr(state, name) for name in (*_TIMES, *_SPANS)},
+        **{name: getattr(submitted, name, None) for name in _SUBMITTED},
+    }
+    fields = {name: values[name] for name in _FIELDS}
     for name in _NESTED:
-        outer, _, key = name.partition(".")
-        flat[name] = getattr(getattr(query, outer), key, None)
-    flat["observed"] = ", ".join(query.observed)
-    return {**flat, **{key: value for key, value in query.extra.items() if key not in flat}}
+        outer, _, inner = name.partition(".")
+        fields[name] = getattr(getattr(submitted, outer, None), inner, None)
+    fields["observed"] = ", ".join(state.observed)
+    return {**fields, **{name: value for name, value in state.extra.items() if name not in fields}}
 
 
 def frame(queries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Make a DataFrame of several queries' figures; see :meth:`WorksheetQuery.frame`."""
+    """Return a DataFrame with one row per query and full dtypes, even in columns where all is missing.
+
+    Parameters
+    ----------
+    queries : iterable of mapping
+        Each with the names that :func:`flat` returns.
+    """
     import pandas as pd
 
     items = list(queries)
-    columns = dict.fromkeys((*_KEYS, *_NESTED, "observed", *(key for item in items for key in item)))
+    columns = dict.fromkeys((*_FIELDS, *_NESTED, "observed", *(key for item in items for key in item)))
     frame: pd.DataFrame = pd.DataFrame({key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns})
     for name in _TIMES:
         frame[name] = _times(frame[name])
     for name in _SPANS:
         frame[name] = pd.Series(frame[name].to_numpy("timedelta64[us]"), index=frame.index)
-    words = [*_STATES, *sorted({str(w) for w in frame["status"].dropna()} - set(_STATES))]
+    categories = [*_STATES, *sorted({str(word) for word in frame["status"].dropna()} - set(_STATES))]
     for name in ("status", "query_task_status"):
-        frame[name] = pd.Categorical(frame[name], categories=words)
+        frame[name] = pd.Categorical(frame[name], categories=categories)
     for name in _STRINGS:
         frame[name] = frame[name].astype("string")
     return frame
 
 
 def _times(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Make a column of times, of any year: pandas 2 would go through nanoseconds, which end in 2262."""
+    """Return a column of times as ``datetime64[us, UTC]``; nanoseconds, pandas 2's own choice, end in 2262."""
     import numpy as np
     import pandas as pd
 

@@ -1,4 +1,8 @@
-"""When to ask again: pure decisions, with the clock, the sleep and the dice given from outside."""
+"""When the status is asked for next, and for how long failures are tolerated.
+
+Pure decisions: the clock and the random source come from outside. ``docs/polling.md`` has the measurements behind the
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Shares of the elapsed time, in seconds: a poll at 10 % notices the end soon and asks seldom (docs/polling.md).
-FRACTION, SHORTEST, LONGEST, LONGEST_WHEN_BUSY, BUSY = 0.10, 0.05, 2.0, 5.0, 20
+# The pause before the next poll is a tenth of the elapsed time, within these bounds in seconds.
+FRACTION, MIN_PAUSE, MAX_PAUSE = 0.10, 0.05, 2.0
+# A process that watches more queries than this pauses longer.
+MANY_LIVE, MAX_PAUSE_WITH_MANY = 20, 5.0
 JITTER = 0.10
 PATIENCE = 120.0
 
 
-def next_poll(elapsed: float, *, live: int = 1, dice: Callable[[], float] = _random.random) -> float:
-    """Tell how long to wait before the next status request.
+def next_poll(elapsed: float, *, live: int = 1, rng: Callable[[], float] = _random.random) -> float:
+    """Return the seconds to pause before the next status request.
 
     Parameters
     ----------
@@ -22,36 +28,42 @@ def next_poll(elapsed: float, *, live: int = 1, dice: Callable[[], float] = _ran
         Seconds since the query was submitted.
     live : int
         How many queries this process watches.
-    dice : callable
-        Gives a number in [0, 1).
-
-    Returns
-    -------
-    float
-        Seconds.
+    rng : callable
+        Returns a number in [0, 1).
     """
-    longest = LONGEST_WHEN_BUSY if live > BUSY else LONGEST
-    return min(max(elapsed * FRACTION, SHORTEST), longest) * (1 + JITTER * (2 * dice() - 1))
+    longest = MAX_PAUSE_WITH_MANY if live > MANY_LIVE else MAX_PAUSE
+    return min(max(elapsed * FRACTION, MIN_PAUSE), longest) * (1 + JITTER * (2 * rng() - 1))
 
 
 @dataclass
 class Patience:
-    """How long a watcher puts up with failures in a row before it gives up."""
+    """How long failures in a row are tolerated.
+
+    Attributes
+    ----------
+    limit : float
+        Seconds.
+    clock : callable
+        Monotonic, in seconds.
+    failing_since : float or None
+        When the first failure of the present row came; None after a success.
+    """
 
     limit: float = PATIENCE
     clock: Callable[[], float] = time.monotonic
-    since: float | None = None
+    failing_since: float | None = None
 
-    def good(self) -> None:
-        """Note an answer."""
-        self.since = None
+    def succeeded(self) -> None:
+        """End the row of failures."""
+        self.failing_since = None
 
-    def bad(self) -> float:
-        """Note a failure; gives the seconds since the first of this run of failures."""
+    def failed(self) -> float:
+        """Count one failure and return the seconds since the first of its row."""
         now = self.clock()
-        self.since = now if self.since is None else self.since
-        return now - self.since
+        self.failing_since = now if self.failing_since is None else self.failing_since
+        return now - self.failing_since
 
+    @property
     def is_over(self) -> bool:
-        """Whether the failures have lasted longer than the limit."""
-        return self.since is not None and self.clock() - self.since >= self.limit
+        """Whether the failures have lasted for the limit."""
+        return self.failing_since is not None and self.clock() - self.failing_since >= self.limit

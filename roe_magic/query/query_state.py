@@ -1,58 +1,88 @@
-"""Story: what is known of a query at one moment, and what follows from it; a Teller tells each new one."""
+"""QueryState: what is known of one query at one moment.
+
+It is made of what the server said (models of the contract) and of what the client saw: elapsed time, bytes received,
+errors. What follows from these is a property here, so that the panel and the public WorksheetQuery agree.
+"""
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
 from roe_magic.contract import models
-from roe_magic.contract.models import FAILURE, TERMINAL
-from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, RoeError
-from roe_magic.query.download import Progress
-from roe_magic.query.worksheet_query import WorksheetQuery
-
-_log = logging.getLogger(__name__)
+from roe_magic.contract.models import TERMINAL
+from roe_magic.errors import RoeError
 
 
 @dataclass(frozen=True)
-class Story:
+class DownloadProgress:
+    """How much of the rows has arrived.
+
+    Attributes
+    ----------
+    received : int
+        Bytes.
+    rows : int
+    size : int or None
+        Bytes of the whole body, where the server says so.
+    """
+
+    received: int = 0
+    rows: int = 0
+    size: int | None = None
+
+
+# Compared by identity, and printed without what is long: the rows and the SQL.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QueryState:
     """What is known of a query at one moment.
 
     Attributes
     ----------
     sql : str
-    elapsed : float
-        Seconds since the submit, by this machine's monotonic clock.
-    submitted, status : models, optional
-        The server's last words.
-    downloaded : download.Progress, optional
-        How much of the rows is here; None before the download.
-    statements : list of models.Statement, optional
-        The results, once they are here.
-    notice : str, optional
-        What is unusual: no answers, no progress.
-    error : RoeError, optional
+    server : str
+        The base URL that it was sent to.
+    organization_id : str or None
+        The organisation that was asked for; None leaves it to the key.
+    elapsed : float or None
+        Seconds since the submit, by the client's monotonic clock; None where nobody watched.
+    submitted : models.WorksheetQueryResponse or None
+        What the submit endpoint answered.
+    last_status : models.QueryStatus or None
+        The last status that the server told.
+    download : DownloadProgress or None
+        None before the download.
+    statements : list of models.Statement or None
+        The results, once they are here; ``result_rows`` of each is a pyarrow Table.
+    notice : str or None
+        Something unusual while the query goes on: no response, no progress.
+    error : RoeError or None
         Why watching ended without rows.
-    waited : bool
-        The server holds its answers back as asked, so it has our additions to the API: cancel, too.
+    attached : bool
+        The query was submitted earlier; here it is only watched.
+    long_polls : bool
+        The server holds its responses back as asked, so it has our additions to the API: cancel, too.
+    left : bool
+        The caller has stopped watching.
     over : bool
-        Nothing more will be told.
+        Nothing more will change.
     """
 
-    sql: str
-    elapsed: float = 0.0
+    sql: str = field(repr=False)
+    server: str = ""
+    organization_id: str | None = None
+    elapsed: float | None = None
     submitted: models.WorksheetQueryResponse | None = None
-    status: models.QueryStatus | None = None
-    downloaded: Progress | None = None
-    statements: list[models.Statement] | None = None
+    last_status: models.QueryStatus | None = None
+    download: DownloadProgress | None = None
+    statements: list[models.Statement] | None = field(default=None, repr=False)
     notice: str | None = None
     error: RoeError | None = None
-    waited: bool = False
+    attached: bool = False
+    long_polls: bool = False
+    left: bool = False
     over: bool = False
 
     @property
@@ -60,96 +90,101 @@ class Story:
         """The query's id, once the server has told it."""
         if self.submitted is not None:
             return self.submitted.id
-        return self.status.worksheet_query_id if self.status is not None else None
+        return self.last_status.worksheet_query_id if self.last_status is not None else None
 
     @property
-    def state(self) -> str | None:
-        """The server's last word on the state."""
-        return self.status.status if self.status is not None else None
+    def status(self) -> str | None:
+        """The status as the server spells it; None before the first response, or where the server sends null."""
+        if self.last_status is not None:
+            return self.last_status.status
+        return self.submitted.query_task_status if self.submitted is not None else None
 
     @property
-    def terminal(self) -> bool:
+    def finished(self) -> bool:
         """Whether the query has ended at the server."""
-        return self.state in TERMINAL
-
-
-class Teller:
-    """Tells the story of a query, moment after moment, to one listener; thread-safe.
-
-    Attributes
-    ----------
-    story : Story
-        The present one.
-    clock : callable
-        Monotonic, in seconds.
-    """
-
-    def __init__(self, story: Story, clock: Callable[[], float]) -> None:
-        self.story, self.clock = story, clock
-        self._begun = clock()
-        self._listener: Callable[[Story], None] | None = None
-        self._telling = threading.RLock()
+        return self.status in TERMINAL
 
     @property
-    def elapsed(self) -> float:
-        """Seconds since the submit."""
-        return self.clock() - self._begun
+    def watched(self) -> bool:
+        """Whether somebody watches the query now."""
+        return not (self.over or self.left)
 
-    def listen(self, listener: Callable[[Story], None] | None) -> None:
-        """Call ``listener`` with each new Story from now on, one at a time; None ends it, and none follows after."""
-        with self._telling:
-            self._listener = listener
+    @property
+    def detached(self) -> bool:
+        """Whether watching was stopped before the query's end."""
+        return self.left and not self.over
 
-    def tell(self, **changes: Any) -> None:
-        """Go on with the story; what is over takes no more time."""
-        with self._telling:
-            elapsed = self.story.elapsed if self.story.over else self.elapsed
-            self.story = replace(self.story, elapsed=elapsed, **changes)
-            if self._listener is not None:
-                self._hear(self._listener)
+    @property
+    def server_error(self) -> str | None:
+        """The server's own message of a query that failed."""
+        if self.last_status is not None and self.last_status.error:
+            return self.last_status.error
+        return self.submitted.error if self.submitted is not None else None
 
-    def _hear(self, listener: Callable[[Story], None]) -> None:
-        """Call the listener; the query does not fail because somebody could not be told of it."""
+    @property
+    def created_at(self) -> datetime | None:
+        """When the server took the query."""
+        return self.submitted.created_at if self.submitted is not None else None
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When it began to run, where the server tells: in its status, or in its first result."""
+        if self.last_status is not None and self.last_status.started_at is not None:
+            return self.last_status.started_at
+        first = self.statements[0].start_timestamp if self.statements else None
         try:
-            listener(self.story)
-        except Exception:
-            self._listener = None
-            _log.warning("A listener failed and is told nothing more.", exc_info=True)
+            return None if first is None else datetime.fromtimestamp(first, timezone.utc)
+        except (ValueError, OverflowError, OSError):  # NaN, or a time that no calendar has
+            return None
 
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended."""
+        if self.last_status is not None and self.last_status.finished_at is not None:
+            return self.last_status.finished_at
+        return self.submitted.finished_at if self.submitted is not None else None
 
-def first_status(submitted: models.WorksheetQueryResponse) -> models.QueryStatus:
-    """Read the status out of what the submit endpoint answered."""
-    return models.QueryStatus(
-        worksheet_query_id=submitted.id,
-        status=submitted.query_task_status,
-        error=submitted.error,
-        created_at=submitted.created_at,
-        finished_at=submitted.finished_at,
-    )
+    @property
+    def updated_at(self) -> datetime | None:
+        """When the server last changed it, as far as was seen."""
+        seen = [self.submitted.updated_at] if self.submitted is not None else []
+        return max([*seen, *([self.finished_at] if self.finished_at is not None else [])], default=None)
 
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Fields of the server's responses that the contract does not know."""
+        models_seen = (self.submitted, self.last_status)
+        return {name: value for model in models_seen if model is not None for name, value in model.extra.items()}
 
-def known_by_status(status: models.QueryStatus) -> models.WorksheetQueryResponse:
-    """Make what a submit would have answered, as far as a status tells it."""
-    # A status need not tell when the query was created; it was, at the latest, now.
-    created = status.created_at or status.started_at or status.finished_at or datetime.now(timezone.utc)
-    return models.WorksheetQueryResponse(
-        id=status.worksheet_query_id,
-        created_at=created,
-        updated_at=status.finished_at or created,
-        finished_at=status.finished_at,
-        query="",
-        query_task_id=None,
-        query_task_status=status.status,
-        error=status.error,
-        ai_summary=None,
-    )
+    @property
+    def queued(self) -> timedelta | None:
+        """From submit to start, by the server's clock."""
+        if self.started_at is None or self.created_at is None:
+            return None
+        return max(self.started_at - self.created_at, timedelta(0))
 
+    @property
+    def running(self) -> timedelta | None:
+        """From start to end, by the server's clock."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(self.finished_at - self.started_at, timedelta(0))
 
-def ended_badly(query: WorksheetQuery) -> QueryError:
-    """Make the exception of a query that ended otherwise than in SUCCESS."""
-    if query.status == FAILURE:
-        error: QueryError = QueryFailed(query.error or "The query failed; the server does not say why.")
-    else:
-        error = QueryRevoked(query.error or "The query was cancelled.")
-    error.query_id, error.query = str(query.id), query
-    return error
+    @property
+    def duration(self) -> timedelta | None:
+        """From submit to end, by the server's clock; by the client's where the server tells no end."""
+        if self.finished_at is not None and self.created_at is not None:
+            return self.finished_at - self.created_at
+        if not self.finished or self.elapsed is None:
+            return None
+        return timedelta(seconds=self.elapsed)
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """The names of the figures that only the client's clock tells."""
+        return ("duration",) if self.finished_at is None and self.duration is not None else ()
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows of every statement are here."""
+        return self.statements is not None and all(item.result_rows is not None for item in self.statements)

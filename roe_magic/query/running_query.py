@@ -1,24 +1,28 @@
-"""RunningQuery: one query from submit to rows, watched by a thread of its own."""
+"""RunningQuery: one query from submit to rows, watched by a thread of its own; the handle that callers hold.
+
+``start`` begins a daemon thread that takes the steps of a Lifecycle: submit, watch, conclude. Each step publishes a new
+QueryState; a listener (the panel) is called on that thread. The caller's thread waits on an event in :meth:`wait` or
+:meth:`join`, and may leave at any time with :meth:`detach`: the thread then ends at its next step, the query goes on at
+the server. Errors of the thread are kept in the state and raised by :meth:`wait`.
+"""
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from roe_magic.client import RoeClient
-from roe_magic.client.retries import WAIT_SUBMIT
-from roe_magic.contract.models import SUCCESS
+from roe_magic.contract.models import SUCCESS, WorksheetQueryCreateRequest
 from roe_magic.errors import QueryInterrupted, QueryTimeout, RoeError
-from roe_magic.query.lifecycle import AttachedExecution, Execution, counted
-from roe_magic.query.query_state import Story, Teller, ended_badly
-from roe_magic.query.worksheet_query import WorksheetQuery
+from roe_magic.query.lifecycle import Lifecycle, WatchOptions, live_queries
+from roe_magic.query.query_state import QueryState
+from roe_magic.query.state_publisher import StatePublisher
+from roe_magic.query.worksheet_query import WorksheetQuery, query_error
 
-# How long a caller who leaves waits for the id of a query that is just being submitted.
+# Seconds that a caller who leaves waits for the id of a query that is just being submitted.
 ID_GRACE = 0.7
 
 
@@ -28,17 +32,12 @@ class RunningQuery:
     Parameters
     ----------
     client : RoeClient
-    sql : str
-    worksheet_id : UUID, optional
-    use_admin : bool
-    wait : int
-        Seconds that the server may take to answer the submit, in the hope that the query is over by then.
-    fetch : bool
-        Download the rows at the end.
-    max_bytes : int, optional
-        Refuse an answer of more bytes than this.
-    clock, pause : callables
-        Injected by tests; ``pause(seconds)`` may return early.
+    request : models.WorksheetQueryCreateRequest or str
+        What to submit; a str is the SQL of a request whose other fields have their defaults.
+    clock : callable
+        Monotonic, in seconds; tests inject their own.
+    options
+        Those of :class:`roe_magic.query.lifecycle.WatchOptions`: ``wait``, ``fetch``, ``max_bytes``, ``pause``.
 
     Examples
     --------
@@ -46,111 +45,82 @@ class RunningQuery:
     >>> running.wait().df()  # doctest: +SKIP
     """
 
-    # Whether the query was submitted before, and is only watched.
-    attached = False
-    _steps: Callable[..., Execution] = Execution
-
     def __init__(
         self,
         client: RoeClient,
-        sql: str,
+        request: WorksheetQueryCreateRequest | str,
         *,
-        worksheet_id: UUID | str | None = None,
-        use_admin: bool = False,
-        wait: int = WAIT_SUBMIT,
-        fetch: bool = True,
-        max_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], Any] | None = None,
+        **options: Any,
     ) -> None:
+        self._request = WorksheetQueryCreateRequest(query=request) if isinstance(request, str) else request
+        self._prepare(client, self._request.query, clock, WatchOptions(**options))
+
+    def _prepare(
+        self,
+        client: RoeClient,
+        sql: str,
+        clock: Callable[[], float],
+        options: WatchOptions,
+        *,
+        attached: bool = False,
+    ) -> None:
+        settings = client.settings
+        server, organization_id = settings.base_url, settings.organization_id
+        state = QueryState(sql=sql, server=server, organization_id=organization_id, attached=attached, elapsed=0.0)
         self.client = client
-        self._teller = Teller(Story(sql), clock)
-        self._answered, self._detached, self._ended = threading.Event(), threading.Event(), threading.Event()
-        self._execution = self._steps(
-            client,
-            self._teller,
-            request={"worksheet_id": worksheet_id, "use_admin": use_admin, "wait": wait},
-            fetch=fetch,
-            max_bytes=max_bytes,
-            pause=pause or self._detached.wait,
-            given_up=self._detached.is_set,
-        )
+        self._query, keep = WorksheetQuery.following(state, fetch=self._fetch_later)
+        self._publisher = StatePublisher(state, clock=clock, keep=keep)
+        self._lifecycle = Lifecycle(client, self._publisher, options)
+        self._submitted, self._ended = threading.Event(), threading.Event()
 
     @property
-    def story(self) -> Story:
+    def state(self) -> QueryState:
         """What is known of the query now."""
-        return self._teller.story
+        return self._publisher.state
 
     @property
     def elapsed(self) -> float:
         """Seconds since the submit, by the monotonic clock."""
-        return self._teller.elapsed
+        return self._publisher.elapsed
 
-    def listen(self, listener: Callable[[Story], None] | None) -> None:
-        """Call ``listener`` with each new Story from now on; see :meth:`roe_magic.query.query_state.Teller.listen`."""
-        self._teller.listen(listener)
+    @property
+    def query(self) -> WorksheetQuery | None:
+        """The WorksheetQuery, one and the same from the submit on; None before the server has told its id."""
+        return None if self.state.submitted is None else self._query
+
+    def listen(self, listener: Callable[[QueryState], None] | None) -> None:
+        """Call ``listener`` with each new state from now on; see :meth:`StatePublisher.listen`."""
+        self._publisher.listen(listener)
 
     def start(self) -> RunningQuery:
-        """Begin, in a daemon thread; returns at once."""
+        """Take all steps in a daemon thread; return at once."""
         return self._in_thread(self.run)
 
     def run(self) -> None:
-        """Do it all in the calling thread; what happened is in ``story``."""
-        self._do(self._submit, self._execution.watch, self._execution.conclude)
+        """Take all steps in the calling thread; what happened is in ``state``."""
+        self._take_steps(self._begin, self._submitted.set, self._lifecycle.watch, self._lifecycle.conclude)
 
     def fetch(self, max_bytes: int | None = None) -> RunningQuery:
-        """Read the rows after all that were too large; returns at once, and :meth:`wait` gives the query again.
+        """Download rows that were too large for the first limit; return at once, and :meth:`wait` waits for them.
 
         Parameters
         ----------
         max_bytes : int, optional
-            The new limit; left out, there is none.
+            The new limit; none when it is left out.
         """
-        self._execution.max_bytes = max_bytes
+        self._lifecycle.max_bytes = max_bytes
         self._ended.clear()
-        self._teller.tell(error=None, over=False)
-        return self._in_thread(lambda: self._do(self._execution.conclude))
-
-    def _submit(self) -> None:
-        self._execution.submit()
-        self._answered.set()
-
-    def _in_thread(self, work: Callable[[], None]) -> RunningQuery:
-        threading.Thread(target=work, name="roe-query", daemon=True).start()
-        return self
-
-    def _do(self, *steps: Callable[[], None]) -> None:
-        try:
-            with counted():
-                for step in steps:
-                    step()
-        except RoeError as error:
-            error.query_id = error.query_id or (str(self.story.query_id) if self.story.query_id else None)
-            self._teller.tell(error=error, notice=None)
-        except Exception as error:
-            self._teller.tell(error=_unexpected(error, self._id_text()), notice=None)
-        finally:
-            self._teller.tell(over=self.story.terminal or not self._detached.is_set())
-            self._ended.set()
-
-    @property
-    def query(self) -> WorksheetQuery | None:
-        """The WorksheetQuery as far as it is known; None before the server has answered."""
-        story = self.story
-        if story.submitted is None:
-            return None
-        rows = story.statements if story.statements is not None else self._execution.fetch
-        return WorksheetQuery(
-            story.submitted, story.status, rows if story.terminal else None, observed=timedelta(seconds=story.elapsed)
-        )
+        self._publisher.publish(error=None, over=False)
+        return self._in_thread(lambda: self._take_steps(self._lifecycle.conclude))
 
     def wait(self, timeout: float | None = None) -> WorksheetQuery:
-        """Wait for the end.
+        """Wait for the end and return the query.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most; left out, there is no limit.
+            Seconds since the submit to wait at most; no limit when it is left out.
 
         Raises
         ------
@@ -170,15 +140,15 @@ class RunningQuery:
             self.detach()
         if self.detached:
             self._await_id()
-            raise QueryInterrupted(self._goes_on("Stopped watching."), query_id=self._id_text())
+            raise QueryInterrupted(self._goes_on("Stopped watching."), query_id=self._id_text)
         if not in_time:
             self.detach()
             self._await_id()
-            raise QueryTimeout(self._goes_on(f"Not finished after {timeout:g} s."), query_id=self._id_text())
-        return self._outcome()
+            raise QueryTimeout(self._goes_on(f"Not finished after {timeout:g} s."), query_id=self._id_text)
+        return self._result()
 
     def join(self, seconds: float, timeout: float | None = None) -> bool:
-        """Wait ``seconds``, or ``timeout`` if that is less, for the end; gives whether it has come. Never raises."""
+        """Wait for the end, ``seconds`` or ``timeout`` at most; return whether it has come. Never raises."""
         try:
             return self._ended.wait(seconds if timeout is None else min(seconds, timeout))
         except KeyboardInterrupt:
@@ -187,13 +157,13 @@ class RunningQuery:
 
     def detach(self) -> None:
         """Stop watching; the query goes on at the server. Safe to call from any thread."""
-        self._detached.set()
+        self._publisher.left.set()
         self._ended.set()
 
     @property
     def detached(self) -> bool:
         """Whether watching was stopped before the query's end."""
-        return self._detached.is_set() and not self.story.over
+        return self._publisher.left.is_set() and not self.state.over
 
     def cancel(self) -> bool:
         """Ask the server to stop the query.
@@ -203,49 +173,101 @@ class RunningQuery:
         bool
             False when the server does not offer it; then watching goes on.
         """
-        if self.story.query_id is None:
+        if self.state.query_id is None:
             return False
-        status = self.client.cancel(self.story.query_id)
+        status = self.client.cancel(self.state.query_id)
         if status is None:
-            self._teller.tell(notice="This server does not offer to cancel a query; it goes on.")
+            self._publisher.publish(notice="This server does not offer to cancel a query; it goes on.")
             return False
-        self._teller.tell(status=status)
+        self._publisher.publish(last_status=status)
         return True
 
     def cancel_soon(self) -> None:
-        """Ask the server to stop the query, on a thread of its own; what goes wrong becomes a notice."""
+        """Ask the server to stop the query, in a thread of its own; a failure becomes a notice."""
         threading.Thread(target=self._cancel_quietly, name="roe-cancel", daemon=True).start()
 
     def _cancel_quietly(self) -> None:
         try:
             self.cancel()
         except RoeError as error:
-            self._teller.tell(notice=f"It could not be cancelled: {error.message}")
+            self._publisher.publish(notice=f"It could not be cancelled: {error.message}")
 
-    def _outcome(self) -> WorksheetQuery:
-        if self.story.error is not None:
-            raise self.story.error
-        query = self.query
-        assert query is not None  # run() ends with a query or an error
-        if query.status == SUCCESS:
-            return query
-        raise ended_badly(query)
+    def _in_thread(self, work: Callable[[], None]) -> RunningQuery:
+        threading.Thread(target=work, name="roe-query", daemon=True).start()
+        return self
+
+    def _begin(self) -> None:
+        self._lifecycle.submit(self._request)
+
+    def _fetch_later(self) -> None:
+        self._lifecycle.fetch_later()
+
+    def _take_steps(self, *steps: Callable[[], None]) -> None:
+        try:
+            with live_queries.one_more():
+                for step in steps:
+                    step()
+        except RoeError as error:
+            error.query_id = error.query_id or self._id_text
+            self._publisher.publish(error=error, notice=None)
+        except Exception as error:
+            self._publisher.publish(error=_unexpected(error, self._id_text), notice=None)
+        finally:
+            self._publisher.publish(over=self.state.finished or not self._publisher.left.is_set())
+            self._ended.set()
+
+    def _result(self) -> WorksheetQuery:
+        if self.state.error is not None:
+            raise self.state.error
+        if self._query.status == SUCCESS:
+            return self._query
+        raise query_error(self._query)
 
     def _await_id(self) -> None:
-        """Give a submit that is under way a moment to tell the query's id, and note the time."""
-        self._answered.wait(ID_GRACE)
-        self._teller.tell()
+        """Wait a moment for the id of a query that is just being submitted; publish that the caller has left."""
+        self._submitted.wait(ID_GRACE)
+        self._publisher.publish()
 
     def _goes_on(self, what: str) -> str:
-        if self.story.query_id is None:
+        if self.state.query_id is None:
             return f"{what} The query was being sent and may run at the server; look for it with `%roe worksheets`."
-        return f"{what} The query goes on at the server; come back to it with: %roe result {self.story.query_id}"
+        return f"{what} The query goes on at the server; come back to it with: %roe result {self.state.query_id}"
 
+    @property
     def _id_text(self) -> str | None:
-        return None if self.story.query_id is None else str(self.story.query_id)
+        return None if self.state.query_id is None else str(self.state.query_id)
 
 
-def run(sql: str, client: RoeClient | None = None, *, timeout: float | None = None, **options: Any) -> WorksheetQuery:
+class AttachedQuery(RunningQuery):
+    """A query that was submitted before, here or elsewhere; it is watched and its rows are fetched.
+
+    Parameters
+    ----------
+    client : RoeClient
+    query_id : UUID
+    clock, options
+        As for :class:`RunningQuery`.
+    """
+
+    def __init__(
+        self, client: RoeClient, query_id: UUID, *, clock: Callable[[], float] = time.monotonic, **options: Any
+    ) -> None:
+        self._query_id = query_id
+        self._prepare(client, "", clock, WatchOptions(**options), attached=True)
+
+    def _begin(self) -> None:
+        self._lifecycle.attach(self._query_id)
+
+
+def run(
+    sql: str,
+    client: RoeClient | None = None,
+    *,
+    timeout: float | None = None,
+    fetch: bool = True,
+    max_bytes: int | None = None,
+    **fields: Any,
+) -> WorksheetQuery:
     """Run SQL to its end, as ``%%roe`` does, from plain Python.
 
     Parameters
@@ -256,32 +278,27 @@ def run(sql: str, client: RoeClient | None = None, *, timeout: float | None = No
         Left out, one with the settings of the environment or the profile ``default``.
     timeout : float, optional
         Seconds to wait at most.
-    options
-        As for :class:`RunningQuery`.
+    fetch : bool
+        Download the rows at the end.
+    max_bytes : int, optional
+        Refuse a result of more bytes than this.
+    fields
+        Further fields of the request: ``worksheet_id``, ``use_admin``.
 
     Raises
     ------
     RoeError
         As :meth:`RunningQuery.wait`.
     """
-    if client is not None:
-        return RunningQuery(client, sql, **options).start().wait(timeout)
-    with RoeClient() as own:
-        return RunningQuery(own, sql, **options).start().wait(timeout)
-
-
-class AttachedQuery(RunningQuery):
-    """A query that was submitted before, here or elsewhere; never submits."""
-
-    attached = True
-
-    def __init__(self, client: RoeClient, query_id: UUID, **options: Any) -> None:
-        self._steps = functools.partial(AttachedExecution, query_id)
-        super().__init__(client, "", **options)
+    if client is None:
+        with RoeClient() as own:
+            return run(sql, own, timeout=timeout, fetch=fetch, max_bytes=max_bytes, **fields)
+    request = WorksheetQueryCreateRequest(query=sql, **fields)
+    return RunningQuery(client, request, fetch=fetch, max_bytes=max_bytes).start().wait(timeout)
 
 
 def _unexpected(error: Exception, query_id: str | None) -> RoeError:
-    """Wrap what should not happen, so that the waiting thread hears of it."""
+    """Wrap an exception that no step should raise, so that the waiting thread gets it."""
     problem = RoeError(f"Something unexpected went wrong: {type(error).__name__}: {error}", query_id=query_id)
     problem.__cause__ = error
     return problem

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
-from functools import cached_property
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
-from roe_magic.contract.models import SUCCESS, TERMINAL
-from roe_magic.errors import UsageError
+from roe_magic.contract.models import FAILURE
+from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, UsageError
 from roe_magic.formatting import clean, duration, plural
 from roe_magic.query import metadata, render
+from roe_magic.query.query_fields import QueryFields
+from roe_magic.query.query_state import QueryState
 from roe_magic.query.statement_result import DISPLAY_LIMIT, DtypeBackend, StatementResult, read_statement
 
 if TYPE_CHECKING:
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class WorksheetQuery(Mapping[str, Any]):
-    """A query of Roe and what came of it; read-only.
+class WorksheetQuery(QueryFields, Mapping[str, Any]):
+    """A query of Roe and what came of it; read-only, and always at its present state.
 
     As a mapping it has flat keys (``status``, ``duration``, ``worksheet.name``), so that ``pd.Series(q)`` and
     ``pd.DataFrame([q1, q2])`` work. Every field of the contract is an attribute too, with its type; fields that the
@@ -41,6 +44,8 @@ class WorksheetQuery(Mapping[str, Any]):
         The results with ``result_rows`` as Arrow tables, or a function that downloads them on first use.
     observed : timedelta, optional
         How long the caller saw it take, by its own clock; used only where the server tells no times.
+    displaylimit : int or None
+        How many rows of each statement are shown; None for up to 1,000.
     """
 
     def __init__(
@@ -52,145 +57,78 @@ class WorksheetQuery(Mapping[str, Any]):
         observed: timedelta | None = None,
         displaylimit: int | None = DISPLAY_LIMIT,
     ) -> None:
-        self._submitted, self._status, self._statements = submitted, status, statements
-        self._observed = observed
+        state = QueryState(
+            sql=submitted.query,
+            submitted=submitted,
+            last_status=status,
+            statements=statements if isinstance(statements, list) else None,
+            elapsed=None if observed is None else observed.total_seconds(),
+            over=True,
+        )
+        self._set_up(state, self._downloading(statements) if callable(statements) else None)
         self.displaylimit = displaylimit
 
-    # What the contract tells
+    @classmethod
+    def following(
+        cls, state: QueryState, *, fetch: Callable[[], None]
+    ) -> tuple[WorksheetQuery, Callable[[QueryState], None]]:
+        """Return a query that is watched, and the function that brings it to a new state.
 
-    @property
-    def id(self) -> UUID:
-        """The query's id."""
-        return self._submitted.id
+        Parameters
+        ----------
+        state : QueryState
+        fetch : callable
+            Downloads the rows of the ended query, and calls that function.
+        """
+        query = cls.__new__(cls)
+        cls._set_up(query, state, fetch)
+        query.displaylimit = DISPLAY_LIMIT
+        return query, functools.partial(cls._update, query)
 
-    @property
-    def query(self) -> str:
-        """The SQL as the server knows it."""
-        return self._submitted.query
+    displaylimit: int | None
 
-    @property
-    def worksheet(self) -> models.Worksheet | None:
-        """The worksheet it belongs to."""
-        return self._submitted.worksheet
+    def _set_up(self, state: QueryState, fetch: Callable[[], None] | None) -> None:
+        self._state, self._fetch = state, fetch
+        # Each is kept with what it was made from.
+        self._flat_cache: tuple[QueryState | None, dict[str, Any]] = None, {}
+        self._results_cache: tuple[tuple[object, ...], list[StatementResult]] = (), []
 
-    @property
-    def organization(self) -> models.OrganizationSlim | None:
-        """The organisation it belongs to."""
-        return self._submitted.organization
+    def _update(self, state: QueryState) -> None:
+        # The error is left out: its traceback would keep the frames of the download alive.
+        self._state = replace(state, error=None)
+        if state.statements is not None:
+            self._fetch = None
 
-    @property
-    def creator(self) -> models.UserInfo | None:
-        """Who submitted it."""
-        return self._submitted.creator
-
-    @property
-    def created_at(self) -> datetime:
-        """When the server took it."""
-        return self._submitted.created_at
-
-    @property
-    def updated_at(self) -> datetime:
-        """When the server last changed it, as far as was seen."""
-        return max(filter(None, (self._submitted.updated_at, self.finished_at)))
-
-    @property
-    def finished_at(self) -> datetime | None:
-        """When it ended."""
-        return (self._status and self._status.finished_at) or self._submitted.finished_at
-
-    @property
-    def query_task_id(self) -> str | None:
-        """The id of the task that runs it."""
-        return self._submitted.query_task_id
-
-    @property
-    def query_task_status(self) -> str | None:
-        """The task's state, as last seen."""
-        return self._status.status if self._status is not None else self._submitted.query_task_status
-
-    @property
-    def error(self) -> str | None:
-        """Why it failed."""
-        return (self._status and self._status.error) or self._submitted.error
-
-    @property
-    def ai_summary(self) -> str | None:
-        """Roe's own summary of the query."""
-        return self._submitted.ai_summary
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """Fields of the server's answers that the contract does not know."""
-        return {**self._submitted.extra, **(self._status.extra if self._status else {})}
-
-    # What follows from it
-
-    @property
-    def status(self) -> str | None:
-        """The state: PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, or whatever word the server uses."""
-        return self.query_task_status
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it ended in SUCCESS."""
-        return self.status == SUCCESS
-
-    @property
-    def finished(self) -> bool:
-        """Whether it has ended, in whatever way."""
-        return self.status in TERMINAL
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When it began to run, where the server tells: in its status, or in its first result."""
-        if self._status is not None and self._status.started_at is not None:
-            return self._status.started_at
-        first = self._loaded[0].start_timestamp if self._loaded else None
-        try:
-            return None if first is None else datetime.fromtimestamp(first, timezone.utc)
-        except (ValueError, OverflowError, OSError):  # NaN, or a time that no calendar has
-            return None
-
-    @property
-    def duration(self) -> timedelta | None:
-        """From submit to end, by the server's clock; by the caller's where ``observed`` names it."""
-        if self.finished_at is not None:
-            return self.finished_at - self.created_at
-        return self._observed if self.finished else None
-
-    @property
-    def queued(self) -> timedelta | None:
-        """From submit to start, by the server's clock."""
-        return None if self.started_at is None else max(self.started_at - self.created_at, timedelta(0))
-
-    @property
-    def running(self) -> timedelta | None:
-        """From start to end, by the server's clock."""
-        if self.started_at is None or self.finished_at is None:
-            return None
-        return max(self.finished_at - self.started_at, timedelta(0))
-
-    @property
-    def observed(self) -> tuple[str, ...]:
-        """The names of the figures that only the caller's clock tells."""
-        return ("duration",) if self.finished_at is None and self.duration is not None else ()
+    def _downloading(self, download: Callable[[], list[models.Statement]]) -> Callable[[], None]:
+        return lambda: self._update(replace(self._state, statements=download()))
 
     # The rows
 
-    @cached_property
+    @property
     def results(self) -> list[StatementResult]:
         """One StatementResult per statement; downloaded on first use where that has not happened yet."""
-        if self._statements is None:
+        return self._results(self._fetched())
+
+    def _fetched(self) -> QueryState:
+        """Return the state with the rows, downloaded now if need be."""
+        if self._state.statements is None and self._fetch is not None and self.finished:
+            self._fetch()
+        state = self._state
+        if state.statements is None:
             raise UsageError(f"Query {self.id} has no rows here.", hint=f"Fetch them with: %roe result {self.id}")
-        if callable(self._statements):
-            self._statements = self._statements()
-            self.__dict__.pop("_flat", None)  # the results may tell when it started
-        return [StatementResult(item, self._origin(item)) for item in self._statements]
+        return state
+
+    def _results(self, state: QueryState) -> list[StatementResult]:
+        made_from = (state.statements, state.submitted, state.last_status)
+        if not (self._results_cache[0] and all(map(operator.is_, self._results_cache[0], made_from))):
+            results = [StatementResult(item, self._provenance(item)) for item in state.statements or []]
+            self._results_cache = made_from, results
+        return self._results_cache[1]
 
     def df(
         self, index: int | None = None, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None
     ) -> pd.DataFrame:
-        """Give the rows of one statement as a pandas DataFrame; the last one unless told otherwise.
+        """Return the rows of one statement, the last one by default, as a pandas DataFrame.
 
         Parameters
         ----------
@@ -202,11 +140,11 @@ class WorksheetQuery(Mapping[str, Any]):
         return self._result(index).df(dtype_backend=dtype_backend, tz=tz)
 
     def arrow(self, index: int | None = None) -> pa.Table:
-        """Give the rows of one statement as a pyarrow Table."""
+        """Return the rows of one statement, the last one by default, as a pyarrow Table."""
         return self._result(index).arrow()
 
     def polars(self, index: int | None = None) -> pl.DataFrame:
-        """Give the rows of one statement as a polars DataFrame (extra ``polars``)."""
+        """Return the rows of one statement, the last one by default, as a polars DataFrame (extra ``polars``)."""
         return self._result(index).polars()
 
     DataFrame = df
@@ -231,14 +169,10 @@ class WorksheetQuery(Mapping[str, Any]):
     @property
     def has_rows(self) -> bool:
         """Whether the rows are here, so that looking at them asks no server."""
-        return isinstance(self._statements, list) and all(item.has_rows for item in self.results)
+        return self._state.has_rows
 
-    @property
-    def _loaded(self) -> list[models.Statement]:
-        return self._statements if isinstance(self._statements, list) else []
-
-    def _origin(self, statement: models.Statement) -> dict[str, Any]:
-        """Tell where rows came from, in JSON values only: a UUID in ``attrs`` would break ``to_parquet``."""
+    def _provenance(self, statement: models.Statement) -> dict[str, Any]:
+        """Return where rows came from, in JSON values only: a UUID in ``attrs`` would break ``to_parquet``."""
         sql = statement.query or self.query
         return {
             "id": str(self.id),
@@ -249,9 +183,14 @@ class WorksheetQuery(Mapping[str, Any]):
 
     # As metadata
 
-    @cached_property
+    @property
     def _flat(self) -> dict[str, Any]:
-        return metadata.flat(self)
+        state, (made_from, flat) = self._state, self._flat_cache
+        if made_from is not state:
+            # A name that was there stays, so that whoever loops over the keys finds them all.
+            flat = {**dict.fromkeys(flat), **metadata.flat(state)}
+            self._flat_cache = state, flat
+        return flat
 
     def __getitem__(self, key: str) -> Any:
         return self._flat[key]
@@ -269,19 +208,19 @@ class WorksheetQuery(Mapping[str, Any]):
         return hash(self.id)
 
     def to_series(self) -> pd.Series[Any]:
-        """Give the metadata as a pandas Series named by the id."""
+        """Return the metadata as a pandas Series named by the id."""
         import pandas as pd
 
         series: pd.Series[Any] = pd.Series(self._flat, name=str(self.id), dtype=object)
         return series
 
     def to_frame(self) -> pd.DataFrame:
-        """Give the metadata as a DataFrame of one row; see :meth:`frame` for its dtypes."""
+        """Return the metadata as a DataFrame of one row; see :meth:`frame` for its dtypes."""
         return self.frame([self])
 
     @staticmethod
     def frame(queries: Iterable[WorksheetQuery]) -> pd.DataFrame:
-        """Give the metadata of several queries as a DataFrame, one row each.
+        """Return the metadata of several queries as a DataFrame, one row each.
 
         Returns
         -------
@@ -292,24 +231,27 @@ class WorksheetQuery(Mapping[str, Any]):
         return metadata.frame(queries)
 
     def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
-        """Give everything as JSON values; :meth:`from_dict` reads it again.
+        """Return everything as JSON values; :meth:`from_dict` reads it again.
 
         Parameters
         ----------
         rows : bool
             Include the rows, not only what describes them.
         """
-        loaded = self.results if rows or isinstance(self._statements, list) else None
+        return self._to_dict(self._fetched() if rows else self._state, rows=rows)
+
+    def _to_dict(self, state: QueryState, *, rows: bool) -> dict[str, Any]:
+        results = None if state.statements is None else self._results(state)
         return {
             "worksheet_query": to_wire(self._submitted),
-            "status": to_wire(self._status) if self._status else None,
-            "results": None if loaded is None else [item.to_dict(rows=rows) for item in loaded],
-            "observed_seconds": self._observed.total_seconds() if self._observed is not None else None,
+            "status": None if state.last_status is None else to_wire(state.last_status),
+            "results": None if results is None else [item.to_dict(rows=rows) for item in results],
+            "observed_seconds": None if state.elapsed is None else round(state.elapsed, 6),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WorksheetQuery:
-        """Read what :meth:`to_dict` gave."""
+        """Return the query that :meth:`to_dict` wrote."""
         status, results, seconds = data.get("status"), data.get("results"), data.get("observed_seconds")
         return cls(
             parse(models.WorksheetQueryResponse, data["worksheet_query"]),
@@ -319,30 +261,41 @@ class WorksheetQuery(Mapping[str, Any]):
         )
 
     def to_json(self, *, rows: bool = False) -> str:
-        """Give :meth:`to_dict` as JSON text."""
+        """Return :meth:`to_dict` as JSON text."""
         return json.dumps(self.to_dict(rows=rows))
 
     @classmethod
     def from_json(cls, text: str) -> WorksheetQuery:
-        """Read what :meth:`to_json` gave."""
+        """Return the query that :meth:`to_json` wrote."""
         return cls.from_dict(json.loads(text))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return WorksheetQuery.from_dict, (self.to_dict(rows=self.has_rows),)
+        state = self._state
+        return WorksheetQuery.from_dict, (self._to_dict(state, rows=state.has_rows),)
 
     def __repr__(self) -> str:
         words = [f"WorksheetQuery {self.id} {clean(self.status)}"]
         if self.duration is not None:
             words.append(f"in {duration(self.duration.total_seconds())}")
-        rows = f", {plural(self.results[-1].row_count, 'row')}" if self._loaded else ""
+        rows = f", {plural(self.results[-1].row_count, 'row')}" if self._state.statements else ""
         return f"<{' '.join(words)}{rows}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Show the rows; where the query did not succeed, or has none here, the line above and the error too."""
-        story = "\n".join(filter(None, (repr(self), self.error and clean(self.error, limit=2000, lines=True))))
+        """Show the rows; where the query did not succeed, or has no rows here, its repr and the error too."""
+        summary = "\n".join(filter(None, (repr(self), self.error and clean(self.error, limit=2000, lines=True))))
         if not (self.has_rows and self.results):
-            return {"text/plain": story, "text/html": render.preformatted(story)}
+            return {"text/plain": summary, "text/html": render.preformatted(summary)}
         plain, html = (write(self.results, self.displaylimit) for write in (render.text, render.html))
         if self.succeeded:
             return {"text/plain": plain, "text/html": html}
-        return {"text/plain": f"{plain}\n\n{story}", "text/html": html + render.preformatted(story)}
+        return {"text/plain": f"{plain}\n\n{summary}", "text/html": html + render.preformatted(summary)}
+
+
+def query_error(query: WorksheetQuery) -> QueryError:
+    """Return the exception of a query that ended otherwise than in SUCCESS."""
+    if query.status == FAILURE:
+        error: QueryError = QueryFailed(query.error or "The query failed; the server does not say why.")
+    else:
+        error = QueryRevoked(query.error or "The query was cancelled.")
+    error.query_id, error.query = str(query.id), query
+    return error

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -11,19 +12,22 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from roe_magic.panel import Snapshot, html, text
+from roe_magic.panel import html, text
 from tests.browser.harness import PATIENCE, Lab, empty_notebook
+from tests.support import query_states
+from tests.support.query_states import query_state
 
 pytestmark = pytest.mark.browser
 
 ID = "8f3a2c1d-3b52-4d0f-9a51-0d1b3c5a7e42"
-SETUP = f"""
+# The builder of states runs inside the kernel.
+STATES = Path(query_states.__file__).read_text("utf-8")
+SETUP = f"""{STATES}
 import threading, time
-from dataclasses import replace
 from roe_magic.contract.models import Progress
-from roe_magic.panel import Display, Snapshot
+from roe_magic.panel import Display
 from roe_magic.panel.widget import Panel
-query = Snapshot(sql="SELECT carrier, count()\\nFROM flights", server="https://api.roe-ai.com", organization="Acme",
+query = query_state(sql="SELECT carrier, count()\\nFROM flights", server="https://api.roe-ai.com", organization="Acme",
                  query_id="{ID}", stop="cancel")
 """
 # A cell that blocks, as %%roe does, until the button is pressed. Its query is queued until the file "go" is there.
@@ -34,19 +38,19 @@ from pathlib import Path
 pressed = threading.Event()
 queued = None
 display_ = Display(on_stop=lambda action: pressed.set())
-display_.show(replace(query, query_id=None))
+display_.show(replaced(query, query_id=None))
 start = time.monotonic()
 while not pressed.wait(0.2) and (t := time.monotonic() - start) < 100:
     if queued is None:
-        display_.update(replace(query, status="PENDING", elapsed=t, queued=t))
+        display_.update(replaced(query, status="PENDING", elapsed=t, queued=t))
         queued = t if Path("go").exists() else None
         continue
     read = int((t - queued) * 1_000_000)
     progress = Progress(read_rows=read, read_bytes=8 * read, total_rows_to_read=200_000_000, elapsed_ns=int(t * 1e9))
-    now = replace(query, status="STARTED", elapsed=t, queued=queued, running=t - queued, progress=progress)
+    now = replaced(query, status="STARTED", elapsed=t, queued=queued, running=t - queued, progress=progress)
     display_.update(now)
 end = "REVOKED" if pressed.is_set() else "SUCCESS"
-display_.finish(replace(now, status=end, live=False, elapsed=t))
+display_.finish(replaced(now, status=end, live=False, elapsed=t))
 print("ended with", end)
 """
 )
@@ -57,23 +61,23 @@ from IPython.display import HTML, display
 from roe_magic.panel import html
 progress = Progress(read_rows=1_234_567, read_bytes=34_100_000, total_rows_to_read=2_900_000, elapsed_ns=3_100_000_000)
 live = [
-    replace(query, query_id=None),
-    replace(query, status="PENDING", elapsed=130, notice="Queued for 2 min: is a worker running?"),
-    replace(query, status="STARTED", elapsed=3.4, queued=0.2, running=3.1, progress=progress),
-    replace(query, status="STARTED", elapsed=65, queued=20, running=45, stop="detach"),
-    replace(query, status="SUCCESS", elapsed=8, downloaded=12_000_000, download_size=40_000_000, stop="detach"),
+    replaced(query, query_id=None),
+    replaced(query, status="PENDING", elapsed=130, notice="Queued for 2 min: is a worker running?"),
+    replaced(query, status="STARTED", elapsed=3.4, queued=0.2, running=3.1, progress=progress),
+    replaced(query, status="STARTED", elapsed=65, queued=20, running=45, stop="detach"),
+    replaced(query, status="SUCCESS", elapsed=8, downloaded=12_000_000, download_size=40_000_000, stop="detach"),
 ]
 ended = [
-    replace(query, status="SUCCESS", live=False, duration=4.2, queued=0.2, running=4.0, rows=336_776, columns=19),
-    replace(query, status="FAILURE", live=False, duration=0.3, exception="SYNTAX_ERROR",
+    replaced(query, status="SUCCESS", live=False, duration=4.2, queued=0.2, running=4.0, rows=336_776, columns=19),
+    replaced(query, status="FAILURE", live=False, duration=0.3,
             error="Syntax error: failed at position 8 (FORM). " * 3, hint="Did you mean FROM?"),
-    replace(query, status="REVOKED", live=False, elapsed=12.3),
-    replace(query, status="STARTED", live=False, detached=True, hint="Come back to it with: %roe result 8f3a2c1d"),
+    replaced(query, status="REVOKED", live=False, elapsed=12.3),
+    replaced(query, status="STARTED", live=False, detached=True, notice="Come back to it with: %roe result 8f3a2c1d"),
 ]
-for snapshot in live + ended:
-    display(Panel(snapshot))
-for snapshot in ended:
-    display(HTML(html(snapshot)))
+for state in live + ended:
+    display(Panel(state))
+for state in ended:
+    display(HTML(html(state)))
 """
 )
 
@@ -127,21 +131,21 @@ def test_the_panel_lives_while_the_cell_blocks(lab: Lab) -> None:
 
 def test_a_press_that_nobody_hears_is_explained(lab: Lab) -> None:
     """Where a blocked kernel cannot hear the button, the panel names the button that works."""
-    deaf = "panel = Panel(replace(query, status='STARTED'))\ndel panel.comm._reply_subshell_for\ndisplay(panel)\n"
+    deaf = "panel = Panel(replaced(query, status='STARTED'))\ndel panel.comm._reply_subshell_for\ndisplay(panel)\n"
     cell = lab.run_cell(f"{SETUP}{deaf}time.sleep(120)")
     panel_in(cell).get_by_role("button", name="Cancel").click()
     expect(cell.get_by_role("status").filter(has_text="stop button")).to_be_visible()
     lab.page.evaluate("async () => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
     lab.wait(cell)
     expect(cell.get_by_text("The kernel has not answered yet")).to_be_visible()
-    lab.wait(lab.run_cell("panel.update(replace(query, status='STARTED', elapsed=5.0))"))
+    lab.wait(lab.run_cell("panel.update(replaced(query, status='STARTED', elapsed=5.0))"))
     expect(cell.get_by_text("The kernel has not answered yet")).to_be_hidden()
 
 
 def test_an_end_from_a_thread_lands_in_its_own_cell(lab: Lab) -> None:
     """A query that ends while another cell runs is written down where it was started."""
     waits = "go = threading.Event()\nd = Display(); d.show(query)\n"
-    ends = "def end(): go.wait(60); d.finish(replace(query, status='SUCCESS', live=False))\n"
+    ends = "def end(): go.wait(60); d.finish(replaced(query, status='SUCCESS', live=False))\n"
     first = lab.run_cell(f"{SETUP}{waits}{ends}thread = threading.Thread(target=end); thread.start()")
     lab.wait(first)
     second = lab.run_cell("go.set(); thread.join()")
@@ -152,7 +156,7 @@ def test_an_end_from_a_thread_lands_in_its_own_cell(lab: Lab) -> None:
 
 def test_the_clock_ticks_between_two_messages(lab: Lab) -> None:
     """Elapsed and running time go on in the browser while the kernel says nothing."""
-    cell = lab.run_cell(SETUP + "Panel(replace(query, status='STARTED', elapsed=5.0, queued=1.0, running=3.0))")
+    cell = lab.run_cell(SETUP + "Panel(replaced(query, status='STARTED', elapsed=5.0, queued=1.0, running=3.0))")
     panel = panel_in(cell)
     lab.wait(cell)
     early = seconds_in(panel)
@@ -169,7 +173,7 @@ def test_the_clock_ticks_between_two_messages(lab: Lab) -> None:
 def test_a_saved_notebook_shows_the_end_without_widgets(lab: Lab) -> None:
     """After the end, and after a reload that knows no widget state, the static twin stands in the widget's place."""
     cell = lab.run_cell(
-        SETUP + "d = Display(); d.show(query); d.finish(replace(query, status='SUCCESS', live=False, rows=3))"
+        SETUP + "d = Display(); d.show(query); d.finish(replaced(query, status='SUCCESS', live=False, rows=3))"
     )
     lab.wait(cell)
     expect(cell.locator("details summary")).to_contain_text("SUCCESS")
@@ -184,8 +188,8 @@ def test_a_saved_notebook_shows_the_end_without_widgets(lab: Lab) -> None:
 
 
 def test_an_untrusted_notebook_keeps_the_looks(lab: Lab) -> None:
-    """In a notebook that nobody has trusted the pill keeps its colour, the story its fold, and the error its edge."""
-    failed = Snapshot(
+    """In a notebook that nobody has trusted the pill keeps its colour, the outcome its fold, and the error its edge."""
+    failed = query_state(
         sql="SELECT 1", server="https://api.roe-ai.com", status="FAILURE", live=False, error="<b>bad</b>", hint="Look."
     )
     lab.close()
@@ -221,7 +225,7 @@ def test_nothing_is_wrong_for_assistive_technology(lab: Lab) -> None:
 
 def test_the_keyboard_is_enough(lab: Lab) -> None:
     """Tab reaches fold, copy, SQL and Cancel with a visible focus, and Enter works them instead of JupyterLab."""
-    cell = lab.run_cell(SETUP + "heard = []; panel = Panel(replace(query, status='STARTED'), heard.append); panel")
+    cell = lab.run_cell(SETUP + "heard = []; panel = Panel(replaced(query, status='STARTED'), heard.append); panel")
     lab.wait(cell)
     panel = panel_in(cell)
     panel.locator(".roe-head").focus()
@@ -235,14 +239,14 @@ def test_the_keyboard_is_enough(lab: Lab) -> None:
     expect(
         lab.run_cell("for _ in range(100):\n    if heard: break\n    time.sleep(0.1)\nprint(heard)")
     ).to_contain_text("['cancel']")
-    expect(lab.run_cell("panel.update(replace(query, status='STARTED', stop='detach'))")).to_be_visible()
+    expect(lab.run_cell("panel.update(replaced(query, status='STARTED', stop='detach'))")).to_be_visible()
     expect(panel.locator(".roe-stop")).to_have_text("Stop watching")
 
 
 def test_the_id_can_be_copied(lab: Lab) -> None:
     """The copy button puts the whole id on the clipboard and says so."""
     lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    cell = lab.run_cell(SETUP + "Panel(replace(query, status='STARTED'))")
+    cell = lab.run_cell(SETUP + "Panel(replaced(query, status='STARTED'))")
     panel = panel_in(cell)
     panel.get_by_role("button", name="Copy the query id").click()
     expect(panel.locator("[aria-live=polite]")).to_have_text("Query id copied")
@@ -252,14 +256,14 @@ def test_the_id_can_be_copied(lab: Lab) -> None:
 def test_strings_of_the_server_stay_strings(lab: Lab) -> None:
     """Markup in SQL, error, status, server and organisation is shown as text and nothing of it runs."""
     attack = "<img src=x onerror='window.hacked = 1'>"
-    fields = ("sql", "server", "organization", "query_id", "status", "error", "exception", "hint", "notice")
+    fields = ("sql", "server", "organization", "query_id", "status", "error", "hint", "notice")
     hostile = ", ".join(f"{field}=attack" for field in fields)
-    cell = lab.run_cell(f'{SETUP}attack = "{attack}"\nd = Display(); d.show(replace(query, {hostile}))')
+    cell = lab.run_cell(f'{SETUP}attack = "{attack}"\nd = Display(); d.show(replaced(query, {hostile}))')
     panel = panel_in(cell)
     lab.wait(cell)
     expect(panel.locator(".roe-message")).to_have_text(attack)
     assert panel.locator("img").count() == 0
-    ended = lab.run_cell(f"d.finish(replace(query, live=False, {hostile}))")
+    ended = lab.run_cell(f"d.finish(replaced(query, live=False, {hostile}))")
     lab.wait(ended)
     expect(cell.locator("details summary")).to_contain_text("<img src=x")
     assert cell.locator("img").count() == 0
@@ -268,7 +272,7 @@ def test_strings_of_the_server_stay_strings(lab: Lab) -> None:
 
 def test_motion_and_network_are_left_alone(lab: Lab) -> None:
     """The bar does not move for readers who asked for less motion, and the page asks no other machine for anything."""
-    cell = lab.run_cell(SETUP + "Panel(replace(query, status='STARTED'))")
+    cell = lab.run_cell(SETUP + "Panel(replaced(query, status='STARTED'))")
     fill = panel_in(cell).locator(".roe-fill")
     expect(fill).to_have_css("animation-name", "roe-sweep")
     lab.page.emulate_media(reduced_motion="reduce")
@@ -280,11 +284,11 @@ def test_motion_and_network_are_left_alone(lab: Lab) -> None:
 
 def test_a_finished_widget_folds_to_one_line(lab: Lab) -> None:
     """When a watched query ends, its card becomes one line; the reader can unfold it."""
-    cell = lab.run_cell(SETUP + "panel = Panel(replace(query, status='STARTED')); panel")
+    cell = lab.run_cell(SETUP + "panel = Panel(replaced(query, status='STARTED')); panel")
     panel = panel_in(cell)
     expect(panel.locator(".roe-facts")).to_be_visible()
     lab.wait(
-        lab.run_cell("panel.update(replace(query, status='SUCCESS', live=False, duration=4.2, rows=3, columns=2))")
+        lab.run_cell("panel.update(replaced(query, status='SUCCESS', live=False, duration=4.2, rows=3, columns=2))")
     )
     expect(panel.locator(".roe-head")).to_have_text(
         re.compile(r"SUCCESS\s*in 4\.2 s · 3 rows, 2 columns · 8f3a2c1d"), use_inner_text=True
@@ -296,7 +300,7 @@ def test_a_finished_widget_folds_to_one_line(lab: Lab) -> None:
 
 
 GONE = f"The kernel has gone; the query goes on at the server. Come back to it with: %roe result {ID}"
-LIVE = SETUP + "import os; print(os.getpid()); Display().show(replace(query, status='STARTED', elapsed=5.0))\n"
+LIVE = SETUP + "import os; print(os.getpid()); Display().show(replaced(query, status='STARTED', elapsed=5.0))\n"
 ENDS = {
     "restarted": "kernel => kernel.restart()",
     "shut down": "kernel => kernel.shutdown()",
@@ -312,7 +316,7 @@ def end_kernel(lab: Lab, how: str) -> None:
 def expect_a_calm_end(panel: Locator) -> None:
     expect(panel.locator(".roe-notice:visible")).to_have_text(GONE)
     expect(panel.locator(".roe-pill")).to_have_text("STARTED")
-    expect(panel.locator(".roe-story")).to_have_text(re.compile(r"not watched any more after \d.*8f3a2c1d"))
+    expect(panel.locator(".roe-outcome")).to_have_text(re.compile(r"not watched any more after \d.*8f3a2c1d"))
     for gone in (".roe-elapsed", ".roe-phase", ".roe-bar", ".roe-stop"):
         expect(panel.locator(gone)).to_be_hidden()
     expect(panel.locator("[aria-live=polite]")).to_have_text(GONE)
@@ -361,9 +365,9 @@ def test_a_panel_that_was_saved_with_its_state_does_not_tick(lab: Lab) -> None:
 
 def test_a_notebook_saved_in_mid_query_names_the_query(lab: Lab) -> None:
     """Once the id is known the widget is published anew in its place: one panel, and the saved text has the id."""
-    cell = lab.run_cell(SETUP + "d = Display(); d.show(replace(query, query_id=None))")
+    cell = lab.run_cell(SETUP + "d = Display(); d.show(replaced(query, query_id=None))")
     expect(panel_in(cell).locator(".roe-pill")).to_have_text("SUBMITTING")
-    other = lab.run_cell("d.update(replace(query, status='PENDING', elapsed=1.0, queued=1.0))")
+    other = lab.run_cell("d.update(replaced(query, status='PENDING', elapsed=1.0, queued=1.0))")
     lab.wait(other)
     expect(cell.locator(".roe-pill")).to_have_text(["PENDING"])
     expect(other.locator(".roe")).to_have_count(0)
@@ -371,7 +375,7 @@ def test_a_notebook_saved_in_mid_query_names_the_query(lab: Lab) -> None:
     assert "application/vnd.jupyter.widget-view+json" in data
     assert f"%roe result {ID}" in data["text/plain"]
     assert f"%roe result {ID}" in data["text/html"]
-    lab.wait(lab.run_cell("d.finish(replace(query, status='SUCCESS', live=False))"))
+    lab.wait(lab.run_cell("d.finish(replaced(query, status='SUCCESS', live=False))"))
     expect(cell.locator("details summary")).to_contain_text("SUCCESS")
     expect(cell.locator(".roe")).to_have_count(0)
 

@@ -107,7 +107,7 @@ def test_a_cells_header_has_flags_and_no_commands(shell: Shell) -> None:
 def test_a_flag_and_a_command_say_what_they_do(shell: Shell) -> None:
     """Beside an item stands the help of a flag, the docstring of a command, or the kind of anything else."""
     assert types(shell, "%roe --ti|") == ["Stop waiting after SEC seconds; the query goes on."]
-    assert types(shell, "%roe tabl|") == ["List the organisation's tables."]
+    assert types(shell, "%roe tabl|") == ["List the organisation's tables and their columns."]
     assert types(shell, "%roe -s wo|") == ["profile"]
 
 

@@ -41,7 +41,7 @@ def views(kernel: Kernel) -> list[dict[str, Any]]:
     return [state["view"] for state in states if "view" in state]
 
 
-def error_of(kernel: Kernel) -> dict[str, Any]:
+def error_from(kernel: Kernel) -> dict[str, Any]:
     return next(m["content"] for m in kernel.messages if m["msg_type"] == "error")
 
 
@@ -72,7 +72,7 @@ def test_the_panel_lives_while_the_cell_blocks_and_stop_lets_the_query_go_on(
     kernel.manager.interrupt_kernel()
     kernel.wait()
     assert time.monotonic() - pressed < 10
-    error = error_of(kernel)
+    error = error_from(kernel)
     assert error["ename"] == "QueryInterrupted"
     assert "goes on at the server" in error["evalue"]
     kernel.cell = queued
@@ -93,12 +93,12 @@ def test_cancel_stops_the_query_at_the_server(kernel: Kernel) -> None:
     kernel.press(start_long(kernel), "cancel")
     if HEARS_WHILE_BLOCKED:
         kernel.wait()
-        assert error_of(kernel)["ename"] == "QueryRevoked"
+        assert error_from(kernel)["ename"] == "QueryRevoked"
     else:
         # This ipykernel does not look at the press before the cell has ended: there, only stop works.
         kernel.manager.interrupt_kernel()
         kernel.wait()
-        assert error_of(kernel)["ename"] == "QueryInterrupted"
+        assert error_from(kernel)["ename"] == "QueryInterrupted"
         wait_for(lambda: kernel.value("_roe.id"))
         kernel.run("from roe_magic import RoeClient\nRoeClient().cancel(_roe.id)")
     # What is sent right behind an error may be dropped with the rest of "Run all".
@@ -107,11 +107,11 @@ def test_cancel_stops_the_query_at_the_server(kernel: Kernel) -> None:
     assert wait_for(lambda: (word := kernel.value(state)) != "STARTED" and word) == "REVOKED"
 
 
-def test_a_failure_is_an_error_of_the_cell(kernel: Kernel) -> None:
+def test_a_failure_is_an_error_from_the_cell(kernel: Kernel) -> None:
     """The error message has the server's sentence for logs; its rendering points at the panel."""
     kernel.start("%%roe\nSELECT nope")
     kernel.wait()
-    error = error_of(kernel)
+    error = error_from(kernel)
     assert error["ename"] == "QueryFailed"
     assert "Unknown expression identifier" in error["evalue"]
     assert "see above" in "".join(error["traceback"])
@@ -152,5 +152,5 @@ def test_a_large_result_is_refused_where_nobody_can_answer(kernel: Kernel) -> No
     kernel.run("%config RoeMagic.max_result_bytes = 100_000")
     kernel.start("%%roe\nSELECT number FROM numbers(1000000)", watched=False)
     kernel.wait()
-    assert error_of(kernel)["ename"] == "ResultTooLarge"
+    assert error_from(kernel)["ename"] == "ResultTooLarge"
     kernel.run("%config RoeMagic.max_result_bytes = 2_000_000_000")

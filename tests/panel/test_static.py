@@ -3,16 +3,16 @@
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from roe_magic.panel import Snapshot, html, text
+from roe_magic.panel import html, text
 from roe_magic.panel.static import TONES
+from tests.support.query_states import query_state, replaced
 
 ID = "8f3a2c1d-3b52-4d0f-9a51-0d1b3c5a7e42"
-DONE = Snapshot(
+DONE = query_state(
     sql="SELECT 1\nFROM t",
     server="https://api.roe-ai.com",
     organization="Acme",
@@ -26,7 +26,7 @@ DONE = Snapshot(
     columns=2,
     live=False,
 )
-FAILED = replace(DONE, status="FAILURE", error="Missing columns: 'x'", exception="UNKNOWN_IDENTIFIER", hint="Look.")
+FAILED = replaced(DONE, status="FAILURE", error="Missing columns: 'x' (UNKNOWN_IDENTIFIER)", hint="Look.")
 ATTACK = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u202e\x1b[2J"
 
 
@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 
 def test_a_finished_query_is_one_line_with_the_rest_folded() -> None:
-    """The story stands in the summary; server, id, times and SQL are behind it."""
+    """The outcome stands in the summary; server, id, times and SQL are behind it."""
     summary, _, folded = html(DONE).partition("</summary>")
     assert Page(summary.split("<summary", 1)[1].split(">", 1)[1]).text.split("\u2002") == [
         "SUCCESS",
@@ -66,20 +66,20 @@ def test_a_finished_query_is_one_line_with_the_rest_folded() -> None:
 
 
 def test_an_error_is_seen_without_unfolding() -> None:
-    """Name, message and hint stand outside the fold, each apart."""
+    """Message and hint stand outside the fold, each apart."""
     after = html(FAILED).partition("</details>")[2]
-    assert re.findall(r">([^<>]+)</", after) == ["UNKNOWN_IDENTIFIER", "Missing columns: &#x27;x&#x27;", "Look."]
+    assert re.findall(r">([^<>]+)</", after) == ["Missing columns: &#x27;x&#x27; (UNKNOWN_IDENTIFIER)", "Look."]
 
 
-@pytest.mark.parametrize("field", ["sql", "server", "organization", "query_id", "status", "error", "exception", "hint"])
+@pytest.mark.parametrize("field", ["sql", "server", "organization", "query_id", "status", "error", "hint"])
 def test_strings_of_the_server_are_never_markup(field: str) -> None:
     """Markup in any string arrives as text, and hidden characters by name."""
-    page = Page(html(replace(FAILED, notice="Look out.", **{field: ATTACK})))
+    page = Page(html(replaced(FAILED, notice="Look out.", **{field: ATTACK})))
     assert set(page.tags) <= {"div", "details", "summary", "span", "code", "pre", "b"}
     assert page.attributes <= {"style"}
     assert page.open == []
     assert not {"\u202e", "\x1b"} & set(page.text)
-    assert "\x1b" not in text(replace(FAILED, **{field: ATTACK}))
+    assert "\x1b" not in text(replaced(FAILED, **{field: ATTACK}))
 
 
 def test_styles_are_inline_and_fetch_nothing() -> None:
@@ -94,23 +94,23 @@ def test_the_pill_reads_well_on_any_page() -> None:
 
 
 def test_the_text_is_one_line_unless_there_is_more_to_say() -> None:
-    """A terminal gets the story with the whole id, then the error and what to do."""
+    """A terminal gets the outcome with the whole id, then the error and what to do."""
     assert text(DONE) == f"SUCCESS in 4.2 s · 3 rows, 2 columns · {ID}"
     assert text(FAILED).splitlines() == [
         f"FAILURE after 4.2 s · {ID}",
-        "UNKNOWN_IDENTIFIER: Missing columns: 'x'",
+        "Missing columns: 'x' (UNKNOWN_IDENTIFIER)",
         "Look.",
     ]
 
 
-def test_a_picture_from_before_the_end_says_so() -> None:
+def test_a_panel_from_before_the_end_says_so() -> None:
     """What is saved when a kernel dies half-way does not look finished."""
-    half = replace(DONE, status="STARTED", live=True, duration=None)
+    half = replaced(DONE, status="STARTED", live=True, duration=None)
     way_back = f"Saved before the query's end. Come back to it with: %roe result {ID}"
     assert text(half) == f"STARTED running for 4.4 s so far · {ID}\n{way_back}"
     assert Page(html(half)).text.endswith(way_back)
     assert "Saved before" not in text(DONE) + html(DONE)
-    assert text(replace(DONE, status=None, live=True, query_id=None)) == "SUBMITTING for 4.4 s so far"
+    assert text(replaced(DONE, status=None, live=True, query_id=None)) == "SUBMITTING for 4.4 s so far"
 
 
 def test_importing_the_panel_loads_no_widget_library() -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import query_states
 from tests.support.kernels import WIDGET, Kernel, running_kernel
 
-SETUP = """
+# The builder of states runs inside the kernel.
+STATES = Path(query_states.__file__).read_text("utf-8")
+SETUP = f"""{STATES}
 import threading, time
-from dataclasses import replace
-from roe_magic.panel import Display, Snapshot
-now = Snapshot(sql="SELECT 1", server="https://api.roe-ai.com", query_id="8f3a2c1d", status="STARTED", stop="cancel")
-done = replace(now, status="SUCCESS", live=False, elapsed=2.0, rows=1)
+from roe_magic.panel import Display
+now = query_state(sql="SELECT 1", server="https://api.roe-ai.com", query_id="8f3a2c1d", status="STARTED", stop="cancel")
+done = replaced(now, status="SUCCESS", live=False, elapsed=2.0, rows=1)
 """
 BLOCKING = """
 from roe_magic.panel.widget import Panel
@@ -27,7 +29,7 @@ def on_stop(action):
 panel = Panel(now, on_stop)
 print("ready", panel.comm.comm_id, flush=True)
 arrived = pressed.wait(10)
-panel.update(replace(now, elapsed=1.0))
+panel.update(replaced(now, elapsed=1.0))
 """
 
 
@@ -67,14 +69,14 @@ def test_a_second_action_is_heard_after_the_first(kernel: Kernel) -> None:
 def test_a_long_query_text_crosses_the_wire_once(kernel: Kernel) -> None:
     """Updates carry the changing view and not the SQL."""
     kernel.run("from roe_magic.panel.widget import Panel; panel = Panel(now)")
-    kernel.run("panel.update(replace(now, elapsed=1.0)); panel.update(replace(now, elapsed=2.0))")
+    kernel.run("panel.update(replaced(now, elapsed=1.0)); panel.update(replaced(now, elapsed=2.0))")
     states = [m["content"]["data"]["state"] for m in kernel.messages if m["msg_type"] == "comm_msg"]
     assert [sorted(state) for state in states] == [["view"], ["view"]]
 
 
-def test_a_live_panel_is_replaced_by_its_static_twin(kernel: Kernel) -> None:
+def test_a_live_panel_is_replaced_by_its_static_form(kernel: Kernel) -> None:
     """At the end the same display holds HTML and text, no widget, and the widget is closed."""
-    first, last = kernel.run("d = Display(); d.show(now); d.update(replace(now, elapsed=1.0)); d.finish(done)")
+    first, last = kernel.run("d = Display(); d.show(now); d.update(replaced(now, elapsed=1.0)); d.finish(done)")
     assert (first["kind"], WIDGET in first["data"]) == ("display_data", True)
     assert (last["kind"], sorted(last["data"])) == ("update_display_data", ["text/html", "text/plain"])
     assert first["transient"]["display_id"] == last["transient"]["display_id"]
@@ -91,8 +93,8 @@ def test_a_display_without_a_widget_manager_still_reads(kernel: Kernel) -> None:
 def test_the_saved_bundle_names_the_query_once_its_id_is_known(kernel: Kernel) -> None:
     """The first update with an id, from whatever thread, publishes widget, HTML and text anew in the same display."""
     first, again = kernel.run(
-        "d = Display(); d.show(replace(now, query_id=None, status=None))\n"
-        "def follow():\n    for t in (1.0, 2.0, 3.0): d.update(replace(now, elapsed=t))\n"
+        "d = Display(); d.show(replaced(now, query_id=None, status=None))\n"
+        "def follow():\n    for t in (1.0, 2.0, 3.0): d.update(replaced(now, elapsed=t))\n"
         "thread = threading.Thread(target=follow); thread.start(); thread.join()"
     )
     assert (again["kind"], again["transient"]) == ("update_display_data", first["transient"])
@@ -115,14 +117,6 @@ def test_a_captured_cell_keeps_one_static_display(kernel: Kernel) -> None:
     assert kernel.value("[sorted(o.data) for o in kept.outputs]") == "[['text/html', 'text/plain']]"
 
 
-def test_a_quick_query_needs_no_widget(kernel: Kernel) -> None:
-    """With ``after`` the widget appears only when the query takes that long."""
-    (shown,) = kernel.run("d = Display(after=0.5); d.show(now); d.update(replace(now, elapsed=0.4)); d.finish(done)")
-    assert WIDGET not in shown["data"]
-    first, _ = kernel.run("d = Display(after=0.5); d.show(now); d.update(replace(now, elapsed=0.6)); d.finish(done)")
-    assert WIDGET in first["data"]
-
-
 def test_off_shows_nothing(kernel: Kernel) -> None:
     """Mode off publishes nothing at all."""
     assert kernel.run("d = Display('off'); d.show(now); d.update(now); d.finish(done)") == []
@@ -137,22 +131,22 @@ def test_a_second_finish_stays_in_its_place(kernel: Kernel) -> None:
 def test_a_fast_download_does_not_flood_the_page(kernel: Kernel) -> None:
     """A thousand reports in a moment become a handful of messages."""
     kernel.run(
-        "d = Display(); d.show(now)\nfor n in range(1000): d.update(replace(now, status='SUCCESS', downloaded=n))"
+        "d = Display(); d.show(now)\nfor n in range(1000): d.update(replaced(now, status='SUCCESS', downloaded=n))"
     )
     assert 1 <= len([m for m in kernel.messages if m["msg_type"] == "comm_msg"]) < 100
 
 
 def test_the_query_outlives_its_panel(kernel: Kernel) -> None:
-    """When all widgets are closed under a running query, its panel still ends with the static twin and no error."""
+    """When all widgets are closed under a running query, its panel still ends with the static form and no error."""
     shown = kernel.run(
         "import ipywidgets\nd = Display(); d.show(now); ipywidgets.Widget.close_all(); d.update(now); d.finish(done)"
     )
     assert sorted(shown[-1]["data"]) == ["text/html", "text/plain"]
 
 
-TERMINAL = """
-from roe_magic.panel import Display, Snapshot
-done = Snapshot(sql="SELECT 1", server="https://api.roe-ai.com", status="SUCCESS", live=False, elapsed=2)
+TERMINAL = f"""{STATES}
+from roe_magic.panel import Display
+done = query_state(sql="SELECT 1", server="https://api.roe-ai.com", status="SUCCESS", live=False, elapsed=2.0)
 display = Display("live")
 display.show(done)
 display.update(done)

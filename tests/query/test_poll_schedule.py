@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from roe_magic.client.retries import LONGEST_RETRY_AFTER, Attempt, RateLimit, attempts, backoff, retry_after
-from roe_magic.query.poll_schedule import BUSY, Patience, next_poll
+from roe_magic.client.retries import LONGEST_RETRY_AFTER, Attempt, RateLimit, attempts, backoff, parse_retry_after
+from roe_magic.query.poll_schedule import MANY_LIVE, Patience, next_poll
 from tests.support.fake_clock import FakeClock
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
@@ -25,16 +25,16 @@ dice = st.floats(0, 1, exclude_max=True)
 @given(seconds, st.integers(1, 1000), dice)
 def test_a_poll_waits_a_tenth_of_the_elapsed_time_within_bounds(elapsed: float, live: int, thrown: float) -> None:
     """50 ms to 2 s, 5 s when many queries are watched, 10 % of chance either way."""
-    longest = 5.0 if live > BUSY else 2.0
+    longest = 5.0 if live > MANY_LIVE else 2.0
     base = min(max(elapsed / 10, 0.05), longest)
-    assert base * 0.9 <= next_poll(elapsed, live=live, dice=lambda: thrown) <= base * 1.1
+    assert base * 0.9 <= next_poll(elapsed, live=live, rng=lambda: thrown) <= base * 1.1
 
 
 def test_a_query_of_100_seconds_is_asked_after_seldom_and_noticed_soon() -> None:
     """Under 90 requests, against 400 at a quarter second; the end is noticed within 2.2 s."""
     clock, asked = FakeClock(0.0), 0
     while clock() < 100:
-        clock.sleep(next_poll(clock(), dice=lambda: 0.5))
+        clock.sleep(next_poll(clock(), rng=lambda: 0.5))
         asked += 1
     assert asked < 90
     assert clock() - 100 <= 2.2
@@ -45,7 +45,7 @@ def test_a_query_of_100_seconds_is_asked_after_seldom_and_noticed_soon() -> None
 def test_backoff_doubles_up_to_five_seconds_with_chance(attempt: int, thrown: float) -> None:
     """At least half of it, and never an overflow."""
     whole = min(0.25 * 2 ** min(attempt, 20), 5.0)
-    assert whole / 2 <= backoff(attempt, dice=lambda: thrown) <= whole
+    assert whole / 2 <= backoff(attempt, rng=lambda: thrown) <= whole
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_backoff_doubles_up_to_five_seconds_with_chance(attempt: int, thrown: fl
 )
 def test_retry_after_is_read_or_ignored(header: str | None, expected: float | None) -> None:
     """Seconds and dates, past and far; anything else is as if it were not there."""
-    assert retry_after(header, now=NOW.timestamp) == expected
+    assert parse_retry_after(header, now=NOW.timestamp) == expected
 
 
 @settings(deadline=None)
 @given(st.text() | st.integers().map(str) | st.datetimes().map(format_datetime))
 def test_any_retry_after_is_a_pause_within_bounds_or_nothing(header: str) -> None:
     """No text of a server raises, or makes the client wait for ever."""
-    pause = retry_after(header, now=NOW.timestamp)
+    pause = parse_retry_after(header, now=NOW.timestamp)
     assert pause is None or 0 <= pause <= LONGEST_RETRY_AFTER
 
 
@@ -151,7 +151,7 @@ class Retrying(RuleBasedStateMachine):
             assert raised is error
             assert len(self.clock.slept) == sleeps
             # It ends for one of two reasons: no retry is left, or the next one would begin too late.
-            longest = pause if pause is not None else backoff(self.tried - 1, dice=lambda: 1.0)
+            longest = pause if pause is not None else backoff(self.tried - 1, rng=lambda: 1.0)
             assert self.tried == self.retries + 1 or before + longest > self.budget
             self.attempt = None
 
@@ -189,19 +189,19 @@ class Watching(RuleBasedStateMachine):
 
     @rule()
     def an_answer(self) -> None:
-        self.patience.good()
+        self.patience.succeeded()
         self.failing_since = None
 
     @rule()
     def a_failure(self) -> None:
         if self.failing_since is None:
             self.failing_since = self.clock()
-        assert self.patience.bad() == self.clock() - self.failing_since
+        assert self.patience.failed() == self.clock() - self.failing_since
 
     @invariant()
     def it_is_over_after_two_minutes_of_failures_alone(self) -> None:
         failing = self.failing_since is not None and self.clock() - self.failing_since >= 120
-        assert self.patience.is_over() == failing
+        assert self.patience.is_over == failing
 
 
 class Limiting(RuleBasedStateMachine):

@@ -41,7 +41,7 @@ from roe_magic.errors import (
     SubmitUncertain,
     TransportError,
 )
-from roe_magic.query.query_state import Story
+from roe_magic.query.query_state import QueryState
 from roe_magic.query.running_query import AttachedQuery, RunningQuery
 from tests.support.fake_clock import FakeClock
 from tests.support.scripted_server import (
@@ -97,7 +97,7 @@ class Play:
         settings = Settings(base_url=self.server.url, api_key=Secret("k"))
         transport = Transport(settings, clock=self.clock, sleep=self.clock.sleep)
         self.client = RoeClient(settings, transport=transport)
-        self.stories: list[Story] = []
+        self.states: list[QueryState] = []
 
     def statuses(self, *steps: Step) -> Play:
         self.server.on("GET", STATUS, *steps)
@@ -108,8 +108,8 @@ class Play:
         return self
 
     def query(self, sql: str = "SELECT 1", **options: Any) -> RunningQuery:
-        running = RunningQuery(self.client, sql, clock=self.clock, pause=self.clock.sleep, **options)
-        running.listen(self.stories.append)
+        running = RunningQuery(self.client, sql, clock=self.clock, **{"pause": self.clock.sleep, **options})
+        running.listen(self.states.append)
         return running
 
     def run(self, **options: Any) -> RunningQuery:
@@ -128,12 +128,12 @@ class Play:
 
     @property
     def words(self) -> list[str | None]:
-        """The states that were told, each once."""
-        return [word for word, _ in itertools.groupby(story.state for story in self.stories)]
+        """The statuses that were told, each once."""
+        return [word for word, _ in itertools.groupby(state.status for state in self.states)]
 
     @property
     def notices(self) -> list[str]:
-        return [text for text, _ in itertools.groupby(story.notice for story in self.stories) if text]
+        return [text for text, _ in itertools.groupby(state.notice for state in self.states) if text]
 
     def close(self) -> None:
         self.client.close()
@@ -180,7 +180,7 @@ def test_the_same_in_a_thread_with_real_time(play: Play) -> None:
     play.statuses(status("PENDING"), DONE)
     running = RunningQuery(play.client, "SELECT 1").start()
     assert running.wait(60).df()["a"].tolist() == [1]
-    assert running.story.over
+    assert running.state.over
     assert not running.detached
 
 
@@ -195,7 +195,7 @@ def test_a_server_that_waits_is_asked_again_at_once(play: Play, monkeypatch: pyt
     """With Preference-Applied there is no pause between two requests, if the answer was held back indeed."""
     held = answer({"worksheet_query_id": ID, "status": "STARTED"}, headers={"Preference-Applied": "wait=25"})
     play.statuses(held, held, DONE)
-    monkeypatch.setattr("roe_magic.query.lifecycle.SHORTEST", 0.0)  # no time passes on the test's clock
+    monkeypatch.setattr("roe_magic.query.lifecycle.MIN_PAUSE", 0.0)  # no time passes on the test's clock
     play.run().wait()
     assert play.clock.slept == []
 
@@ -314,17 +314,16 @@ def test_counts_that_disagree_are_counted(play: Play) -> None:
 def test_pending_for_ever_is_told_and_ends_with_the_callers_time(play: Play) -> None:
     """After a minute a notice; QueryTimeout carries the id and says that the query goes on."""
     play.statuses(status("PENDING"))
-    running = play.query()
 
     def pause(seconds: float) -> None:
         play.clock.sleep(seconds)
         if play.clock() > 300:
             running.detach()
 
-    running._execution._pause = pause
+    running = play.query(pause=pause)
     running.run()
     assert any("Still PENDING after 6" in notice for notice in play.notices)
-    assert not running.story.over
+    assert not running.state.over
     with pytest.raises(QueryInterrupted, match=f"%roe result {ID}"):
         running.wait()
 
@@ -349,7 +348,7 @@ def test_a_wall_clock_that_jumps_changes_nothing(play: Play, monkeypatch: pytest
     play.statuses(status("PENDING"), DONE)
     running = play.run()
     query = running.wait()
-    assert 0 <= running.story.elapsed < 10
+    assert 0 <= running.state.elapsed < 10
     assert query.duration == pd.Timedelta(seconds=2)
 
 
@@ -544,7 +543,7 @@ def test_an_answer_larger_than_allowed_is_not_read(play: Play) -> None:
     assert error.message == "The rows take 5.03 MB, more than the limit of 100 kB."
     assert (error.limit, error.query_id) == (100_000, ID)
     assert "LIMIT" in str(error)
-    assert not [story for story in play.stories if story.downloaded]
+    assert not [story for story in play.states if story.download]
 
 
 def test_an_answer_of_unknown_size_is_read_up_to_the_limit(play: Play) -> None:
@@ -554,7 +553,7 @@ def test_an_answer_of_unknown_size_is_read_up_to_the_limit(play: Play) -> None:
     kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
     play.results(send(b"\r\n".join([*kept, b"Connection: close"]) + b"\r\n\r\n" + body))
     assert play.error(ResultTooLarge, max_bytes=100_000).message == "The rows take more than the limit of 100 kB."
-    assert max(story.downloaded.received for story in play.stories if story.downloaded) <= 100_000
+    assert max(story.download.received for story in play.states if story.download) <= 100_000
 
 
 def test_rows_that_were_too_large_can_be_fetched_after_all(play: Play) -> None:
@@ -567,7 +566,7 @@ def test_rows_that_were_too_large_can_be_fetched_after_all(play: Play) -> None:
         running.fetch(max_bytes=1_000_000).wait()
     assert len(running.fetch().wait().df()) == 5000
     assert len(play.server.got("POST")) == 1
-    assert running.story.over
+    assert running.state.over
 
 
 def test_the_download_is_told(play: Play) -> None:
@@ -575,10 +574,10 @@ def test_the_download_is_told(play: Play) -> None:
     play.results(result(statement("a", "String", *["x" * 1000] * 3000)))
     play.clock.sleep(1000)
     play.run()
-    sizes = {story.downloaded.size or 0 for story in play.stories if story.downloaded is not None}
+    sizes = {story.download.size or 0 for story in play.states if story.download is not None}
     assert len(sizes) == 1
     assert sizes.pop() > 3_000_000
-    assert max(story.downloaded.received for story in play.stories if story.downloaded) > 0
+    assert max(story.download.received for story in play.states if story.download) > 0
 
 
 @pytest.mark.parametrize("length", ["²", "9" * 5000, "-5", "1e3", ""])
@@ -632,16 +631,16 @@ def test_a_listener_hears_every_story_in_order_and_the_end_last(play: Play) -> N
     """Elapsed time never goes back, and nothing follows the end."""
     play.statuses(status("PENDING"), status("STARTED"), DONE)
     play.run()
-    elapsed = [story.elapsed for story in play.stories]
+    elapsed = [story.elapsed for story in play.states]
     assert elapsed == sorted(elapsed)
-    assert [story.over for story in play.stories].index(True) == len(play.stories) - 1
+    assert [story.over for story in play.states].index(True) == len(play.states) - 1
 
 
 def test_a_listener_that_fails_does_not_fail_the_query(play: Play, caplog: pytest.LogCaptureFixture) -> None:
     """A panel whose comm is lost: it is told nothing more, and the rows come."""
 
-    def listen(story: Story) -> None:
-        raise BrokenPipeError(story.state)
+    def listen(state: QueryState) -> None:
+        raise BrokenPipeError(state.status)
 
     running = play.query()
     running.listen(listen)
@@ -655,14 +654,14 @@ def test_a_listener_that_left_is_told_nothing_more(play: Play) -> None:
     running = play.query()
     running.listen(None)
     running.run()
-    assert play.stories == []
+    assert play.states == []
 
 
 def test_stop_is_honest(play: Play) -> None:
     """Interrupted while it runs: the query goes on at the server, nothing was cancelled, and Run All stops."""
     play.statuses(status("STARTED"))
     running = RunningQuery(play.client, "SELECT 1").start()
-    wait_for(lambda: running.story.state == "STARTED")
+    wait_for(lambda: running.state.status == "STARTED")
     # As Jupyter's stop button does it.
     main = threading.main_thread().ident
     assert main is not None
@@ -681,7 +680,6 @@ def test_stop_is_honest(play: Play) -> None:
 def test_cancel_says_when_the_server_has_none(play: Play) -> None:
     """False and a notice, never "cancelled" without proof; watching goes on to the end."""
     play.statuses(status("STARTED"), status("STARTED"), status("STARTED"), DONE)
-    running = play.query()
     told: list[bool] = []
 
     def pause(seconds: float) -> None:
@@ -689,7 +687,7 @@ def test_cancel_says_when_the_server_has_none(play: Play) -> None:
         if not told:
             told.append(running.cancel())
 
-    running._execution._pause = pause
+    running = play.query(pause=pause)
     running.run()
     assert told == [False]
     assert any("does not offer to cancel" in notice for notice in play.notices)
@@ -706,8 +704,7 @@ def test_cancel_ends_the_watch_where_the_server_offers_it(play: Play) -> None:
     """With the status that the server answers."""
     play.statuses(status("STARTED"))
     play.server.on("POST", CANCEL, answer(sample("status-200-revoked")))
-    running = play.query()
-    running._execution._pause = lambda _: running.cancel()
+    running = play.query(pause=lambda _: running.cancel())
     running.run()
     with pytest.raises(QueryRevoked):
         running.wait()
@@ -718,7 +715,87 @@ def test_a_cancel_that_fails_is_a_notice(play: Play) -> None:
     play.server.on("POST", CANCEL, answer({"detail": "no"}, 403))
     running = play.run()
     running.cancel_soon()
-    wait_for(lambda: any("could not be cancelled" in (story.notice or "") for story in play.stories))
+    wait_for(lambda: any("could not be cancelled" in (state.notice or "") for state in play.states))
+
+
+def test_a_late_answer_to_cancel_does_not_undo_the_end(play: Play) -> None:
+    """A query that has ended stays as it ended, whatever is told about it afterwards."""
+    play.server.on("POST", CANCEL, status("STARTED"), answer(sample("status-200-revoked")))
+    running = play.run()
+    for _ in range(2):
+        running.cancel()
+        assert running.state.status == "SUCCESS"
+    assert running.wait().succeeded
+
+
+# One query, one object
+
+
+def test_a_query_is_one_object_from_its_submit_to_its_rows(play: Play) -> None:
+    """It is made once and shows the present state; what is set on it stays."""
+    play.statuses(status("STARTED"), DONE)
+    seen: list[tuple[object, str | None]] = []
+
+    def pause(seconds: float) -> None:
+        play.clock.sleep(seconds)
+        query = running.query
+        assert query is not None
+        query.displaylimit = 3
+        seen.append((query, query["status"]))
+
+    running = play.query(pause=pause)
+    assert running.query is None  # nothing was answered yet
+    running.run()
+    query = running.wait()
+    assert seen == [(query, "STARTED")]
+    assert seen[0][0] is query is running.query
+    assert (query.status, query["status"], query.displaylimit) == ("SUCCESS", "SUCCESS", 3)
+
+
+def test_rows_that_are_asked_for_later_are_downloaded_once(play: Play) -> None:
+    """However often, and through whichever name, they are looked at."""
+    query = play.run(fetch=False).wait()
+    assert play.asked("/result/") == 0
+    assert query.df()["a"].tolist() == query.results[0].df()["a"].tolist() == [1]
+    assert query.results is query.results
+    assert play.asked("/result/") == 1
+
+
+def test_rows_can_be_asked_for_after_the_download_was_stopped(play: Play) -> None:
+    """The caller left in mid-download; the query has ended, and gives its rows to whoever asks again."""
+    play.results(answer("", 404), result(ONE))
+    running = play.query(pause=lambda _: running.detach())
+    running.run()
+    with pytest.raises(RoeError):
+        running.wait()
+    assert running.query is not None
+    assert running.query.df()["a"].tolist() == [1]
+
+
+def test_a_key_that_was_there_stays_while_the_state_changes(play: Play) -> None:
+    """A loop over the keys finds each, though a later status no longer has the field."""
+    play.statuses(status("STARTED", x_queue="busy"), DONE)
+    keys: list[str] = []
+
+    def pause(seconds: float) -> None:
+        play.clock.sleep(seconds)
+        keys.extend(running.query or ())
+
+    running = play.query(pause=pause)
+    running.run()
+    query = running.wait()
+    assert "x_queue" in keys
+    assert {key: query[key] for key in keys}["x_queue"] is None
+
+
+def test_a_failed_download_leaves_no_frames_behind_in_the_query(play: Play) -> None:
+    """The error belongs to the caller; the object that is kept does not hold its traceback."""
+    play.results(answer(b"[", headers={"Content-Type": "application/json"}))
+    running = play.run()
+    with pytest.raises(RoeError):
+        running.wait()
+    assert running.query is not None
+    assert running.query._state.error is None
 
 
 # Coming back

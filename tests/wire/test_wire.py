@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from roe_magic.client.response_errors import error_of
+from roe_magic.client.response_errors import error_from
 from roe_magic.contract import codec, models
 from roe_magic.errors import BadRequestError, NotFoundError, ProtocolError, ServerError
 
@@ -221,7 +221,7 @@ def test_the_documentations_result_is_read_exactly() -> None:
 def error(name: str, status: int) -> str:
     path = next((HERE / "errors").glob(f"{name}.*"))
     kind = {".json": "application/json", ".html": "text/html", ".txt": ""}[path.suffix]
-    return error_of(status, path.read_bytes(), kind).message
+    return error_from(status, path.read_bytes(), kind).message
 
 
 @pytest.mark.parametrize(
@@ -267,8 +267,8 @@ def test_every_shape_of_error_body_becomes_a_readable_message(name: str, status:
 
 def test_an_error_keeps_its_status_and_body() -> None:
     """The kind, the status and the decoded body are there for programs."""
-    caught = error_of(400, b'{"message": "no"}', "application/json")
+    caught = error_from(400, b'{"message": "no"}', "application/json")
     assert isinstance(caught, BadRequestError)
     assert (caught.status_code, caught.response) == (400, {"message": "no"})
-    assert isinstance(error_of(404, b"", ""), NotFoundError)
-    assert isinstance(error_of(599, b"", ""), ServerError)
+    assert isinstance(error_from(404, b"", ""), NotFoundError)
+    assert isinstance(error_from(599, b"", ""), ServerError)

@@ -1,0 +1,49 @@
+"""The settings sources that a notebook adds: a cell's flags, and ``%config RoeMagic``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from roe_magic import config
+from roe_magic.config.secret import Secret
+from roe_magic.config.settings import SettingsSource
+from roe_magic.errors import ConfigError
+
+
+def from_flags(arguments: Any) -> SettingsSource:
+    """Return what the flags of a cell say of where its query goes."""
+    if arguments.section:
+        profile = config.from_profile(arguments.section)
+        return config.with_organization(profile, arguments.organization)
+    return SettingsSource(name="the cell's flags", organization_id=arguments.organization)
+
+
+def from_traits(traits: Any) -> SettingsSource:
+    """Return what ``%config RoeMagic`` sets.
+
+    Parameters
+    ----------
+    traits : RoeMagic
+
+    Raises
+    ------
+    ConfigError
+        The environment variable that is to hold the API key is not set.
+    """
+    variable = traits.api_key_variable
+    return SettingsSource(
+        name="%config RoeMagic",
+        base_url=traits.base_url or None,
+        api_key=_key_in(variable) if variable else None,
+        organization_id=traits.organization_id or None,
+        timeout=traits.timeout,
+        max_retries=traits.max_retries,
+    )
+
+
+def _key_in(variable: str) -> Secret:
+    value = os.environ.get(variable)
+    if not value:
+        raise ConfigError(f"The variable {variable}, which %config RoeMagic.api_key_variable names, is not set.")
+    return Secret(value)

@@ -1,0 +1,87 @@
+"""StatePublisher: the present state of one query, and who is told of each new one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from roe_magic.contract import models
+from roe_magic.contract.models import TERMINAL
+from roe_magic.query.query_state import QueryState
+
+_log = logging.getLogger(__name__)
+
+Listener = Callable[[QueryState], None]
+
+
+class StatePublisher:
+    """Holds the present state of a query and passes each new one on; thread-safe.
+
+    Parameters
+    ----------
+    state : QueryState
+        The first one.
+    clock : callable
+        Monotonic, in seconds.
+    keep : callable, optional
+        Called with each new state, before the listener: the WorksheetQuery that shows it.
+
+    Attributes
+    ----------
+    state : QueryState
+        The present one.
+    left : threading.Event
+        Set when the caller has stopped watching; each later state says so.
+    """
+
+    def __init__(
+        self, state: QueryState, *, clock: Callable[[], float] = time.monotonic, keep: Listener | None = None
+    ) -> None:
+        self.state, self.clock, self.left = state, clock, threading.Event()
+        self._began = clock()
+        self._keep, self._listener = keep, None
+        # Reentrant: a listener may publish.
+        self._lock = threading.RLock()
+
+    _listener: Listener | None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the submit."""
+        return self.clock() - self._began
+
+    def listen(self, listener: Listener | None) -> None:
+        """Call ``listener`` with each new state from now on, one at a time; None ends that, at once."""
+        with self._lock:
+            self._listener = listener
+
+    def publish(self, **changes: Any) -> None:
+        """Replace fields of the state; the elapsed time is fixed once the state is over."""
+        with self._lock:
+            if "last_status" in changes:
+                changes["last_status"] = self._newer(changes["last_status"])
+            elapsed = self.state.elapsed if self.state.over else self.elapsed
+            self.state = replace(self.state, elapsed=elapsed, left=self.left.is_set(), **changes)
+            if self._keep is not None:
+                self._keep(self.state)
+            if self._listener is not None:
+                self._notify(self._listener)
+
+    def _newer(self, status: models.QueryStatus) -> models.QueryStatus:
+        """Return the status to keep: a query that has ended stays as it ended, whatever is told late."""
+        present = self.state.last_status
+        if present is not None and present.status in TERMINAL and status.status != present.status:
+            return present
+        return status
+
+    def _notify(self, listener: Listener) -> None:
+        """Call the listener; a failure of its own does not reach the query."""
+        try:
+            listener(self.state)
+        except Exception:
+            self._listener = None
+            _log.warning("A listener failed; it is not called again.", exc_info=True)
