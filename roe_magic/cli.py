@@ -1,4 +1,4 @@
-"""The command ``roe-magic``: the local service, the check of the set-up, the stored keys."""
+"""The command ``roe-magic``: ``serve`` the local service, ``doctor``, ``login``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from roe_magic.service import serve
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command; the exit status is 0 when it worked, 1 when it did not, 2 for a mistyped one."""
+    """Run one command and exit: with 0 where it worked, 1 where it failed, 2 where it was mistyped."""
     arguments = _parser().parse_args(argv)
     try:
         status = arguments.run(arguments)
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     service = commands.add_parser("serve", help="run the local service: Roe's API on embedded ClickHouse")
     serve.add_arguments(service)
     service.set_defaults(run=serve.run)
-    doctor = commands.add_parser("doctor", help="check the whole set-up and say what is wrong")
+    doctor = commands.add_parser("doctor", help="check the installation and the server, and say what is wrong")
     doctor.add_argument(
         "-s", "--section", metavar="PROFILE", help="check this profile instead of the settings in force"
     )

@@ -1,4 +1,4 @@
-"""``roe-magic doctor``: one line per part of the set-up, with what to do about each that is wrong."""
+"""``roe-magic doctor``: checks the installation and the server, one line each, with what to do where one is wrong."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Finding:
 
 
 def report(profile: str | None = None) -> int:
-    """Print all findings; gives 1 when something is wrong."""
+    """Print all findings; return 1 where something is wrong, else 0."""
     findings = []
     for finding in (*_packages(), *_local(), *_server(profile)):
         findings.append(finding)

@@ -1,4 +1,4 @@
-"""Numbers and strings as a person reads them."""
+"""Numbers, sizes, durations and untrusted strings, formatted for people."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _HIDDEN = re.compile(
 
 
 def clean(text: object, *, limit: int = 200, lines: bool = False) -> str:
-    """Make a string of the server safe to look at: hidden characters are named, and it ends somewhere.
+    """Return a string of the server that is safe to show: hidden characters are named, and its length is limited.
 
     Parameters
     ----------
     text : object
-        Anything; it is read as a string.
+        Anything; it is converted to a string.
     limit : int
-        Characters kept; what is cut is said.
+        Characters kept; where more are cut off, the string says so.
     lines : bool
         Keep tabs and line ends; otherwise all white space becomes single spaces.
     """
@@ -34,7 +34,7 @@ def clean(text: object, *, limit: int = 200, lines: bool = False) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time span: ``38 ms``, ``4.2 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    """Return a time span: ``38 ms``, ``4.2 s``, ``2 min 05 s``, ``1 h 02 min``."""
     seconds = max(seconds, 0.0)
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
@@ -45,24 +45,24 @@ def duration(seconds: float) -> str:
 
 
 def count(number: float) -> str:
-    """Write a whole number: in full below a million (``336,776``), then to three digits (``1.23 M``)."""
+    """Return a whole number: in full below a million (``336,776``), then to three digits (``1.23 M``)."""
     if number < 1_000_000:
         return f"{number:,.0f}"
     return _scaled(number / 1_000_000, ("M", "bn", "tn"))
 
 
 def size(number: float) -> str:
-    """Write a number of bytes in decimal units: ``850 B``, ``34 MB``."""
+    """Return a number of bytes in decimal units: ``850 B``, ``34 MB``."""
     return f"{number:.0f} B" if number < 1000 else _scaled(number / 1000, ("kB", "MB", "GB", "TB", "PB"))
 
 
 def about(number: float) -> str:
-    """Write a number of which only three digits mean something: ``398,000``, ``5.1 M``."""
+    """Return a number to three significant digits: ``398,000``, ``5.1 M``."""
     return count(float(f"{number:.3g}"))
 
 
 def plural(number: int, noun: str) -> str:
-    """Write a count of things: ``1 row``, ``2 rows``."""
+    """Return a count of things: ``1 row``, ``2 rows``."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 

@@ -1,4 +1,8 @@
-"""Connections whose answers have a total deadline, however slowly they drip."""
+"""Connections whose responses have a total deadline, however slowly their bytes arrive.
+
+urllib3 builds its connection pools from :data:`POOL_CLASSES`; their connections read each response through a
+``_DeadlineReader``, which lowers the socket's timeout with every read.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,9 @@ from urllib3.exceptions import NewConnectionError
 
 
 class _DeadlineReader(io.RawIOBase):
-    """The bytes of an answer, refused once its total time is over.
+    """Reads the bytes of a response until its total time is over.
 
-    A read timeout starts anew with every byte that drips in; this one counts from when the request was sent.
+    A socket's timeout starts anew with every byte; this one counts from when the request was sent.
     """
 
     def __init__(self, raw: Any, sock: Any) -> None:
@@ -40,7 +44,7 @@ class _DeadlineReader(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        # The next request on this connection has a time of its own.
+        # The next request on this connection has its whole time again.
         with contextlib.suppress(OSError):
             self._sock.settimeout(self._timeout)
         self._raw.close()
@@ -55,14 +59,14 @@ class _DeadlineResponse(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
-        if self._reader.ended:  # http.client takes a head that is cut off for a whole one
+        if self._reader.ended:  # http.client accepts headers that are cut off
             raise http.client.HTTPException("the answer ended inside its head")
 
 
 class _Connecting:
-    """Tells a failure before the connection stands, TLS and a proxy's tunnel included, from one after it.
+    """Raises NewConnectionError for a failure before the connection is made, TLS and a proxy's tunnel included.
 
-    Nothing of a request was sent before, so it may be sent again.
+    Nothing of the request was sent by then, so it may be retried.
     """
 
     def connect(self) -> None:

@@ -133,9 +133,9 @@ class RoeClient:
             ) from None
 
     def follow(self, query_id: UUID | str, *, wait: int = WAIT_STATUS) -> Iterator[StatusUpdate]:
-        """Ask for the status once and yield each update of the one response.
+        """Yield the status updates of one request: one, or more where the server streams them.
 
-        Our local service streams one update per change while it holds the response back; any other server sends one.
+        Our local service streams an update per change while it holds the response back; any other server sends one.
 
         Parameters
         ----------

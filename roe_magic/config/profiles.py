@@ -15,11 +15,11 @@ from roe_magic.config.settings import DEFAULT_BASE_URL, SettingsSource, check_ba
 from roe_magic.errors import ConfigError, MissingExtra
 
 KEYRING_SERVICE = "roe-magic"
-_found: dict[str, str] = {}
+_key_cache: dict[str, str] = {}
 
 
 def config_path() -> Path:
-    """Tell where the user's file is; ``ROE_CONFIG_FILE`` moves it."""
+    """Return the path of the user's file; ``ROE_CONFIG_FILE`` names another one."""
     if moved := os.environ.get("ROE_CONFIG_FILE"):
         return Path(moved)
     import platformdirs
@@ -28,7 +28,7 @@ def config_path() -> Path:
 
 
 def read_profiles(path: Path | None = None) -> dict[str, dict[str, str]]:
-    """Read the user's file: one section per profile, as in an INI file."""
+    """Return the sections of the user's INI file, one per profile."""
     location = path or config_path()
     try:
         found = location.stat()
@@ -39,7 +39,7 @@ def read_profiles(path: Path | None = None) -> dict[str, dict[str, str]]:
 
 @functools.lru_cache(maxsize=1)
 def _read_profiles(location: Path, *_: int) -> dict[str, dict[str, str]]:
-    """Read the file; every cell asks, and it seldom changes."""
+    """Parse the file; cached, because every cell asks and the file seldom changes."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(location, encoding="utf-8")
@@ -49,7 +49,7 @@ def _read_profiles(location: Path, *_: int) -> dict[str, dict[str, str]]:
 
 
 def from_profile(name: str, path: Path | None = None) -> SettingsSource:
-    """Read one profile of the user's file, with its key from the keyring or the variable that it names.
+    """Return one profile of the user's file, with its key from the keyring or from the variable that it names.
 
     Raises
     ------
@@ -67,13 +67,13 @@ def from_profile(name: str, path: Path | None = None) -> SettingsSource:
 
 
 def keyed_profiles() -> list[SettingsSource]:
-    """Read the profiles that have a key."""
+    """Return the profiles that have a key."""
     sources = (_profile_source(name, section) for name, section in read_profiles().items())
     return [source for source in sources if source.api_key is not None]
 
 
 def from_user_file(path: Path | None = None) -> SettingsSource:
-    """Read the profile ``default``; an empty source where there is none."""
+    """Return the profile ``default``; an empty source where there is none."""
     section = read_profiles(path).get("default")
     return _profile_source("default", section) if section else SettingsSource(name="the user's file")
 
@@ -109,7 +109,7 @@ def save_profile(name: str, base_url: str, organization_id: str | None, key: Sec
             f"This machine's keyring did not take the key: {error}.",
             hint="Set ROE_API_KEY instead, or name a variable in the profile: api_key_variable = MY_KEY",
         ) from None
-    _found.pop(_entry(name, base_url), None)
+    _key_cache.pop(_entry(name, base_url), None)
     path = config_path()
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(path, encoding="utf-8")
@@ -121,7 +121,7 @@ def save_profile(name: str, base_url: str, organization_id: str | None, key: Sec
 
 
 def require_keyring() -> Any:
-    """Give the keyring, or say what is missing: the package, or a backend that can keep a key."""
+    """Return the keyring module; raise where the package, or a backend that can store a key, is missing."""
     keyring = _keyring()
     if keyring is None:
         raise MissingExtra("keyring", "Storing a key")
@@ -134,7 +134,7 @@ def require_keyring() -> Any:
 
 
 def ask_for_key(prompt: str) -> Secret:
-    """Ask for an API key, which is not shown."""
+    """Return the API key that the user types at a prompt, unseen."""
     try:
         return Secret(getpass.getpass(prompt).strip())
     except (EOFError, OSError):
@@ -142,19 +142,19 @@ def ask_for_key(prompt: str) -> Secret:
 
 
 def stored_key(profile: str, base_url: str) -> str | None:
-    """Look a profile's key up in the keyring; None without a keyring or an entry.
+    """Return a profile's key from the keyring; None without a keyring or an entry.
 
-    A key that was found is remembered: every cell asks, and a keyring may be slow or ask the user.
+    A key that was found is cached: every cell asks, and a keyring may be slow or ask the user.
     """
     keyring, entry = _keyring(), _entry(profile, base_url)
-    if keyring is None or entry in _found:
-        return _found.get(entry)
+    if keyring is None or entry in _key_cache:
+        return _key_cache.get(entry)
     try:
         key: str | None = keyring.get_password(KEYRING_SERVICE, entry)
     except keyring.errors.KeyringError:
         return None
     if key is not None:
-        _found[entry] = key
+        _key_cache[entry] = key
     return key
 
 

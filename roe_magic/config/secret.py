@@ -21,7 +21,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Give the plain string, for the one place that sends it."""
+        """Return the plain string, for the one place that sends it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -38,5 +38,5 @@ class Secret:
 
 
 def secret_of(text: str | None) -> Secret | None:
-    """Make a secret of a text; None where there is none."""
+    """Return a text as a Secret; None where there is no text."""
     return Secret(text.strip()) if text and text.strip() else None

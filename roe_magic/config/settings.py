@@ -1,7 +1,7 @@
-"""Where the settings come from, and which API key may go to which address.
+"""Settings of a client, resolved from several sources; which API key may go to which address is decided here.
 
-A *source* is one place that can set something: the cell's flags, ``%config``, the environment, the user's file. A key
-is bound to the base URL of its own source; :func:`resolve` never sends one source's key to another source's address.
+A source is one place that can set something: a cell's flags, ``%config``, the environment, the user's file. A key is
+bound to the base URL of its own source: :func:`resolve` never combines one source's key with another source's address.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEFAULT_TIMEOUT = 60.0
 DEFAULT_MAX_RETRIES = 3
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1", re.IGNORECASE)
 _BASE_URL = re.compile(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[^\s\\]*)?")
-# Sockets take no longer time; some 30 years.
+# Some 30 years; sockets accept no longer timeout.
 _LONGEST_TIMEOUT = 1e9
 _NO_CREDENTIALS = (
     "No API key is set: set ROE_API_KEY and ROE_ORGANIZATION_ID, or store a profile with `roe-magic login`."
@@ -32,7 +32,7 @@ _TRY_LOCAL = "To try it without an account, run `%roe connect local`: it starts 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsSource:
-    """What one place sets; None where it says nothing."""
+    """What one place sets; None for what it does not set."""
 
     name: str
     base_url: str | None = None
@@ -90,25 +90,24 @@ class Settings:
 
 
 def resolve(*sources: SettingsSource) -> Settings:
-    """Make the settings from several sources, the strongest first.
+    """Return the settings from several sources, the strongest first.
 
     Raises
     ------
     ConfigError
         No source has a key, or the address that is asked for has none.
     """
-    owner = _owner(sources)
+    owner, api_key = _owner(sources)
     stronger = sources[: sources.index(owner)]
-    # An organisation goes with its address, as a key does: one that comes with another address is not for this server.
+    # Like a key, an organisation belongs to an address: one that comes with another address is not for this server.
     ours = [
         each for each in stronger if not (each.base_url or each.api_key) or same_address(each.address, owner.address)
     ]
-    assert owner.api_key is not None
     timeout = _first(sources, "timeout")
     max_retries = _first(sources, "max_retries")
     return Settings(
         base_url=owner.address,
-        api_key=owner.api_key,
+        api_key=api_key,
         organization_id=_first([*ours, owner], "organization_id"),
         timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
@@ -116,8 +115,8 @@ def resolve(*sources: SettingsSource) -> Settings:
     )
 
 
-def _owner(sources: Sequence[SettingsSource]) -> SettingsSource:
-    """Find the strongest source whose key is bound to the address that is asked for."""
+def _owner(sources: Sequence[SettingsSource]) -> tuple[SettingsSource, Secret]:
+    """Return the strongest source whose key is bound to the address that is asked for, and that key."""
     wanted: SettingsSource | None = None
     refused: SettingsSource | None = None
     for source in sources:
@@ -125,7 +124,7 @@ def _owner(sources: Sequence[SettingsSource]) -> SettingsSource:
         if source.api_key is None:
             continue
         if wanted is None or same_address(source.address, wanted.address):
-            return source
+            return source, source.api_key
         refused = refused or source
     if wanted is None or refused is None:
         where = f" for {wanted.address}" if wanted and wanted.base_url != DEFAULT_BASE_URL else ""
@@ -142,7 +141,7 @@ def _first(sources: Sequence[SettingsSource], name: str) -> Any:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> SettingsSource:
-    """Read the variables that the official SDK reads."""
+    """Return what the environment variables set; they are those of the official SDK."""
     return SettingsSource(
         name="the environment",
         base_url=environ.get("ROE_BASE_URL") or None,
@@ -154,17 +153,17 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> SettingsSource:
 
 
 def with_organization(source: SettingsSource, organization_id: str | None) -> SettingsSource:
-    """Give the source with another organisation, where one is named."""
+    """Return the source with another organisation, where one is named."""
     return replace(source, organization_id=organization_id) if organization_id else source
 
 
 def check_base_url(url: str) -> str:
-    """Bring a base URL into one form, or say why it will not do."""
-    return _checked(url.strip(), allow_http=os.environ.get("ROE_ALLOW_HTTP") == "1")
+    """Return a base URL in its one normal form; raise ConfigError where it cannot be used."""
+    return _normalized(url.strip(), allow_http=os.environ.get("ROE_ALLOW_HTTP") == "1")
 
 
 @functools.lru_cache
-def _checked(url: str, *, allow_http: bool) -> str:
+def _normalized(url: str, *, allow_http: bool) -> str:
     if set(url) & set("@?#"):  # not repeated in the message: it may hold a password
         raise ConfigError("The base URL may hold neither a user name nor a password, a query or a fragment.")
     if not _BASE_URL.fullmatch(url.lower()) or not _has_good_port(url):
@@ -195,7 +194,7 @@ def _is_loopback(url: str) -> bool:
 
 
 def read_number(text: str | None, kind: type, name: str) -> Any:
-    """Read a number that may not be negative; None where there is no text."""
+    """Return a number that may not be negative; None where there is no text."""
     if text is None or not text.strip():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The live panel: one ipywidgets widget that lays out what :mod:`roe_magic.panel.view` makes."""
+"""The live panel: one widget, whose JavaScript lays out what :mod:`roe_magic.panel.view` computes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Panel(anywidget.AnyWidget):
 
     Parameters
     ----------
-    state : state.Snapshot
+    state : QueryState
         What to show first.
     on_stop : callable, optional
         Called once per action (``"cancel"`` or ``"detach"``) when the reader presses the button. It may run on a thread
@@ -32,7 +32,7 @@ class Panel(anywidget.AnyWidget):
     _css = (_HERE / "panel.css").read_text(encoding="utf-8")
 
     view = traitlets.Dict().tag(sync=True)
-    # Apart from the view, so that a long query text crosses the wire once.
+    # Apart from the view, so that a long SQL text is sent once.
     sql = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, state: QueryState, on_stop: Callable[[str], object] | None = None) -> None:
@@ -40,11 +40,11 @@ class Panel(anywidget.AnyWidget):
         self._pressed: set[str] = set()
         shown = self._shown(state)
         super().__init__(sql=shown.pop("sql"), view=shown)
-        self.on_msg(lambda _widget, content, _buffers: self._heard(content))
-        self._listen_ahead()
+        self.on_msg(lambda _widget, content, _buffers: self._receive(content))
+        self._receive_while_blocked()
 
     def update(self, state: QueryState) -> None:
-        """Show another moment of the query; from any one thread."""
+        """Show a new state; one thread at a time."""
         shown = self._shown(state)
         with self.hold_sync():
             self.sql = shown.pop("sql")
@@ -53,8 +53,8 @@ class Panel(anywidget.AnyWidget):
     def _shown(self, state: QueryState) -> dict[str, Any]:
         return view_of(state, self._pressed)
 
-    def _heard(self, content: object) -> None:
-        """Take a message of the front end; the same press may come twice, by two routes."""
+    def _receive(self, content: object) -> None:
+        """Handle a message of the front end; the same press may come twice, by two routes."""
         action = content.get("stop") if isinstance(content, dict) else None
         if action not in ("cancel", "detach") or action in self._pressed:
             return
@@ -62,8 +62,8 @@ class Panel(anywidget.AnyWidget):
         if self._on_stop is not None:
             self._on_stop(action)
 
-    def _listen_ahead(self) -> None:
-        """Hear the button while a cell blocks the kernel's main thread.
+    def _receive_while_blocked(self) -> None:
+        """Receive the button's press while a cell blocks the kernel's main thread.
 
         ipykernel 7.4 asks ``_reply_subshell_for`` of the comm, on a thread of its own, which loop a message should go
         to, and that is the blocked one. The message is looked at on the way. Earlier versions of ipykernel 7 deliver it
@@ -76,7 +76,7 @@ class Panel(anywidget.AnyWidget):
 
         def listen(data: Any, default: Any) -> Any:
             if isinstance(data, dict) and data.get("method") == "custom":
-                self._heard(data.get("content"))
+                self._receive(data.get("content"))
             return route(data, default)
 
         comm._reply_subshell_for = listen  # noqa: SLF001  # there is no public way; the getattr above guards it

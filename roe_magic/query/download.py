@@ -1,4 +1,4 @@
-"""The rows of one query, read and converted while they arrive."""
+"""The download of one query's rows: requested once, read and converted while they arrive."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 def read(
     client: RoeClient, query_id: UUID, *, max_bytes: int | None, on_progress: Callable[[DownloadProgress], None]
 ) -> list[models.Statement]:
-    """Ask for the rows once and read them.
+    """Return the rows of an ended query; they are requested once.
 
     Parameters
     ----------
     client : RoeClient
     query_id : UUID
     max_bytes : int, optional
-        Refuse an answer of more bytes.
+        Refuse a body of more bytes.
     on_progress : callable
-        Called at the start and with each part; what it raises ends the reading.
+        Called at the start and with each part; an exception of its own ends the download.
 
     Returns
     -------
@@ -43,59 +43,59 @@ def read(
     ResultTooLarge
         The rows take more bytes than allowed, or more memory than there is.
     ResultNotReady
-        The server gives none yet.
+        The server does not give them yet.
     RoeError
-        The answer did not come, or not whole, or is not what the contract says.
+        The response did not come, or not whole, or is not what the contract says.
     """
     from roe_magic.query import result_body
 
     response = client.result(query_id)
-    whole = _size_of(response)
+    total = _content_length(response)
 
-    def arrived(received: int, rows: int) -> None:
-        _check(received, max_bytes)
-        on_progress(DownloadProgress(received, rows, whole))
+    def report(received: int, rows: int) -> None:
+        _check_size(received, max_bytes)
+        on_progress(DownloadProgress(received, rows, total))
 
     try:
-        _check(0, max_bytes, whole=whole)
-        on_progress(DownloadProgress(size=whole))
+        _check_size(0, max_bytes, total=total)
+        on_progress(DownloadProgress(size=total))
         if response.content_type == models.ARROW_STREAM:
-            return result_body.read_arrow(response.chunks, arrived)
-        return _statements(result_body.read_json(response.chunks, arrived), query_id)
+            return result_body.read_arrow(response.chunks, report)
+        return _statements(result_body.read_json(response.chunks, report), query_id)
     finally:
-        response.close()  # what was not read to its end has a connection still
+        response.close()  # a body that was not read to its end still holds its connection
 
 
 def split_enclosed(submitted: models.WorksheetQueryResponse) -> tuple[models.WorksheetQueryResponse, bytes | None]:
-    """Take the rows out of a submit's answer, where the server enclosed them (ours does, when they are few).
+    """Split the rows off a submit's response, where the server enclosed them (ours does, when they are few).
 
     Returns
     -------
     tuple
-        The answer without them, and the Arrow streams for :func:`read_enclosed`, or None.
+        The response without them, and the Arrow streams for :func:`read_enclosed`, or None.
     """
     extra = dict(submitted.extra)
     text = extra.pop(models.RESULT_FIELD, None)
     try:
         rows = base64.b64decode(text or "", validate=True)
-    except (TypeError, ValueError):  # not ours
+    except (TypeError, ValueError):  # another server's field of that name
         rows = b""
     return (replace(submitted, extra=extra), rows) if rows else (submitted, None)
 
 
 def read_enclosed(rows: bytes, max_bytes: int | None) -> list[models.Statement]:
-    """Read what :func:`split_enclosed` returned; errors as for :func:`read`."""
+    """Return the rows in the streams of :func:`split_enclosed`; errors as for :func:`read`."""
     from roe_magic.query import result_body
 
-    _check(len(rows), max_bytes)
+    _check_size(len(rows), max_bytes)
     return result_body.read_arrow(iter([rows]), lambda received, rows: None)
 
 
-def _check(read: int, max_bytes: int | None, *, whole: int | None = None) -> None:
-    if max_bytes is None or max(read, whole or 0) <= max_bytes:
+def _check_size(received: int, max_bytes: int | None, *, total: int | None = None) -> None:
+    if max_bytes is None or max(received, total or 0) <= max_bytes:
         return
     error = ResultTooLarge(
-        f"The rows take {f'{size(whole)}, ' if whole else ''}more than the limit of {size(max_bytes)}.",
+        f"The rows take {f'{size(total)}, ' if total else ''}more than the limit of {size(max_bytes)}.",
         hint="Add a LIMIT, aggregate in SQL, or raise the limit: %config RoeMagic.max_result_bytes = ...",
     )
     error.limit = max_bytes
@@ -110,7 +110,7 @@ def _statements(result: models.QueryResult, query_id: UUID) -> list[models.State
     return result.results
 
 
-def _size_of(response: Response) -> int | None:
+def _content_length(response: Response) -> int | None:
     length = response.headers.get("Content-Length", "")
-    plain = length.isascii() and length.isdigit() and len(length) < 20
-    return int(length) if plain and "Content-Encoding" not in response.headers else None
+    is_number = length.isascii() and length.isdigit() and len(length) < 20
+    return int(length) if is_number and "Content-Encoding" not in response.headers else None

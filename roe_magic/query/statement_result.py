@@ -1,4 +1,4 @@
-"""StatementResult: the rows of one statement, for pandas, polars and whoever speaks Arrow."""
+"""StatementResult: the rows of one statement, for pandas, polars and everything that reads Arrow."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ DISPLAY_LIMIT = 10
 
 
 class StatementResult:
-    """What one statement of a query gave.
+    """The result of one statement of a query.
 
-    It can be handed as it is to pyarrow, polars, duckdb and plotting libraries, by the Arrow PyCapsule and dataframe
-    protocols.
+    pyarrow, polars, duckdb and plotting libraries accept it as it is, by the Arrow PyCapsule and dataframe protocols.
 
     Attributes
     ----------
@@ -35,7 +34,7 @@ class StatementResult:
     column_names, column_types : list of str
         The types are ClickHouse's names.
     summary : models.Summary or None
-        ClickHouse's figures: rows and bytes read, written and sent, elapsed_ns.
+        ClickHouse's statistics: rows and bytes read, written and sent, elapsed_ns.
     """
 
     def __init__(self, statement: models.Statement, origin: Mapping[str, Any]) -> None:
@@ -58,7 +57,7 @@ class StatementResult:
         return f"<StatementResult {self.row_count:,} rows; {columns or 'no columns'}>"
 
     def arrow(self) -> pa.Table:
-        """Give the rows as a pyarrow Table; docs/types.md tells the type of each column."""
+        """Return the rows as a pyarrow Table; docs/types.md lists the Arrow type of each ClickHouse type."""
         if self._statement.result_rows is None:
             raise UsageError(
                 "Only the description of these rows was kept, not the rows.",
@@ -68,7 +67,7 @@ class StatementResult:
         return table
 
     def head(self, limit: int) -> list[list[Any]]:
-        """Give the first rows as the API sends them, JSON-ready; looked at again, they are not converted again."""
+        """Return the first rows as the API sends them, JSON-ready; the last call's rows are cached."""
         from roe_magic import frames
 
         if self._head is None or self._head[0] != limit:
@@ -76,7 +75,7 @@ class StatementResult:
         return self._head[1]
 
     def df(self, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
-        """Give the rows as a pandas DataFrame.
+        """Return the rows as a pandas DataFrame.
 
         Parameters
         ----------
@@ -88,7 +87,7 @@ class StatementResult:
         Returns
         -------
         DataFrame
-            Its ``attrs["roe"]`` tells where it came from, in JSON values.
+            Its ``attrs["roe"]`` says which query it came from, in JSON values.
         """
         from roe_magic import frames
 
@@ -98,11 +97,11 @@ class StatementResult:
         return frame
 
     def polars(self) -> pl.DataFrame:
-        """Give the rows as a polars DataFrame (extra ``polars``)."""
+        """Return the rows as a polars DataFrame (extra ``polars``)."""
         from roe_magic import frames
 
         try:
-            import polars as pl  # noqa: F401  # asked for here, so that its absence has a clear message
+            import polars as pl  # noqa: F401  # imported here, so that its absence has a clear message
         except ImportError:
             raise MissingExtra("polars", "A polars DataFrame") from None
         frame: pl.DataFrame = frames.to_polars(self.arrow(), self.column_types)
@@ -124,7 +123,7 @@ class StatementResult:
         return self._statement.result_rows is not None
 
     def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
-        """Give the wire form of this statement, with its rows if asked."""
+        """Return the statement as JSON values, with its rows if ``rows`` is true."""
         from roe_magic import frames
 
         items = frames.to_rows(self.arrow(), self.column_types) if rows else None
@@ -148,7 +147,7 @@ def check_zone(name: str | None) -> None:
 
 
 def read_statement(data: Mapping[str, Any]) -> models.Statement:
-    """Read what :meth:`StatementResult.to_dict` gave, its rows as an Arrow table where they are in it."""
+    """Return the statement that :meth:`StatementResult.to_dict` wrote, with its rows, if any, as an Arrow table."""
     from roe_magic import frames
 
     statement = parse(models.Statement, data)
