@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -16,13 +15,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from roe_magic.config.settings import Settings, SettingsSource, from_environment, resolve
 from roe_magic.errors import ServiceError
-from roe_magic.service import env_file, serve
+from roe_magic.service import env_file, file_lock, serve
+from roe_magic.service.data_folder import DataFolder
 
 START_TIMEOUT = 60.0
 # A service that is going holds the members' file until it has gone.
@@ -41,7 +41,7 @@ class LocalService:
         Its data folder.
     """
 
-    def __init__(self, data: Path, source: SettingsSource, member: IO[bytes], *, memory: bool) -> None:
+    def __init__(self, data: Path, source: SettingsSource, member: contextlib.ExitStack, *, memory: bool) -> None:
         self.data, self.source = data, source
         self._member, self._memory = member, memory
 
@@ -94,10 +94,10 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
         return _joined[folder]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as undo:
-        member = undo.enter_context(_locked(folder / "members.lock", fcntl.LOCK_SH))
-        with _locked(folder / "start.lock", fcntl.LOCK_EX):
+        undo.enter_context(_locked(DataFolder(folder).members_lock, shared=True))
+        with _locked(DataFolder(folder).start_lock):
             source = _running(folder) or _start(folder, memory=memory)
-        undo.pop_all()
+        member = undo.pop_all()
     service = _joined[folder] = LocalService(folder, source, member, memory=memory)
     atexit.register(service.close)
     return service
@@ -105,17 +105,15 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
 
 def _running(folder: Path) -> SettingsSource | None:
     """Find the service that holds the data folder, if one does."""
-    with (folder / "service.lock").open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _answering(folder)
-    return None
+    with file_lock.opened(DataFolder(folder).service_lock) as handle:
+        is_free = file_lock.acquire(handle, shared=True)
+    return None if is_free else _answering(folder)
 
 
 def _start(folder: Path, *, memory: bool) -> SettingsSource:
     command = [sys.executable, "-m", "roe_magic", "serve", "--port", "0", "--data", str(folder)]
-    command += ["--env-file", str(folder / "service.env"), "--members-lock", str(folder / "members.lock")]
+    command += ["--env-file", str(DataFolder(folder).env_file)]
+    command += ["--members-lock", str(DataFolder(folder).members_lock)]
     # The first member is here already.
     command += ["--grace", "0"]
     command += ["--memory"] if memory else []
@@ -123,7 +121,7 @@ def _start(folder: Path, *, memory: bool) -> SettingsSource:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
     # It may name an address that another service has by now.
     stale = _written(folder)
-    with (folder / "service.log").open("wb") as log:
+    with DataFolder(folder).log.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # our own module, no shell
             command,
             stdin=subprocess.DEVNULL,
@@ -140,7 +138,7 @@ def _start(folder: Path, *, memory: bool) -> SettingsSource:
 
 def _written(folder: Path) -> int:
     """Tell when the env file was written, 0 when there is none."""
-    path = folder / "service.env"
+    path = DataFolder(folder).env_file
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
@@ -148,7 +146,7 @@ def _answering(folder: Path, process: subprocess.Popen[bytes] | None = None, sta
     """Wait until the service answers, and read where it is; an env file of the time ``stale`` is not looked at."""
     ends = time.monotonic() + START_TIMEOUT
     while time.monotonic() < ends:
-        if _written(folder) != stale and _is_healthy(source := _read_source(folder / "service.env")):
+        if _written(folder) != stale and _is_healthy(source := _read_source(DataFolder(folder).env_file)):
             return source
         if process is not None and process.poll() is not None:
             raise ServiceError(
@@ -157,7 +155,7 @@ def _answering(folder: Path, process: subprocess.Popen[bytes] | None = None, sta
         time.sleep(0.02)
     raise ServiceError(
         f"The local service did not answer within {START_TIMEOUT:g} s. {_last_words(folder)}",
-        hint=f"Its log: {folder / 'service.log'}",
+        hint=f"Its log: {DataFolder(folder).log}",
     )
 
 
@@ -181,22 +179,15 @@ def _is_healthy(source: SettingsSource) -> bool:
 
 
 def _last_words(folder: Path) -> str:
-    log = folder / "service.log"
+    log = DataFolder(folder).log
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
     return f"It said: {' '.join(lines[-3:])}" if lines else "It said nothing."
 
 
-def _locked(path: Path, kind: int) -> IO[bytes]:
-    """Open and lock a file, waiting for a service that is just going."""
-    file = path.open("ab")
-    ends = time.monotonic() + LEAVE_TIMEOUT
-    while True:
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > ends:
-                file.close()
-                raise ServiceError(f"{path.name} is held by another process for over {LEAVE_TIMEOUT:g} s.") from None
-            time.sleep(0.05)
-        else:
-            return file
+@contextlib.contextmanager
+def _locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock on a file; it waits first for a service that is about to end."""
+    with file_lock.opened(path) as handle:
+        if not file_lock.acquire(handle, shared=shared, timeout=LEAVE_TIMEOUT):
+            raise ServiceError(f"{path.name} is held by another process for over {LEAVE_TIMEOUT:g} s.")
+        yield

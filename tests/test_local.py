@@ -47,7 +47,7 @@ def is_over(data: Path) -> bool:
     from roe_magic.service import file_lock
 
     with file_lock.opened(data / "service.lock") as handle:
-        return file_lock.take(handle)
+        return file_lock.acquire(handle)
 
 
 @pytest.fixture(scope="module")

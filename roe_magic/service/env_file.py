@@ -1,4 +1,4 @@
-"""The env file: how a client finds the service and its key; plain ``NAME=value`` lines that a shell can source."""
+"""The env file with the service's address and key: ``NAME=value`` lines that a client, or a shell, can read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> dict[str, str]:
-    """Read the names and values of an env file; an absent or unreadable one has none."""
+    """Return the names and values of an env file; none if it is absent or cannot be read."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -20,7 +20,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, values: Mapping[str, str]) -> None:
-    """Write an env file that only its owner can read, whole or not at all."""
+    """Write an env file that only its owner can read; another process never sees it half written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp: mode 0600
     try:

@@ -1,17 +1,19 @@
-"""Advisory locks on files: they end with the process that holds them, however it ends."""
+"""Advisory locks on files. The system releases a lock when the process that holds it ends, however it ends."""
 
 from __future__ import annotations
 
-import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_RETRY_SECONDS = 0.05
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """Open a lock file, made if need be; a lock that was taken on it ends with the block."""
+    """Open a lock file, which is created if it is absent; leaving the block releases any lock taken on it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield handle
@@ -19,15 +21,39 @@ def opened(path: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def take(handle: int) -> bool:
-    """Take a lock alone, without waiting; tell whether it is held now."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+def acquire(handle: int, *, shared: bool = False, timeout: float = 0.0) -> bool:
+    """Lock an opened file, and return whether that succeeded within ``timeout`` seconds.
+
+    Parameters
+    ----------
+    handle : int
+        What :func:`opened` yields.
+    shared : bool
+        Whether others may hold shared locks on the file at the same time.
+    timeout : float
+        How long to retry while another process holds the lock; 0 tries once.
+    """
+    deadline = time.monotonic() + timeout
+    while not _try_lock(handle, shared=shared):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_RETRY_SECONDS)
     return True
 
 
 def release(handle: int) -> None:
-    """Let go of a lock."""
+    """Release a lock; the file stays open."""
+    import fcntl
+
     fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _try_lock(handle: int, *, shared: bool) -> bool:
+    # Only POSIX systems have this module, while others import ours before they are told that they are not supported.
+    import fcntl
+
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

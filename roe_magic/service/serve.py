@@ -1,6 +1,17 @@
-"""Run the local service: one per data folder, from its first start to its end.
+"""Runs the local service: one per data folder, from its start to its end.
 
-Nothing that an extra brings is imported before :func:`serve` has seen that it is there.
+:func:`serve` blocks until the service ends. It takes, one after the other and each as a context manager:
+
+1. the members' lock file, if there is one, only opened: the service watches it, see ``http.server``;
+2. the data folder, which with ``memory`` is a temporary one;
+3. the lock on the data folder, so that no second service uses it;
+4. the listening socket, so that a client that connects early waits a little and is not refused.
+
+Then it starts the engine's process and, at the same time, imports the HTTP side. When both are ready it writes the env
+files with the address and key, and serves requests until a signal comes or the last member has left.
+
+Only the standard library is imported at the top, apart from light modules of our own: the command line needs the options
+without the packages of the extra ``local``, whose absence :func:`check_installation` reports.
 """
 
 from __future__ import annotations
@@ -16,7 +27,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,25 +35,25 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from roe_magic.errors import MissingExtra, RoeError, ServiceError
-from roe_magic.service import env_file
+from roe_magic.service import env_file, file_lock
+from roe_magic.service.data_folder import MAX_STORED_BYTES, DataFolder
 
 if TYPE_CHECKING:
-    from roe_magic.service.container import Parts
-    from roe_magic.service.data_folder import DataFolder
-    from roe_magic.service.engine.chdb.engine import Limits
+    from roe_magic.service.job import Limits
 
-_NEEDED = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
-_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
+_REQUIRED = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
+# Addresses that mean every interface, and the ones by which this machine reaches itself.
+_EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
 _BACKLOG = 128
 
 
 def default_data() -> Path:
-    """Tell where the data folder is when none is named."""
+    """Return the data folder that is used if none is named."""
     return Path(platformdirs.user_data_dir("roe-magic")) / "service"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ServeOptions:
     """How to run the service.
 
     Parameters
@@ -50,20 +61,20 @@ class Settings:
     host, port : str, int
         Where to listen; port 0 picks a free one.
     data : Path, optional
-        The data folder; ``default_data()`` when it is not named.
+        The data folder; ``default_data()`` if it is not given.
     env_file : Path, optional
-        Where to write address and key, beside ``service.env`` in the data folder.
+        Where to write the address and key, in addition to ``service.env`` in the data folder.
     memory : bool
-        Keep everything in a temporary folder that is removed in the end; ``data`` is not looked at.
+        Use a temporary folder that is removed at the end; ``data`` is not used.
     members_lock : Path, optional
-        A file that everyone who uses the service holds a shared ``flock`` on (taken with waiting, since the service
-        tries it once a second). When nobody has held it for ``linger`` seconds the service ends; before the first
-        member has come it waits for ``grace`` seconds.
+        A file on which everyone who uses the service holds a shared lock. A member must wait for the lock, since the
+        service tries to take it once a second. When nobody has held it for ``linger`` seconds the service ends; before
+        the first member comes it waits for ``grace`` seconds.
     limits : Limits, optional
         What one statement may use.
     max_stored_bytes : int
-        When the rows of all ended queries take more on disk, those of the oldest are removed; the result endpoint then
-        answers 404, and the query itself stays.
+        If the rows of all ended queries take more on disk, those of the oldest are deleted. Their result endpoint then
+        responds with 404; the queries themselves stay.
     """
 
     host: str = "127.0.0.1"
@@ -75,48 +86,48 @@ class Settings:
     grace: float = 30.0
     linger: float = 5.0
     limits: Limits | None = None
-    max_stored_bytes: int = 10 * 2**30
+    max_stored_bytes: int = MAX_STORED_BYTES
 
 
-def serve(settings: Settings) -> None:
-    """Run the service until a signal, or its last member's leaving, ends it.
+def serve(options: ServeOptions) -> None:
+    """Run the service until a signal, or the last member's leaving, ends it.
 
     Raises
     ------
     MissingExtra
         A package of the extra ``local`` is not installed.
     ServiceError
-        The folder or the port is in use, or cannot be used, or the engine does not start.
+        The folder or the port is in use or cannot be used, or the engine does not start.
     """
     check_installation()
     with contextlib.ExitStack() as stack:
-        # The members' lock is let go last: whoever waits for it then finds the folder free.
-        members = stack.enter_context(_members(settings.members_lock))
-        folder = stack.enter_context(_folder(settings))
-        stack.enter_context(_alone(folder.lock))
-        listener = stack.enter_context(_listener(settings.host, settings.port))
-        asyncio.run(_serve(settings, folder, listener, members))
+        # Closed last: a process that waits for this lock then finds the data folder free.
+        members = stack.enter_context(_open_members_lock(options.members_lock))
+        folder = stack.enter_context(_data_folder(options))
+        stack.enter_context(_service_lock(folder))
+        listener = stack.enter_context(_listener(options.host, options.port))
+        asyncio.run(_serve(options, folder, listener, members))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a command line the options of :class:`Settings`."""
+    """Add the options of :class:`ServeOptions` to a command line."""
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     add("--port", type=int, default=0, help="the port to listen on; 0 picks a free one (default: %(default)s)")
     add("--data", type=Path, metavar="DIR", help=f"the data folder (default: {default_data()})")
     add("--env-file", type=Path, metavar="FILE", help="where to write address and key, beside DIR/service.env")
     add("--memory", action="store_true", help="keep everything in a temporary folder that is removed at the end")
-    # Those of %roe connect local, which starts the service for all that join it.
+    # %roe connect local uses these when it starts a service that other processes may join.
     add("--members-lock", type=Path, help=argparse.SUPPRESS)
     add("--linger", type=float, default=5.0, help=argparse.SUPPRESS)
     add("--grace", type=float, default=30.0, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve as a command line says, and tell the exit code."""
+    """Run the service with the options of a command line, and return the exit code."""
     names = ("host", "port", "data", "env_file", "memory", "members_lock", "linger", "grace")
     try:
-        serve(Settings(**{name: getattr(arguments, name) for name in names}))
+        serve(ServeOptions(**{name: getattr(arguments, name) for name in names}))
     except RoeError as error:
         print(error, file=sys.stderr)  # a command's own output
         return 1
@@ -124,17 +135,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_installation() -> None:
-    """Raise where the service cannot run: the wrong system, or its extra is not installed."""
+    """Raise an error if the service cannot run on this system, or the extra ``local`` is not installed."""
     if sys.platform == "win32":
         raise ServiceError("The local service needs Linux or macOS: its engine, chDB, has no Windows version.")
-    if not all(importlib.util.find_spec(name) for name in _NEEDED):
+    if not all(importlib.util.find_spec(name) for name in _REQUIRED):
         raise MissingExtra("local", "The local service")
 
 
 @contextlib.contextmanager
-def _members(path: Path | None) -> Iterator[int | None]:
-    from roe_magic.service import file_lock  # POSIX alone has it
-
+def _open_members_lock(path: Path | None) -> Iterator[int | None]:
     if path is None:
         yield None
         return
@@ -144,17 +153,15 @@ def _members(path: Path | None) -> Iterator[int | None]:
 
 
 @contextlib.contextmanager
-def _folder(settings: Settings) -> Iterator[DataFolder]:
-    from roe_magic.service.data_folder import DataFolder  # it brings the engine
-
-    if settings.memory:
+def _data_folder(options: ServeOptions) -> Iterator[DataFolder]:
+    if options.memory:
         root = Path(tempfile.mkdtemp(prefix="roe-magic-"))
         try:
             yield DataFolder(root)
         finally:
             shutil.rmtree(root, ignore_errors=True)
         return
-    root = (settings.data or default_data()).expanduser().absolute()
+    root = (options.data or default_data()).expanduser().absolute()
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -163,13 +170,11 @@ def _folder(settings: Settings) -> Iterator[DataFolder]:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    from roe_magic.service import file_lock  # POSIX alone has it
-
-    with file_lock.opened(path) as handle:
-        if not file_lock.take(handle):
+def _service_lock(folder: DataFolder) -> Iterator[None]:
+    with file_lock.opened(folder.service_lock) as handle:
+        if not file_lock.acquire(handle):
             raise ServiceError(
-                f"Another service uses the data folder {path.parent} already.",
+                f"Another service uses the data folder {folder.root} already.",
                 hint="In a notebook, %roe connect local joins it; --data DIR or --memory starts one of its own.",
             )
         yield
@@ -177,60 +182,54 @@ def _alone(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _listener(host: str, port: int) -> Iterator[socket.socket]:
-    """Listen before anybody is told the address: who connects early waits a little, and is not refused."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        why = (
-            "is in use by another program" if taken else f"cannot be used: {getattr(error, 'strerror', None) or error}"
-        )
-        raise ServiceError(f"Port {port} on {host} {why}.") from None
+        is_in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = getattr(error, "strerror", None) or error
+        fault = "is in use by another program" if is_in_use else f"cannot be used: {reason}"
+        raise ServiceError(f"Port {port} on {host} {fault}.") from None
     with listener:
         yield listener
 
 
-async def _serve(settings: Settings, folder: DataFolder, listener: socket.socket, members: int | None) -> None:
+async def _serve(options: ServeOptions, folder: DataFolder, listener: socket.socket, members: int | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    # Both take about a second: the engine's process starts while this one reads its packages.
-    engine = folder.new_engine(settings.limits)
-    await asyncio.gather(engine.start(), asyncio.to_thread(importlib.import_module, "roe_magic.service.http.server"))
-    from roe_magic.service import container
-    from roe_magic.service.http import server  # see above
+    from roe_magic.service import bootstrap  # needs the extra
 
-    hosts = {settings.host.lower(), socket.gethostname().lower()}
-    room = settings.max_stored_bytes
-    async with container.running(folder.root, engine=engine, hosts=hosts, max_stored_bytes=room) as running:
-        env_file = (settings.env_file or folder.env_file).expanduser().absolute()
-        url = _url(settings.host, listener)
-        _write_env_files(env_file, folder.env_file, running, url)
-        print(f"The Roe API is at {url}; its address and key are in {env_file}", flush=True)  # a command
+    # Each takes about a second: the engine's process starts while this one imports the HTTP side.
+    engine = bootstrap.new_engine(folder, options.limits)
+    await asyncio.gather(engine.start(), asyncio.to_thread(importlib.import_module, "roe_magic.service.http.server"))
+    from roe_magic.service.http import server  # imported by now
+
+    hosts = {options.host.lower(), socket.gethostname().lower()}
+    limit = options.max_stored_bytes
+    async with bootstrap.running(folder.root, engine=engine, hosts=hosts, max_stored_bytes=limit) as services:
+        env_path = (options.env_file or folder.env_file).expanduser().absolute()
+        url = _url(options.host, listener)
+        key = env_file.read(env_path).get("ROE_API_KEY", "")
+        _write_env_files((env_path, folder.env_file), {"ROE_BASE_URL": url, **bootstrap.credentials(services, key)})
+        print(f"The Roe API is at {url}; its address and key are in {env_path}", flush=True)  # a command's own output
         if members is None:
-            await server.run(running, listener, stop)
+            await server.run(services, listener, stop)
         else:
-            await server.run_for_members(running, listener, stop, members, settings.grace, settings.linger)
+            await server.run_for_members(services, listener, stop, members, options.grace, options.linger)
 
 
 def _url(host: str, listener: socket.socket) -> str:
-    name = _EVERY_ADDRESS.get(host, host)
+    name = _EVERY_INTERFACE.get(host, host)
     return f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}"
 
 
-def _write_env_files(asked: Path, own: Path, running: Parts, url: str) -> None:
-    """Tell address and key; a key that the file asked for holds already stays, if it is one of ours.
+def _write_env_files(paths: tuple[Path, Path], values: Mapping[str, str]) -> None:
+    """Write the env file that was asked for, and that of the data folder, where processes that join look for it.
 
-    Whoever joins the service looks into the data folder for them, so they are always there, too. At the end both files
-    stay, since the key goes on being valid.
+    Both stay after the service has ended: the next start keeps the key.
     """
-    organization, user = running.store.first_start()
-    key = env_file.read(asked).get("ROE_API_KEY", "")
-    if running.store.key(key) is None:
-        key = running.store.add_key(organization, user, admin=True)
-    values = {"ROE_BASE_URL": url, "ROE_API_KEY": key, "ROE_ORGANIZATION_ID": str(organization.id)}
-    for path in dict.fromkeys((asked, own)):
+    for path in dict.fromkeys(paths):
         try:
             env_file.write(path, values)
         except OSError as error:

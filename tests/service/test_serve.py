@@ -166,16 +166,16 @@ def test_an_env_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the error names it."""
-    monkeypatch.setattr(serve, "_NEEDED", ("uvicorn", "no_such_package_anywhere"))
+    monkeypatch.setattr(serve, "_REQUIRED", ("uvicorn", "no_such_package_anywhere"))
     with pytest.raises(MissingExtra, match=re.escape("pip install 'roe-magic[local]'")):
-        serve.serve(serve.Settings(memory=True))
+        serve.serve(serve.ServeOptions(memory=True))
 
 
 def test_windows_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the engine does not exist the error says so in one sentence."""
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(ServiceError, match="needs Linux or macOS"):
-        serve.serve(serve.Settings(memory=True))
+        serve.serve(serve.ServeOptions(memory=True))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

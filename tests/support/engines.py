@@ -7,20 +7,30 @@ import itertools
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from roe_magic.contract import models
-from roe_magic.service.engine.chdb.engine import Engine, Job, Limits, Outcome
-from roe_magic.service.state import serializers
+from roe_magic.service.engine.chdb.engine import ChdbEngine
+from roe_magic.service.job import Job, Limits, Outcome, SubmitRequest
+from roe_magic.service.results import manifest
 
 PATIENCE = 120.0
 
 
+@dataclass
+class Events:
+    """JobEvents as two functions."""
+
+    started: Callable[[], None]
+    progress: Callable[[models.Progress], None]
+
+
 class LiveEngine:
-    """A started Engine; ``run`` and ``call`` wait, ``submit`` does not."""
+    """A started ChdbEngine; ``run`` and ``call`` wait, ``submit`` does not."""
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self.folder = folder
@@ -28,7 +38,7 @@ class LiveEngine:
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         self._numbers = itertools.count(1)
-        self.engine = Engine(folder, limits or Limits())
+        self.engine = ChdbEngine(folder, limits or Limits())
 
     def start(self) -> LiveEngine:
         self.call(self.engine.start())
@@ -54,8 +64,9 @@ class LiveEngine:
         on_progress: Callable[[models.Progress], None] = lambda _: None,
     ) -> tuple[Job, Future[Outcome]]:
         name = f"job-{next(self._numbers)}"
-        job = Job(name, sql, database, use_admin, self.folder / "results" / name)
-        return job, asyncio.run_coroutine_threadsafe(self.engine.run(job, on_start, on_progress), self.loop)
+        request = SubmitRequest(sql=sql, use_admin=use_admin)
+        job = Job(id=name, request=request, database=database, folder=str(self.folder / "results" / name))
+        return job, asyncio.run_coroutine_threadsafe(self.engine.run(job, Events(on_start, on_progress)), self.loop)
 
     def run(self, sql: str, **options: Any) -> Outcome:
         return self.submit(sql, **options)[1].result(PATIENCE)
@@ -65,11 +76,15 @@ class LiveEngine:
         job, future = self.submit(sql, **options)
         outcome = future.result(PATIENCE)
         assert outcome.status == models.SUCCESS, outcome.error
-        return rows_of(job, statement % len(serializers.statements_in(outcome.statements)))
+        return rows_of(job, statement % len(manifest.decode(outcome.statements)))
+
+
+def file_of(job: Job, statement: int) -> Path:
+    return Path(job.folder) / f"{statement}.arrow"
 
 
 def table_of(job: Job, statement: int) -> pa.Table:
-    with pa.OSFile(str(job.folder / f"{statement}.arrow")) as file:
+    with pa.OSFile(str(file_of(job, statement))) as file:
         return pa.ipc.open_stream(file).read_all()
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import httpx
 
-from roe_magic.service import container, env_file
+from roe_magic.service import bootstrap, env_file
+from roe_magic.service.container import Services
 from roe_magic.service.http import server
 from roe_magic.service.state.store import Store
 
@@ -95,10 +96,10 @@ def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 
 @dataclass
 class Api:
-    """The service inside this process: an HTTP client with an admin's key, and the parts behind it."""
+    """The service inside this process: an HTTP client with an admin's key, and the services behind it."""
 
     http: httpx.Client
-    parts: container.Parts
+    services: Services
     keys: dict[str, str]
     organization_id: str
 
@@ -131,12 +132,12 @@ class Api:
 
 @contextlib.contextmanager
 def api_on(folder: Path, **options: Any) -> Iterator[Api]:
-    """Run the service on a data folder in a thread of this process; ``options`` are those of ``parts.running``."""
-    started: queue.SimpleQueue[tuple[container.Parts, Callable[[], None]]] = queue.SimpleQueue()
+    """Run the service on a data folder in a thread of this process; ``options`` are those of ``bootstrap.running``."""
+    started: queue.SimpleQueue[tuple[Services, Callable[[], None]]] = queue.SimpleQueue()
 
     async def main() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        async with container.running(folder, **options) as running:
+        async with bootstrap.running(folder, **options) as running:
             started.put((running, lambda: loop.call_soon_threadsafe(stop.set)))
             await server.run(running, listener, stop)
 

@@ -1,1 +1,1 @@
-"""What runs SQL: the policy on statements (``sql``), and the embedded engine (``chdb``)."""
+"""The engine: what a statement may do (``sql``), and the embedded ClickHouse that runs it (``chdb``)."""

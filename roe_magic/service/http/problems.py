@@ -1,8 +1,8 @@
-"""What goes wrong with a request, and the one place where error bodies are built.
+"""Error responses, and the exceptions that lead to them. The only place where error bodies are built.
 
-The API has three shapes: ``{"message": ...}`` under ``/v1/database/``, as its contract says; ``{"detail": ...}``
-elsewhere; and for what a request's fields lack, below ``/v1/tables/`` and the like, ``{field: [messages]}`` or a bare
-list of messages.
+The API has these shapes: ``{"message": ...}`` below ``/v1/database/``, as its contract says, and ``{"detail": ...}``
+elsewhere. Outside of the contract an error of one field is ``{field: [messages]}``, and some errors of the tables'
+endpoints are a bare list of messages.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from roe_magic.service.engine.chdb.process import EngineGone
-from roe_magic.service.queries.query_manager import Closing
+from roe_magic.service.queries.errors import EngineGone, QueryNotAccepted
 
 _CONTRACT = "/v1/database/"
-_TEXTS = {
-    # Of a path that is no endpoint's; what an endpoint does not find it says itself.
+_MESSAGES = {
+    # For a path that is no endpoint's. What an endpoint itself does not find has its own message.
     404: "Not found. The API's paths begin with /v1/, which is no part of ROE_BASE_URL.",
     405: "This method is not allowed here.",
     500: "The service failed; its log says more.",
@@ -27,20 +26,20 @@ _TEXTS = {
 
 
 class Problem(Exception):
-    """An answer other than 2xx.
+    """Ends a request with an error response.
 
     Parameters
     ----------
     status : int
         The HTTP status.
     message : str
-        What is wrong, for a person.
+        What is wrong, for a person to read.
     field : str, optional
-        The request's field it is about.
+        The field of the request that is wrong.
     bare : bool
-        The tables' endpoints answer it as a bare list.
+        Whether the body is a bare list.
     headers : mapping, optional
-        More headers of the answer.
+        More headers of the response.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Problem(Exception):
         self.headers = headers
 
     def body(self, path: str) -> Any:
-        """Build the body in the shape that the endpoint documents."""
+        """Return the body in the shape that the endpoint documents."""
         if path.startswith(_CONTRACT):
             return {"message": f"{self.field}: {self.message}" if self.field else self.message}
         if self.field:
@@ -69,41 +68,41 @@ class Problem(Exception):
 
 
 def not_found(what: str) -> Problem:
-    """Say that something does not exist, or is another organisation's."""
+    """Return the 404 for a thing that does not exist or is another organisation's."""
     return Problem(404, f"{what} not found.")
 
 
 def unauthorized() -> Problem:
-    """Say that a valid key is needed."""
+    """Return the 401 for a request without a valid key."""
     headers = {"WWW-Authenticate": "Bearer"}
     return Problem(401, "A valid API key is needed: Authorization: Bearer KEY.", headers=headers)
 
 
 def unavailable() -> Problem:
-    """Say that nothing is accepted right now."""
+    """Return the 503 for a query that is not accepted at present."""
     return Problem(503, "The service accepts no queries right now.", headers={"Retry-After": "1"})
 
 
-async def answer(request: Request, error: Exception) -> Response:
-    """Answer a request that went wrong; this is the handler of every exception."""
+async def error_response(request: Request, error: Exception) -> Response:
+    """Return the response to a request that ended in an exception."""
     problem = _problem(error)
     return JSONResponse(problem.body(request.url.path), problem.status, headers=problem.headers)
 
 
-# In the form that Starlette wants; anything else is logged with its traceback and answered as a plain 500.
+# Starlette's exception handlers. It also logs an exception that none but the last entry covers, with its traceback.
 HANDLERS: dict[Any, Any] = dict.fromkeys(
-    (Problem, Closing, EngineGone, ClientDisconnect, HTTPException, Exception), answer
+    (Problem, QueryNotAccepted, EngineGone, ClientDisconnect, HTTPException, Exception), error_response
 )
 
 
 def _problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
-    if isinstance(error, Closing | EngineGone):
+    if isinstance(error, QueryNotAccepted | EngineGone):
         return unavailable()
     if isinstance(error, ClientDisconnect):
         return Problem(400, "The body ended too early.")
     if isinstance(error, HTTPException):
-        message = _TEXTS.get(error.status_code, error.detail)
+        message = _MESSAGES.get(error.status_code, error.detail)
         return Problem(error.status_code, message, headers=error.headers)
-    return Problem(500, _TEXTS[500])
+    return Problem(500, _MESSAGES[500])

@@ -1,7 +1,8 @@
-"""What a request says: its fields from the query string and a JSON, form or multipart body, and its preferences."""
+"""Parses a request: the parameters of its query string, the fields of its body, and its Prefer and Accept headers."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -28,46 +29,44 @@ _MAX_FIELDS = 20
 _WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
 _REPRESENTATION = re.compile(r"return\s*=\s*\"?representation\"?\s*(?:;.*)?", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
-# msgspec says where: "... - at `$.query`", or "Object missing required field `query`".
-_WHERE = re.compile(r"(?: - at `\$\.(?P<at>\w+)[^`]*`| required field `(?P<lacks>\w+)`)$")
 
 
 @asynccontextmanager
-async def fields(request: Request, kind: type[S], max_bytes: int = MAX_BODY_BYTES) -> AsyncIterator[S]:
-    """Read the body's fields, checked against a struct; files of a multipart body are open inside the block.
+async def fields(request: Request, struct: type[S], max_bytes: int = MAX_BODY_BYTES) -> AsyncIterator[S]:
+    """Yield the body's fields as a struct; files of a multipart body are open inside the block.
 
     Raises
     ------
     Problem
-        413 when the body is too long, 415 when its type is not one of the three, 400 when it cannot be read or a
-        field is missing or wrong.
+        413 if the body is too long, 415 if its type is not one of the three, 400 if it cannot be read, or a field is
+        missing or wrong.
     """
     limited = Request(request.scope, _limited(request, max_bytes))
     content_type = _content_type(request)
     if content_type == JSON:
-        yield _convert(_json(await limited.body()), kind, strict=True)
+        yield _convert(_json(await limited.body()), struct, strict=True)
     elif content_type == FORM:
-        yield _convert_form(_form(await limited.body()), kind)
+        yield _convert_form(_form(await limited.body()), struct)
     elif content_type == MULTIPART:
         async with _multipart(limited, max_bytes) as form:
-            yield _convert_form(form.multi_items(), kind)
+            yield _convert_form(form.multi_items(), struct)
     else:
         raise Problem(415, f"The body must be {JSON}, {FORM} or {MULTIPART}.")
 
 
-def parameters(request: Request, kind: type[S]) -> S:
-    """Read the query string's fields, checked against a struct."""
-    return _convert(_once(request.query_params.multi_items(), kind), kind, strict=False)
+def parameters(request: Request, struct: type[S]) -> S:
+    """Return the parameters of the query string as a struct."""
+    return _convert(_single_values(request.query_params.multi_items(), struct), struct, strict=False)
 
 
 def wait(request: Request) -> int | None:
-    """Read ``Prefer: wait=N`` (RFC 7240): how long the caller would wait for the answer, in seconds."""
-    found = next(filter(None, map(_WAIT.fullmatch, _preferences(request))), None)
-    return min(int(found[1]), MAX_WAIT) if found else None
+    """Return N of ``Prefer: wait=N`` (RFC 7240), at most 30: for how many seconds the response may be held back."""
+    match = next(filter(None, map(_WAIT.fullmatch, _preferences(request))), None)
+    return min(int(match[1]), MAX_WAIT) if match else None
 
 
 def wants_representation(request: Request) -> bool:
-    """Read ``Prefer: return=representation`` (RFC 7240): the caller would have what came of it in the same answer."""
+    """Whether there is ``Prefer: return=representation`` (RFC 7240): the response may include the result."""
     return any(map(_REPRESENTATION.fullmatch, _preferences(request)))
 
 
@@ -76,16 +75,16 @@ def _preferences(request: Request) -> list[str]:
 
 
 def accepts(request: Request, media_type: str) -> bool:
-    """Tell whether the request's Accept names a media type itself; a wildcard means JSON here."""
+    """Whether the Accept header names a media type itself; a wildcard means JSON here."""
     for part in ",".join(request.headers.getlist("accept")).split(","):
-        name, *rest = (piece.strip().lower() for piece in part.split(";"))
+        name, *options = (item.strip().lower() for item in part.split(";"))
         if name == media_type:
-            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", piece) for piece in rest)
+            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", option) for option in options)
     return False
 
 
 def path_id(request: Request, name: str, what: str) -> UUID:
-    """Read a UUID from the path; any other text names nothing."""
+    """Return a UUID from the path; anything else is a 404, since no ``what`` has such an id."""
     try:
         return UUID(request.path_params[name])
     except ValueError:
@@ -101,33 +100,37 @@ def _content_type(request: Request) -> str:
 
 
 def _limited(request: Request, max_bytes: int) -> Any:
-    """Make a ``receive`` that ends a body which is too long, whether or not its length was announced."""
+    """Return a ``receive`` that raises a 413 if the body is too long, whether or not its length was announced."""
     announced = request.headers.get("content-length", "0")
     too_long = Problem(413, f"The body is longer than {max_bytes} bytes.")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise too_long
-    left = max_bytes
+    remaining = max_bytes
 
     async def receive() -> Message:
-        nonlocal left
+        nonlocal remaining
         message = await request.receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
+        remaining -= len(message.get("body", b""))
+        if remaining < 0:
             raise too_long
         return message
 
     return receive
 
 
-def _json(body: bytes) -> object:
+def _json(body: bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
         raise Problem(400, "The body must be a JSON object.")
-    # In JSON Schema 3.0 is an integer, too.
-    return {name: int(one) if isinstance(one, float) and one.is_integer() else one for name, one in value.items()}
+    return {name: _integer_if_whole(item) for name, item in value.items()}
+
+
+def _integer_if_whole(value: Any) -> Any:
+    # For JSON Schema 3.0 is an integer as well.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _form(body: bytes) -> Items:
@@ -150,32 +153,46 @@ async def _multipart(request: Request, max_bytes: int) -> AsyncIterator[FormData
         await form.close()
 
 
-def _once(items: Items, kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """Take the fields that a struct has; each may be given once."""
-    known = [(name, value) for name, value in items if name in kind.__struct_fields__]
-    result = dict(known)
-    if len(result) < len(known):
-        twice = next(name for name in result if [known_name for known_name, _ in known].count(name) > 1)
-        raise Problem(400, "This field is given more than once.", field=twice)
-    return result
+def _single_values(items: Items, struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the values of a struct's fields; others are ignored. A field that is given twice is a 400."""
+    values: dict[str, Any] = {}
+    for name, value in items:
+        if name in values:
+            raise Problem(400, "This field is given more than once.", field=name)
+        if name in struct.__struct_fields__:
+            values[name] = value
+    return values
 
 
-def _convert_form(items: Items, kind: type[S]) -> S:
-    """Check a form's fields; a form cannot say null, so that an empty field is one that is not there."""
-    values = {name: value for name, value in _once(items, kind).items() if value != ""}
-    for field in msgspec.structs.fields(kind):
+def _convert_form(items: Items, struct: type[S]) -> S:
+    """Return a form's fields as a struct; an empty field counts as absent, since a form cannot express null."""
+    values = {name: value for name, value in _single_values(items, struct).items() if value != ""}
+    for field in _struct_fields(struct):
+        # msgspec would accept 0 and 1 as well.
         if field.type is bool and str(values.get(field.name, "true")).lower() not in ("true", "false"):
             raise Problem(400, "Must be true or false.", field=field.name)
-    return _convert(values, kind, strict=False)
+    return _convert(values, struct, strict=False)
 
 
-def _convert(values: Any, kind: type[S], *, strict: bool) -> S:
+def _convert(values: dict[str, Any], struct: type[S], *, strict: bool) -> S:
+    """Return a struct made of the values; field by field, so that an error can name its field."""
+    converted = {}
+    for field in _struct_fields(struct):
+        if field.name in values:
+            converted[field.name] = _convert_field(values[field.name], field, strict=strict)
+        elif field.required:
+            raise Problem(400, "This field is required.", field=field.name)
+    return struct(**converted)
+
+
+def _convert_field(value: Any, field: msgspec.structs.FieldInfo, *, strict: bool) -> Any:
     try:
-        return msgspec.convert(values, kind, strict=strict)
+        return msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError as error:
-        where = _WHERE.search(str(error))
-        if where and where["lacks"]:
-            raise Problem(400, "This field is required.", field=where["lacks"]) from None
-        message = str(error)[: where.start()] if where else str(error)
-        message = "Must be a valid UUID" if message == "Invalid UUID" else message
-        raise Problem(400, f"{message}.", field=where and where["at"]) from None
+        message = "Must be a valid UUID" if str(error) == "Invalid UUID" else str(error)
+        raise Problem(400, f"{message}.", field=field.name) from None
+
+
+@functools.cache
+def _struct_fields(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(struct)

@@ -1,4 +1,4 @@
-"""JSON answers."""
+"""JSON responses."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ from roe_magic.contract import codec
 Body = codec.Model | Sequence[codec.Model] | Mapping[str, Any]
 
 
-def respond(body: Body, status: int = 200, *, applied: Sequence[str] = ()) -> Response:
-    """Answer a model, a list of models or a mapping; ``applied`` lists the preferences that were honoured."""
+def json_response(body: Body, status: int = 200, *, applied: Sequence[str] = ()) -> Response:
+    """Return a response with a model, a list of models or a mapping.
+
+    Parameters
+    ----------
+    applied : sequence of str
+        The preferences of the request that were applied (RFC 7240).
+    """
     headers = {"Vary": "Accept, Prefer"}
     if applied:
         headers["Preference-Applied"] = ", ".join(applied)
-    return Response(_encoded(_plain(body)), status, headers, "application/json")
+    return Response(_encode(_builtins(body)), status, headers, "application/json")
 
 
-def _plain(body: Body) -> Any:
+def _builtins(body: Body) -> Any:
     if isinstance(body, codec.Model):
         return codec.to_wire(body)
-    return body if isinstance(body, Mapping) else [codec.to_wire(one) for one in body]
+    return body if isinstance(body, Mapping) else [codec.to_wire(model) for model in body]
 
 
-def _encoded(plain: Any) -> bytes:
+def _encode(value: Any) -> bytes:
     try:
-        return msgspec.json.encode(plain)
-    except UnicodeEncodeError:  # a cell whose bytes are not UTF-8, as lone surrogates: only the standard library can
-        return json.dumps(msgspec.to_builtins(plain)).encode()
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:  # a cell whose bytes are not UTF-8 has lone surrogates, which only Python's json encodes
+        return json.dumps(msgspec.to_builtins(value)).encode()

@@ -1,4 +1,4 @@
-"""The HTTP server of the running parts, and what makes it stop."""
+"""The HTTP server, and what ends it: a stop event, or no member using the service any more."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ from collections.abc import Iterator
 import uvicorn
 
 from roe_magic.service import file_lock
-from roe_magic.service.container import Parts
+from roe_magic.service.container import Services
 from roe_magic.service.http.app import create_app
-from roe_magic.service.queries.query_manager import Tasks
+from roe_magic.service.queries.query_manager import QueryManager
 
-# Longer than a client's long poll and the pauses of somebody who thinks between two cells.
+# Longer than a client's long poll, and than a user's usual pause between two cells, in seconds.
 _KEEP_ALIVE = 120
-_LAST_ANSWERS = 2
+# How long responses under way may still take at the end, in seconds.
+_GRACEFUL_SHUTDOWN = 2
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers, which would end the process before the parts have stopped."""
+    """uvicorn without its own signal handlers, which would end the process before the services have stopped."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-async def run(parts: Parts, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Answer requests until ``stop`` is set.
+async def run(services: Services, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve requests until ``stop`` is set.
 
-    New queries are then refused and what runs is stopped while the service still answers, so that everyone who waits
-    hears of it.
+    Then new queries are refused, and running ones stopped, before the server ends: requests that wait for them still
+    get their response.
     """
     config = uvicorn.Config(
-        create_app(contextlib.nullcontext(parts)),
+        create_app(contextlib.nullcontext(services)),
         log_level="warning",
-        # The same answers whatever else is installed.
+        # uvicorn would use another parser if that happened to be installed, which differs in details.
         http="h11",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_LAST_ANSWERS,
+        timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN,
     )
-    # asyncio sets this only on sockets that name their protocol; without it each answer waits 40 ms for an ACK.
+    # asyncio sets this only on sockets that name their protocol; without it each response waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = _Server(config)
-    ending = asyncio.create_task(_end(server, parts, stop))
+    ending = asyncio.create_task(_end(server, services.queries, stop))
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -56,32 +57,33 @@ async def run(parts: Parts, listener: socket.socket, stop: asyncio.Event) -> Non
 
 
 async def run_for_members(
-    parts: Parts, listener: socket.socket, stop: asyncio.Event, members: int, grace: float, linger: float
+    services: Services, listener: socket.socket, stop: asyncio.Event, members: int, grace: float, linger: float
 ) -> None:
-    """Answer requests until ``stop`` is set or the last member has left; see ``serve.Settings``."""
-    watching = asyncio.create_task(_watch(parts.tasks, members, stop, grace, linger))
+    """Serve requests until ``stop`` is set or the last member has left; see ``serve.ServeOptions``."""
+    watching = asyncio.create_task(_watch_members(services.queries, members, stop, grace, linger))
     try:
-        await run(parts, listener, stop)
+        await run(services, listener, stop)
     finally:
         watching.cancel()
 
 
-async def _end(server: uvicorn.Server, parts: Parts, stop: asyncio.Event) -> None:
+async def _end(server: uvicorn.Server, queries: QueryManager, stop: asyncio.Event) -> None:
     await stop.wait()
-    await parts.tasks.stop()
+    await queries.stop()
     server.should_exit = True
 
 
-async def _watch(tasks: Tasks, members: int, stop: asyncio.Event, grace: float, linger: float) -> None:
-    """Set ``stop`` when nobody has held the members' lock for a while; it then stays taken to the end.
+async def _watch_members(queries: QueryManager, members: int, stop: asyncio.Event, grace: float, linger: float) -> None:
+    """Set ``stop`` when for ``linger`` seconds no member has held the lock and no query has run.
 
-    A query that runs keeps the service: whoever started it may come back, after a restart of the kernel, say.
+    A running query keeps the service: its user may come back, after a restart of the notebook's kernel, say. At the end
+    the lock stays taken, so that a process that wants to join waits until the data folder is free.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + max(grace, linger)
     while True:
         await asyncio.sleep(min(1.0, linger))
-        if tasks.busy or not file_lock.take(members):
+        if queries.busy or not file_lock.acquire(members):
             deadline = loop.time() + linger
         elif loop.time() >= deadline:
             stop.set()

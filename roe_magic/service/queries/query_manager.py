@@ -1,294 +1,226 @@
-"""The life of a query: accepted, started, ended; and who waits for it."""
+"""The queries of one data folder, from their submit to their end.
+
+:meth:`QueryManager.submit` is called by an endpoint, on the event loop:
+
+1. The query is stored as PENDING, so that it is on disk before the client learns its id.
+2. An asyncio task is started for it, and the endpoint gets the :class:`LiveQuery`, on which it may wait.
+3. The task makes sure that the organisation's database exists, and calls :meth:`Engine.run` with a :class:`Job`. The
+   engine queues the job while too many run. It reports the start and the progress to the LiveQuery, which wakes the
+   requests that wait. A query that runs for more than 100 ms is stored as STARTED.
+4. When the engine returns the :class:`Outcome`, the task stores the end, wakes everybody who waits, and moves the query
+   from the unfinished to the recently ended ones.
+5. If the rows of all ended queries now take too much room, those of the oldest are deleted.
+
+:meth:`QueryManager.cancel` asks the engine to stop the job, and waits until step 4 is done. A query that a killed
+process left unfinished is set to FAILURE by :meth:`QueryManager.start` of the next one.
+
+The store is called on the event loop, since one write to SQLite takes a fraction of a millisecond; only step 5 uses a
+thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import shutil
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from datetime import datetime
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import anyio
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
+from anyio import to_thread
 
 from roe_magic.contract import models
-from roe_magic.service.engine.chdb.engine import Engine, Job, Outcome
-from roe_magic.service.state import schema, serializers
-from roe_magic.service.state.schema import Key, Query, Worksheet, now
-from roe_magic.service.state.store import Store
+from roe_magic.service.job import WORKSHEET_QUERY, Job, Outcome, SubmitRequest
+from roe_magic.service.queries.errors import QueryNotAccepted
+from roe_magic.service.queries.interfaces import Engine, ResultStore
+from roe_magic.service.queries.live_query import LiveQuery
+from roe_magic.service.state.schema import KeyRow, QueryRow, WorksheetRow, now
+from roe_magic.service.state.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
 RESTARTED, STOPPED = "server restarted", "server stopped"
-# A stream of changes says something at most this often, in seconds.
-_PACE = 0.25
-# What the rows of ended queries may take on disk before the oldest are removed.
-MAX_STORED_BYTES = 10 * 2**30
-# Queries that have not ended, above which new ones are refused.
-MAX_LIVE = 1000
-# How many ended queries are known without a look into the state.
-_REMEMBERED = 100
-_LONG = 100_000
-# How long a stopping service waits for what runs to be written down, in seconds.
-_STOP_PATIENCE = 5.0
+# How many queries may be unfinished; more are refused.
+MAX_UNFINISHED = 1000
+# How many recently ended queries are found without reading the state.
+_MAX_RECENT = 100
+# The SQL of a recent query stays in memory, so queries with more characters are not kept there.
+_MAX_RECENT_SQL = 100_000
+# How long stop() waits until the ends of running queries are stored, in seconds.
+_STOP_TIMEOUT = 5.0
 
 
-class Closing(Exception):
-    """The service is about to stop, or has no room: nothing was accepted."""
-
-
-class Live:
-    """A query on its way: its row with the present status, its progress, and the events that others wait for."""
-
-    def __init__(self, row: Query) -> None:
-        self.row = row
-        self.progress: models.Progress | None = None
-        self.cancelled = False
-        self.ended = asyncio.Event()
-        self._changed = asyncio.Event()
-
-    def change(self, progress: models.Progress | None = None, **columns: Any) -> None:
-        """Take over new figures and wake whoever waits for a change."""
-        self.progress = progress or self.progress
-        for name, value in columns.items():
-            setattr(self.row, name, value)
-        self._wake()
-
-    def release(self) -> None:
-        """End every wait, whatever the status."""
-        self.ended.set()
-        self._wake()
-
-    async def wait(self, seconds: float) -> None:
-        """Wait until the query has ended, for so many seconds at most."""
-        with anyio.move_on_after(seconds):
-            await self.ended.wait()
-
-    async def changes(self, seconds: float) -> AsyncIterator[models.QueryStatus]:
-        """Yield the status at once, then after each change, and last when the query has ended or the time is over."""
-        until = anyio.current_time() + seconds
-        while True:
-            changed, over = self._changed, self.ended.is_set() or anyio.current_time() >= until
-            yield self.status()
-            if over:
-                return
-            with anyio.move_on_at(until):
-                await changed.wait()
-            await self.wait(min(_PACE, until - anyio.current_time()))
-
-    def status(self) -> models.QueryStatus:
-        """Show where the query stands."""
-        return serializers.status(self.row, self.progress)
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-
-class Tasks:
-    """The queries of one data folder.
+class QueryManager:
+    """Accepts, runs, finds and cancels queries.
 
     Parameters
     ----------
     store : Store
-        Where they are written down.
+        Where the queries are stored.
     engine : Engine
         What runs them.
-    folder : Path
-        Where their rows are kept, one folder per query.
+    results : ResultStore
+        Where their rows are stored.
     max_stored_bytes : int
-        When the rows of all ended queries take more than this, those of the oldest are removed.
-    max_live : int
-        How many queries may be waiting or running.
+        If the rows of all ended queries take more than this, those of the oldest are deleted.
+    max_unfinished : int
+        How many queries may wait or run.
     """
 
     def __init__(
         self,
         store: Store,
         engine: Engine,
-        folder: Path,
+        results: ResultStore,
         *,
-        max_stored_bytes: int = MAX_STORED_BYTES,
-        max_live: int = MAX_LIVE,
+        max_stored_bytes: int,
+        max_unfinished: int = MAX_UNFINISHED,
     ) -> None:
         self._store = store
         self._engine = engine
-        self._folder = folder
+        self._results = results
         self._max_stored_bytes = max_stored_bytes
-        self._max_live = max_live
-        self._live: dict[UUID, Live] = {}
-        # Who has heard of a query's end asks for its rows next.
-        self._ended: OrderedDict[UUID, Live] = OrderedDict()
-        self._running: set[asyncio.Task[None]] = set()
+        self._max_unfinished = max_unfinished
+        self._unfinished: dict[UUID, LiveQuery] = {}
+        # Recently ended queries; their rows are usually requested next.
+        self._recent: OrderedDict[UUID, LiveQuery] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._databases: set[str] = set()
-        self._preparing = asyncio.Lock()
+        self._database_lock = asyncio.Lock()
         self._stored_bytes = 0
         self.closing = False
 
     @property
     def busy(self) -> bool:
-        """Whether a query is waiting or running."""
-        return bool(self._live)
+        """Whether a query waits or runs."""
+        return bool(self._unfinished)
 
     def start(self) -> None:
-        """Write down as failed what an earlier process left unfinished, and remove the rows it may have left."""
+        """Set queries that an earlier process left unfinished to FAILURE, and delete the rows that they may have."""
         for query_id in self._store.fail_unfinished(RESTARTED):
-            shutil.rmtree(self._folder / str(query_id), ignore_errors=True)
+            self._results.delete(query_id)
         self._stored_bytes = self._store.stored_bytes()
 
     def close(self) -> None:
-        """Accept nothing any more and end every wait."""
+        """Refuse new queries from now on, and end every wait."""
         self.closing = True
-        for live in self._live.values():
-            live.release()
+        for query in self._unfinished.values():
+            query.release()
 
     async def stop(self) -> None:
-        """Stop what runs and write down that it did not end by itself."""
+        """Stop the engine, and store that unfinished queries failed because of it."""
         self.close()
         await self._engine.stop()
-        if self._running:
-            await asyncio.wait(self._running, timeout=_STOP_PATIENCE)
-        for task in self._running:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_TIMEOUT)
+        for task in self._tasks:
             task.cancel()
         self._store.fail_unfinished(STOPPED)
 
-    def submit(self, key: Key, sql: str, worksheet: Worksheet | None, **columns: Any) -> Live:
-        """Accept a query: it is on disk as PENDING, and on its way to the engine, when this returns.
+    def submit(self, key: KeyRow, request: SubmitRequest, worksheet: WorksheetRow | None) -> LiveQuery:
+        """Accept a query. When this returns it is stored as PENDING and will run.
 
         Raises
         ------
-        Closing
-            The service is about to stop, or too many queries are waiting.
+        QueryNotAccepted
+            The service is stopping, or too many queries are unfinished.
         """
-        if self.closing or len(self._live) >= self._max_live:
-            raise Closing
-        live = Live(self._store.add_query(key, sql, worksheet, **columns))
-        self._live[live.row.id] = live
-        task = asyncio.create_task(self._run(live))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return live
+        if self.closing or len(self._unfinished) >= self._max_unfinished:
+            raise QueryNotAccepted
+        query = LiveQuery(self._store.add_query(key, request, worksheet), self._save_started)
+        self._unfinished[query.row.id] = query
+        task = asyncio.create_task(self._run(query, request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return query
 
-    def find(self, organization_id: UUID, query_id: UUID, kind: str = schema.WORKSHEET) -> Live | None:
-        """Find one query of an organisation, ended or not."""
-        live = self._live.get(query_id) or self._ended.get(query_id)
-        if live is not None:
-            mine = live.row.organization_id == organization_id and live.row.kind == kind
-            return live if mine else None
+    def find(self, organization_id: UUID, query_id: UUID, kind: str = WORKSHEET_QUERY) -> LiveQuery | None:
+        """Return a query of an organisation, ended or not; None if it has no such query of that kind."""
+        query = self._unfinished.get(query_id) or self._recent.get(query_id)
+        if query is not None:
+            is_theirs = query.row.organization_id == organization_id and query.row.kind == kind
+            return query if is_theirs else None
         row = self._store.query(organization_id, query_id, kind)
-        return _ended(row) if row is not None else None
+        return _ended_query(row) if row is not None else None
 
-    def present(self, row: Query) -> Query:
-        """Give a row that was read from the state with what is known of it by now."""
-        live = self._live.get(row.id)
-        return live.row if live is not None else row
+    def latest(self, row: QueryRow) -> QueryRow:
+        """Return a stored row as it is by now: an unfinished query's status may be newer than what is stored."""
+        query = self._unfinished.get(row.id)
+        return query.row if query is not None else row
 
-    async def cancel(self, live: Live) -> None:
-        """Stop a query; when this returns the engine has really stopped it, or it had ended before."""
-        if not live.ended.is_set():
-            live.cancelled = True
-            await self._engine.cancel(str(live.row.id))
-            await live.ended.wait()
-
-    def folder(self, row: Query) -> Path:
-        """Tell where a query's rows are."""
-        return self._folder / str(row.id)
+    async def cancel(self, query: LiveQuery) -> None:
+        """Stop a query, and return when the engine has stopped it; one that has ended stays as it is."""
+        if not query.ended.is_set():
+            query.cancelled = True
+            await self._engine.cancel(str(query.row.id))
+            await query.ended.wait()
 
     async def ensure_database(self, name: str) -> None:
-        """Make an organisation's database before it is first used."""
+        """Create an organisation's database before its first use."""
         if name in self._databases:
             return
-        async with self._preparing:  # in the order in which queries came, which is the order of their turns
+        # Tasks get the lock in the order of their submits, so that their order in the engine's queue stays the same.
+        async with self._database_lock:
             if name not in self._databases:
                 await self._engine.ensure_database(name)
                 self._databases.add(name)
 
-    async def _run(self, live: Live) -> None:
+    async def _run(self, query: LiveQuery, request: SubmitRequest) -> None:
         try:
-            outcome = await self._outcome(live)
+            outcome = await self._outcome(query, request)
         except Exception:
-            log.exception("The engine failed at query %s", live.row.id)
+            log.exception("The engine failed at query %s", query.row.id)
             outcome = Outcome(models.FAILURE, "The service failed to run this query; its log says more.")
         if self.closing and outcome.status != models.SUCCESS:
             outcome = Outcome(models.FAILURE, STOPPED, outcome.statements)
-        self._finish(live, outcome)
-        await self._make_room()
+        self._finish(query, outcome)
+        await self._delete_old_results()
 
-    async def _outcome(self, live: Live) -> Outcome:
-        row = live.row
-        database, folder = row.organization.database, self.folder(row)
+    async def _outcome(self, query: LiveQuery, request: SubmitRequest) -> Outcome:
+        row = query.row
+        database = row.organization.database
         await self.ensure_database(database)
-        if live.cancelled or self.closing:
+        if query.cancelled or self.closing:
             return Outcome(models.REVOKED)
-        job = Job(id=str(row.id), sql=_sql(row), database=database, use_admin=row.use_admin, folder=folder)
-        return await self._engine.run(job, lambda: _started(live), live.change)
+        folder = str(self._results.folder(row.id))
+        return await self._engine.run(Job(id=str(row.id), request=request, database=database, folder=folder), query)
 
-    def _finish(self, live: Live, outcome: Outcome) -> None:
-        """Write the end down, tell those who wait, and only then forget the query."""
-        moment = now()
-        end: dict[str, Any] = {
-            "status": outcome.status,
-            "error": outcome.error,
-            "statements": outcome.statements,
-            "finished_at": moment,
-            "updated_at": moment,
-            "started_at": live.row.started_at,
-            "result_bytes": _bytes_in(self.folder(live.row)),
-        }
+    def _save_started(self, row: QueryRow) -> None:
         try:
-            self._store.finish(live.row.id, **end)
-        except SQLAlchemyError:  # a full disk, say: those who wait are told all the same
-            log.exception("The end of query %s could not be written down", live.row.id)
-        self._stored_bytes += end["result_bytes"]
-        live.change(**end)
-        live.release()
-        self._remember(self._live.pop(live.row.id))
+            self._store.start_query(row)
+        except StoreError:  # the query goes on: its end is stored with the time of its start as well
+            log.exception("The start of query %s could not be stored", row.id)
 
-    def _remember(self, live: Live) -> None:
-        if len(live.row.query) < _LONG:
-            self._ended[live.row.id] = live
-        if len(self._ended) > _REMEMBERED:
-            self._ended.popitem(last=False)
+    def _finish(self, query: LiveQuery, outcome: Outcome) -> None:
+        """Store the end, tell those who wait, and only then remove the query from the unfinished ones."""
+        row, finished_at, size = query.row, now(), self._results.size(query.row.id)
+        try:
+            self._store.finish_query(
+                row.id, outcome, started_at=row.started_at, finished_at=finished_at, result_bytes=size
+            )
+        except StoreError:  # such as a full disk: the clients that wait get the outcome all the same
+            log.exception("The end of query %s could not be stored", row.id)
+        self._stored_bytes += size
+        query.end(outcome, finished_at, size)
+        del self._unfinished[row.id]
+        self._keep_recent(query)
 
-    async def _make_room(self) -> None:
+    def _keep_recent(self, query: LiveQuery) -> None:
+        if len(query.row.sql) < _MAX_RECENT_SQL:
+            self._recent[query.row.id] = query
+        if len(self._recent) > _MAX_RECENT:
+            self._recent.popitem(last=False)
+
+    async def _delete_old_results(self) -> None:
         if self._stored_bytes <= self._max_stored_bytes:
             return
-        old = await run_in_threadpool(self._store.results_over, self._max_stored_bytes)
-        self._store.forget_results(old)
+        old = await to_thread.run_sync(self._store.results_over, self._max_stored_bytes)
+        self._store.expire_results(old)
         for query_id in old:
-            self._ended.pop(query_id, None)
-            await run_in_threadpool(shutil.rmtree, self._folder / str(query_id), ignore_errors=True)
+            self._recent.pop(query_id, None)
+            await to_thread.run_sync(self._results.delete, query_id)
         self._stored_bytes = self._store.stored_bytes()
 
 
-def _bytes_in(folder: Path) -> int:
-    """Add up the sizes of a folder's files; there may be no folder."""
-    try:
-        with os.scandir(folder) as files:
-            return sum(file.stat().st_size for file in files)
-    except FileNotFoundError:
-        return 0
-
-
-def _started(live: Live) -> None:
-    moment: datetime = now()
-    live.change(status=models.STARTED, started_at=moment, updated_at=moment)
-
-
-def _sql(row: Query) -> str:
-    """Give what the engine runs; one row above the limit tells that there were more."""
-    if row.row_limit is None:
-        return row.query
-    return f"SELECT * FROM (\n{row.query}\n) LIMIT {row.row_limit + 1}"  # noqa: S608  # whatever comes of it is judged
-
-
-def _ended(row: Query) -> Live:
-    live = Live(row)
-    live.ended.set()
-    return live
+def _ended_query(row: QueryRow) -> LiveQuery:
+    query = LiveQuery(row)
+    query.ended.set()
+    return query

@@ -1,4 +1,4 @@
-"""The rows of one statement, from the engine's output to a file: an uncompressed Arrow stream in the stored form."""
+"""Writes the rows of one statement, from the engine's output to a file: an uncompressed Arrow stream."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ JSON_FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
 
 def write_empty(path: Path) -> None:
-    """Write a result of no columns: what DDL, SET and INSERT give."""
+    """Write a result without columns, which is that of DDL, SET and INSERT."""
     _write(path, [], [], ())
 
 
 def write_arrow(path: Path, names: list[str], types: list[str], parts: Iterable[bytes]) -> None:
-    """Write a result from parts of which each is an Arrow stream of the engine."""
+    """Write a result whose parts are Arrow streams of the engine."""
     _write(path, names, types, (frames.from_arrow(table, types, stored=True) for table in _tables(names, parts)))
 
 
 def write_json(path: Path, parts: Iterable[bytes]) -> tuple[list[str], list[str]]:
-    """Write a result from parts of text in :data:`JSON_FORMAT`, and give its column names and types.
+    """Write a result whose parts are text in :data:`JSON_FORMAT`, and return its column names and types.
 
     Raises
     ------
     ValueError
-        There is no part with the two header lines, which every part has.
+        There is no part. Each part begins with two header lines: the names and the types.
     """
-    texts = (part.split(b"\n", 2) for part in parts if part)
-    first = next(texts, None)
+    split_parts = (part.split(b"\n", 2) for part in parts if part)
+    first = next(split_parts, None)
     if first is None:
-        raise ValueError("The engine gave no answer to this statement.")
-    names, types = (shown(_decoded(line)) for line in first[:2])
-    rows = (text[2] for text in itertools.chain([first], texts) if text[2:] and text[2])
-    _write(path, names, types, (frames.from_lines(names, types, some, stored=True) for some in rows))
+        raise ValueError("The engine returned nothing for this statement.")
+    names, types = (printable(_decode(line)) for line in first[:2])
+    rows = (part[2] for part in itertools.chain([first], split_parts) if part[2:] and part[2])
+    _write(path, names, types, (frames.from_lines(names, types, block, stored=True) for block in rows))
     return names, types
 
 
-def lines(text: bytes) -> list[Any]:
-    """Decode the engine's JSON, one value a line."""
-    # Not splitlines: a string of the engine's JSON may hold other line ends as they are.
-    return [_decoded(line) for line in text.split(b"\n") if line]
+def decode_lines(text: bytes) -> list[Any]:
+    """Return the values of the engine's JSON output, one per line."""
+    # Not splitlines(): a string in the engine's JSON may contain other line ends unescaped.
+    return [_decode(line) for line in text.split(b"\n") if line]
 
 
-def shown(texts: Sequence[str]) -> list[str]:
-    """Make names and types, in which lone surrogates stand for bytes that are not UTF-8, fit to be shown."""
+def printable(texts: Sequence[str]) -> list[str]:
+    """Return names or types with backslash escapes for bytes that are not UTF-8, which are lone surrogates here."""
     return [text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for text in texts]
 
 
@@ -64,15 +64,15 @@ def _write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.T
 
 def _tables(names: list[str], parts: Iterable[bytes]) -> Iterator[pa.Table]:
     for part in parts:
-        # The end of a stream is a part without rows, whose schema is empty.
+        # A stream's last part has no rows and an empty schema.
         table = pa.ipc.open_stream(part).read_all() if part else None
         if table is not None and table.num_rows:
             yield table.rename_columns(names)
 
 
-def _decoded(line: bytes) -> Any:
+def _decode(line: bytes) -> Any:
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Bytes that are not UTF-8: Python's own way to carry them in a string.
+        # There are bytes that are not UTF-8. msgspec refuses them, while Python's json can carry them as surrogates.
         return json.loads(line.decode("utf-8", "surrogateescape"))

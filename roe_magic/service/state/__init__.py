@@ -1,1 +1,1 @@
-"""The service's own state in SQLite: organisations, users, API keys, worksheets, queries."""
+"""What the service stores of itself: organisations, users, keys, worksheets and queries, in SQLite."""

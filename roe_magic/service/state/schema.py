@@ -1,4 +1,4 @@
-"""The tables of the service's own state, as SQLAlchemy sees them; ``migrations`` makes them on disk."""
+"""The tables of the service's state as SQLAlchemy models; ``migrations`` creates them in the database."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column, relationship
 
-# What kind of submission a query is: the contract's, or that of the tables' own query API.
-WORKSHEET, TABLE = "worksheet", "table"
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def now() -> datetime:
-    """Tell the time in UTC."""
+    """Return the present time in UTC."""
     return datetime.now(timezone.utc)
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
-    """A time kept as whole microseconds since 1970, which SQLite sorts and compares exactly."""
+    """A time, stored as whole microseconds since 1970, which SQLite sorts and compares exactly."""
 
     impl = sa.BigInteger
     cache_ok = True
@@ -33,13 +30,13 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The root of the tables."""
+    """The base class of all models."""
 
     type_annotation_map = {datetime: UtcTime}  # noqa: RUF012  # SQLAlchemy reads it from the class
 
 
-class Organization(Base):
-    """A tenant: it owns worksheets, queries and one database of tables."""
+class OrganizationRow(Base):
+    """An organisation: it owns worksheets, queries and one database of tables."""
 
     __tablename__ = "organizations"
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -52,8 +49,8 @@ class Organization(Base):
         return f"org_{self.id.hex}"
 
 
-class User(Base):
-    """A person that keys act for."""
+class UserRow(Base):
+    """A person; a request acts for the user of its key."""
 
     __tablename__ = "users"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -68,8 +65,8 @@ class User(Base):
         return f"{self.first_name} {self.last_name}".strip() or self.email
 
 
-class Key(Base):
-    """An API key: only the digest of its secret is kept."""
+class KeyRow(Base):
+    """An API key; only the digest of its secret is stored."""
 
     __tablename__ = "keys"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -79,11 +76,11 @@ class Key(Base):
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
-    organization: Mapped[Organization] = relationship(lazy="joined")
-    user: Mapped[User] = relationship(lazy="joined")
+    organization: Mapped[OrganizationRow] = relationship(lazy="joined")
+    user: Mapped[UserRow] = relationship(lazy="joined")
 
 
-class Worksheet(Base):
+class WorksheetRow(Base):
     """A folder of queries."""
 
     __tablename__ = "worksheets"
@@ -95,26 +92,30 @@ class Worksheet(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
-    organization: Mapped[Organization] = relationship(lazy="joined")
-    creator: Mapped[User | None] = relationship(lazy="joined")
+    organization: Mapped[OrganizationRow] = relationship(lazy="joined")
+    creator: Mapped[UserRow | None] = relationship(lazy="joined")
 
 
-class Query(MappedAsDataclass, Base, kw_only=True, eq=False, repr=False):
-    """One submission and, in the end, what became of it; a new one has all its defaults before it is written down."""
+class QueryRow(MappedAsDataclass, Base, kw_only=True, eq=False, repr=False):
+    """A query and, once it has ended, its outcome.
+
+    It is a dataclass, so that a new row has all its defaults before it is written.
+    """
 
     __tablename__ = "queries"
+    # sql, kind, use_admin and row_limit are the fields of SubmitRequest.
     id: Mapped[UUID] = mapped_column(primary_key=True, default_factory=uuid4)
-    kind: Mapped[str] = mapped_column(default=WORKSHEET)
-    query: Mapped[str]
-    use_admin: Mapped[bool] = mapped_column(default=False)
-    row_limit: Mapped[int | None] = mapped_column(default=None)
+    kind: Mapped[str]
+    sql: Mapped[str] = mapped_column("query")
+    use_admin: Mapped[bool]
+    row_limit: Mapped[int | None]
     task_id: Mapped[UUID] = mapped_column(default_factory=uuid4)
     status: Mapped[str] = mapped_column(index=True)
     error: Mapped[str | None] = mapped_column(default=None)
-    # One models.Statement per statement that ran, as a JSON list without the rows; the rows are files.
+    # The completed statements without their rows: see results/manifest.py. The rows are files.
     statements: Mapped[bytes] = mapped_column(default=b"[]")
-    result_bytes: Mapped[int] = mapped_column(default=0)
-    # The rows were removed to make room for newer ones.
+    result_bytes: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    # Whether the rows were deleted to make room for newer ones.
     expired: Mapped[bool] = mapped_column(default=False)
     organization_id: Mapped[UUID] = mapped_column(sa.ForeignKey("organizations.id"))
     worksheet_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("worksheets.id"))
@@ -124,8 +125,8 @@ class Query(MappedAsDataclass, Base, kw_only=True, eq=False, repr=False):
     started_at: Mapped[datetime | None] = mapped_column(default=None)
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
 
-    organization: Mapped[Organization] = relationship(lazy="joined", init=False)
-    worksheet: Mapped[Worksheet | None] = relationship(lazy="joined", init=False)
-    creator: Mapped[User | None] = relationship(lazy="joined", init=False)
+    organization: Mapped[OrganizationRow] = relationship(lazy="joined", init=False)
+    worksheet: Mapped[WorksheetRow | None] = relationship(lazy="joined", init=False)
+    creator: Mapped[UserRow | None] = relationship(lazy="joined", init=False)
 
     __table_args__ = (sa.Index("ix_queries_worksheet_created", "worksheet_id", "created_at"),)

@@ -1,31 +1,25 @@
-"""Rows of the state as the models that go over the wire."""
+"""Rows of the state as the models of the contract."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import msgspec
-
-from roe_magic.contract import codec, models
-
-if TYPE_CHECKING:
-    from roe_magic.service.state import schema
+from roe_magic.contract import models
+from roe_magic.service.state import schema
 
 
-def organization(row: schema.Organization) -> models.OrganizationSlim:
-    """Show an organisation."""
+def organization(row: schema.OrganizationRow) -> models.OrganizationSlim:
+    """Return an organisation as it stands inside other objects."""
     return models.OrganizationSlim(id=row.id, name=row.name, created_at=row.created_at)
 
 
-def user_info(row: schema.User) -> models.UserInfo:
-    """Show a user inside another object."""
+def user_info(row: schema.UserRow) -> models.UserInfo:
+    """Return a user as they stand inside other objects."""
     return models.UserInfo(
         id=row.id, email=row.email, display_name=row.display_name, first_name=row.first_name, last_name=row.last_name
     )
 
 
-def user(row: schema.User) -> models.User:
-    """Show the caller."""
+def user(row: schema.UserRow) -> models.User:
+    """Return a user in full."""
     return models.User(
         id=row.id,
         email=row.email,
@@ -38,8 +32,8 @@ def user(row: schema.User) -> models.User:
     )
 
 
-def worksheet(row: schema.Worksheet) -> models.Worksheet:
-    """Show a worksheet."""
+def worksheet(row: schema.WorksheetRow) -> models.Worksheet:
+    """Return a worksheet."""
     return models.Worksheet(
         id=row.id,
         name=row.name,
@@ -50,8 +44,8 @@ def worksheet(row: schema.Worksheet) -> models.Worksheet:
     )
 
 
-def worksheet_query(row: schema.Query) -> models.WorksheetQueryResponse:
-    """Show a query of a worksheet."""
+def worksheet_query(row: schema.QueryRow) -> models.WorksheetQueryResponse:
+    """Return a query of a worksheet."""
     return models.WorksheetQueryResponse(
         id=row.id,
         worksheet=worksheet(row.worksheet) if row.worksheet else None,
@@ -60,7 +54,7 @@ def worksheet_query(row: schema.Query) -> models.WorksheetQueryResponse:
         created_at=row.created_at,
         updated_at=row.updated_at,
         finished_at=row.finished_at,
-        query=row.query,
+        query=row.sql,
         query_task_id=str(row.task_id),
         query_task_status=row.status,
         error=row.error,
@@ -68,8 +62,8 @@ def worksheet_query(row: schema.Query) -> models.WorksheetQueryResponse:
     )
 
 
-def status(row: schema.Query, progress: models.Progress | None = None) -> models.QueryStatus:
-    """Show where a query stands."""
+def status(row: schema.QueryRow, progress: models.Progress | None = None) -> models.QueryStatus:
+    """Return a query's status."""
     return models.QueryStatus(
         worksheet_query_id=row.id,
         status=row.status,
@@ -79,19 +73,3 @@ def status(row: schema.Query, progress: models.Progress | None = None) -> models
         started_at=row.started_at,
         progress=progress,
     )
-
-
-def statements_out(statements: list[models.Statement]) -> bytes:
-    """Encode statements, without their rows, for the state: a JSON list."""
-    items = [codec.to_wire(one) for one in statements]
-    return msgspec.json.encode([{name: one[name] for name in one if name != "result_rows"} for one in items])
-
-
-def statements_in(kept: bytes) -> list[models.Statement]:
-    """Decode what :func:`statements_out` made."""
-    return [codec.parse(models.Statement, one) for one in msgspec.json.decode(kept)]
-
-
-def statements_raw(kept: bytes) -> list[bytes]:
-    """Take what :func:`statements_out` made apart, each statement still JSON."""
-    return [bytes(one) for one in msgspec.json.decode(kept, type=list[msgspec.Raw])]

@@ -624,7 +624,7 @@ def test_another_method_is_not_allowed(api: Api, method: str, path: str, allow: 
 
 def test_a_failure_of_the_service_shows_nothing_of_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug becomes a plain 500 in the endpoint's shape."""
-    monkeypatch.setattr(type(api.parts.store), "worksheets", lambda *_: 1 / 0)
+    monkeypatch.setattr(type(api.services.store), "worksheets", lambda *_: 1 / 0)
     answer = api.http.get("/v1/worksheets/")
     assert (answer.status_code, answer.json()) == (500, {"detail": "The service failed; its log says more."})
 

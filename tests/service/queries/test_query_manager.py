@@ -3,46 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from roe_magic.service import container
-from roe_magic.service.container import Parts
-from roe_magic.service.engine.chdb.engine import Limits
-from roe_magic.service.queries import query_manager
-from roe_magic.service.queries.query_manager import Closing, Live
+from roe_magic.service import bootstrap
+from roe_magic.service.container import Services
+from roe_magic.service.job import Limits, SubmitRequest
+from roe_magic.service.queries.errors import QueryNotAccepted
+from roe_magic.service.queries.live_query import LiveQuery
+from roe_magic.service.queries.query_manager import QueryManager
 from roe_magic.service.state import schema
+from roe_magic.service.state.store import Store, StoreError
 
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
 PATIENCE = 60
 
 
 class Scene:
-    """The parts and a key; what the tests say is short."""
+    """The services and a key, so that the tests are short."""
 
-    def __init__(self, running: Parts) -> None:
-        self.parts, self.tasks, self.store = running, running.tasks, running.store
+    def __init__(self, running: Services) -> None:
+        self.services, self.manager, self.store = running, running.queries, running.store
         organization, user = self.store.first_start()
         key = self.store.key(self.store.add_key(organization, user, admin=True))
         assert key
         self.key = key
 
-    def submit(self, sql: str, **columns: Any) -> Live:
-        return self.tasks.submit(self.key, sql, self.store.worksheet(self.key.organization_id, None), **columns)
+    def submit(self, sql: str) -> LiveQuery:
+        worksheet = self.store.worksheet(self.key.organization_id, None)
+        return self.manager.submit(self.key, SubmitRequest(sql=sql), worksheet)
 
-    def row(self, live: Live) -> schema.Query:
+    def folder(self, row: schema.QueryRow) -> Path:
+        return self.services.results.folder(row.id)
+
+    def row(self, live: LiveQuery) -> schema.QueryRow:
         row = self.store.query(self.key.organization_id, live.row.id, live.row.kind)
         assert row
         return row
 
-    async def until(self, live: Live, status: str) -> None:
+    async def until(self, live: LiveQuery, status: str) -> None:
         end = time.monotonic() + PATIENCE
         while live.row.status != status:
             assert time.monotonic() < end, live.row.status
@@ -50,10 +57,10 @@ class Scene:
 
 
 def play(folder: Path, act: Callable[[Scene], Awaitable[None]], **options: Any) -> None:
-    """Run the parts on a folder for the time of one act."""
+    """Run the services on a folder for the time of one act."""
 
     async def main() -> None:
-        async with container.running(folder, **options) as running:
+        async with bootstrap.running(folder, **options) as running:
             await act(Scene(running))
 
     asyncio.run(main())
@@ -71,7 +78,7 @@ def test_a_query_is_on_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
         assert row.started_at is not None
         assert row.finished_at is not None
         assert row.created_at <= row.started_at <= row.finished_at == row.updated_at
-        assert row.result_bytes == sum(file.stat().st_size for file in scene.tasks.folder(row).iterdir())
+        assert row.result_bytes == sum(file.stat().st_size for file in scene.folder(row).iterdir())
 
     play(tmp_path, act)
 
@@ -84,9 +91,9 @@ def test_a_query_waits_for_its_turn(tmp_path: Path) -> None:
         await scene.until(first, "STARTED")
         await second.wait(0.3)
         assert second.row.status == "PENDING"
-        await scene.tasks.cancel(second)
+        await scene.manager.cancel(second)
         assert (scene.row(second).status, scene.row(second).started_at) == ("REVOKED", None)
-        await scene.tasks.cancel(first)
+        await scene.manager.cancel(first)
         assert (scene.row(first).status, scene.row(first).started_at is None) == ("REVOKED", False)
 
     play(tmp_path, act, limits=Limits(max_concurrency=1))
@@ -98,7 +105,7 @@ def test_a_cancel_returns_when_the_engine_has_stopped(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         slow = scene.submit(SLOW)
         await scene.until(slow, "STARTED")
-        await asyncio.gather(scene.tasks.cancel(slow), scene.tasks.cancel(slow))
+        await asyncio.gather(scene.manager.cancel(slow), scene.manager.cancel(slow))
         assert slow.row.status == "REVOKED"
         after = scene.submit("SELECT 1")
         await after.wait(PATIENCE)
@@ -120,40 +127,85 @@ def test_many_wait_for_one_query(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
-def test_changes_are_paced(tmp_path: Path) -> None:
-    """However often the figures change, a watcher hears of it at most every quarter of a second, and of the end."""
+@contextlib.contextmanager
+def counted_commits() -> Iterator[list[sa.Connection]]:
+    """Collect one item per transaction that this process commits to a database."""
+    commits: list[sa.Connection] = []
+
+    def count(connection: sa.Connection) -> None:
+        commits.append(connection)
+
+    sa.event.listen(sa.Engine, "commit", count)
+    try:
+        yield commits
+    finally:
+        sa.event.remove(sa.Engine, "commit", count)
+
+
+def test_a_quick_query_is_written_twice(tmp_path: Path) -> None:
+    """Once when it is accepted and once at its end; its start goes with the end."""
 
     async def act(scene: Scene) -> None:
-        live = Live(scene.store.add_query(scene.key, "SELECT 1"))
+        warm_up = scene.submit("SELECT 1")  # the first one also creates the database, which takes longer
+        await warm_up.wait(PATIENCE)
+        with counted_commits() as commits:
+            live = scene.submit("SELECT 1")
+            await live.wait(PATIENCE)
+            await asyncio.sleep(0.3)  # longer than a query may run before its start is stored
+        assert len(commits) == 2
+        assert scene.row(live).started_at is not None
 
-        async def work() -> None:
-            for n in range(100):
-                live.change(query_manager.models.Progress(read_rows=n), status="STARTED")
-                await asyncio.sleep(0.005)
-            live.change(status="SUCCESS")
-            live.release()
+    play(tmp_path, act)
 
-        working = asyncio.create_task(work())
-        seen = [one async for one in live.changes(PATIENCE)]
-        await working
-        assert (seen[0].status, seen[-1].status) == ("PENDING", "SUCCESS")
-        assert len(seen) < 50
+
+def test_a_slow_query_is_started_on_disk(tmp_path: Path) -> None:
+    """Another process that reads the state sees that the query is STARTED, and since when."""
+
+    async def act(scene: Scene) -> None:
+        second = Store(scene.services.folder.state)
+        with counted_commits() as commits:
+            live = scene.submit(SLOW)
+            worksheet = second.worksheet(scene.key.organization_id, None)
+            assert worksheet
+            end = time.monotonic() + PATIENCE
+            while (row := second.queries(worksheet.id, 1)[0]).status == "PENDING":
+                assert time.monotonic() < end
+                await asyncio.sleep(0.02)
+            assert (row.status, row.started_at) == ("STARTED", live.row.started_at)
+            assert row.started_at is not None
+            await scene.manager.cancel(live)
+        second.close()
+        assert scene.row(live).started_at == row.started_at
+        assert len(commits) == 3
+
+    play(tmp_path, act)
+
+
+def test_a_start_that_cannot_be_written_harms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The query goes on, and its end is stored with the time of its start."""
+
+    async def act(scene: Scene) -> None:
+        monkeypatch.setattr(scene.store, "start_query", _full)
+        live = scene.submit("SELECT sleep(0.5)")
+        await live.wait(PATIENCE)
+        row = scene.row(live)
+        assert (row.status, row.started_at is None) == ("SUCCESS", False)
 
     play(tmp_path, act)
 
 
 def test_what_runs_fails_when_the_service_stops(tmp_path: Path) -> None:
     """Stopping ends every wait, refuses what comes, and writes down why the running and the waiting did not end."""
-    seen: list[Live] = []
+    seen: list[LiveQuery] = []
 
     async def act(scene: Scene) -> None:
         running, waiting = scene.submit(SLOW), scene.submit(SLOW)
         await scene.until(running, "STARTED")
         waits = asyncio.gather(running.wait(PATIENCE), waiting.wait(PATIENCE))
         await asyncio.sleep(0)
-        await scene.tasks.stop()
+        await scene.manager.stop()
         await asyncio.wait_for(waits, PATIENCE)
-        with pytest.raises(Closing):
+        with pytest.raises(QueryNotAccepted):
             scene.submit("SELECT 1")
         for live in (running, waiting):
             row = scene.row(live)
@@ -166,12 +218,12 @@ def test_what_runs_fails_when_the_service_stops(tmp_path: Path) -> None:
 
 def test_what_a_dead_process_left_fails_at_the_next_start(tmp_path: Path) -> None:
     """A query that had not ended is FAILURE "server restarted", and its half-written rows are removed."""
-    left: list[schema.Query] = []
+    left: list[schema.QueryRow] = []
 
     async def before(scene: Scene) -> None:
-        row = scene.store.add_query(scene.key, "SELECT 1")
+        row = scene.store.add_query(scene.key, SubmitRequest(sql="SELECT 1"))
         left.append(row)
-        scene.tasks.folder(row).mkdir()
+        scene.folder(row).mkdir()
         # The row is what a process that was killed leaves; this one would write down that it stopped.
         scene.store.fail_unfinished = lambda _: []  # type: ignore[method-assign]  # see above
 
@@ -179,7 +231,7 @@ def test_what_a_dead_process_left_fails_at_the_next_start(tmp_path: Path) -> Non
         row = scene.store.query(scene.key.organization_id, left[0].id)
         assert row
         assert (row.status, row.error) == ("FAILURE", "server restarted")
-        assert not scene.tasks.folder(row).exists()
+        assert not scene.folder(row).exists()
 
     play(tmp_path, before)
     play(tmp_path, after)
@@ -196,13 +248,13 @@ def test_the_oldest_rows_make_room(tmp_path: Path) -> None:
         await queries[-1].wait(PATIENCE)
         newest, oldest = queries[-1], queries[0]
         end = time.monotonic() + PATIENCE
-        while scene.tasks.folder(oldest.row).exists():
+        while scene.folder(oldest.row).exists():
             assert time.monotonic() < end
             await asyncio.sleep(0.01)
         assert scene.row(oldest).expired
         assert scene.row(oldest).status == "SUCCESS"
         assert not scene.row(newest).expired
-        assert scene.tasks.folder(newest.row).exists()
+        assert scene.folder(newest.row).exists()
 
     play(tmp_path, act, max_stored_bytes=200_000)
 
@@ -213,8 +265,8 @@ def test_the_engines_death_fails_its_queries_alone(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         slow = scene.submit(SLOW)
         await scene.until(slow, "STARTED")
-        assert scene.parts.engine.pid
-        os.kill(scene.parts.engine.pid, signal.SIGKILL)
+        assert scene.services.engine.pid
+        os.kill(scene.services.engine.pid, signal.SIGKILL)
         await slow.wait(PATIENCE)
         assert slow.row.status == "FAILURE"
         assert "restarted" in str(slow.row.error)
@@ -229,7 +281,7 @@ def test_a_bug_in_the_engine_ends_in_failure(tmp_path: Path, monkeypatch: pytest
     """An exception that nobody expected is logged, and the query ends with a plain message."""
 
     async def act(scene: Scene) -> None:
-        monkeypatch.setattr(scene.parts.engine, "run", lambda *_: 1 / 0)
+        monkeypatch.setattr(scene.services.engine, "run", lambda *_: 1 / 0)
         live = scene.submit("SELECT 1")
         await live.wait(PATIENCE)
         assert scene.row(live).status == "FAILURE"
@@ -244,7 +296,7 @@ def test_an_end_that_cannot_be_written_is_told_all_the_same(tmp_path: Path, monk
     async def act(scene: Scene) -> None:
         live = scene.submit("SELECT 1")
         with monkeypatch.context() as patch:
-            patch.setattr(scene.store, "finish", _full)
+            patch.setattr(scene.store, "finish_query", _full)
             await live.wait(PATIENCE)
         assert live.row.status == "SUCCESS"
 
@@ -252,17 +304,18 @@ def test_an_end_that_cannot_be_written_is_told_all_the_same(tmp_path: Path, monk
 
 
 def _full(*_: object, **__: object) -> None:
-    raise sa.exc.OperationalError("UPDATE", {}, OSError("database or disk is full"))
+    raise StoreError("database or disk is full")
 
 
 def test_too_many_queries_are_refused(tmp_path: Path) -> None:
     """The queue has an end."""
 
     async def act(scene: Scene) -> None:
-        room = query_manager.Tasks(scene.store, scene.parts.engine, tmp_path / "results", max_live=2)
-        scene.tasks = room
+        running = scene.services
+        room = QueryManager(running.store, running.engine, running.results, max_stored_bytes=2**30, max_unfinished=2)
+        scene.manager = room
         lives = [scene.submit("SELECT 1"), scene.submit("SELECT 2")]
-        with pytest.raises(Closing):
+        with pytest.raises(QueryNotAccepted):
             scene.submit("SELECT 3")
         for live in lives:
             await live.wait(PATIENCE)

@@ -15,9 +15,12 @@ import alembic.migration
 import alembic.script
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from roe_magic.service.job import Outcome, SubmitRequest
 from roe_magic.service.state import api_keys, migrations, schema
-from roe_magic.service.state.store import NEWEST, Store
+from roe_magic.service.state.database import NEWEST_REVISION, open_database
+from roe_magic.service.state.store import Store, StoreError
 
 
 @pytest.fixture
@@ -27,35 +30,50 @@ def store(tmp_path: Path):
     opened.close()
 
 
-def first_key(store: Store) -> schema.Key:
+@pytest.fixture
+def database(tmp_path: Path):
+    opened = open_database(tmp_path / "database.sqlite3")
+    yield opened
+    opened.dispose()
+
+
+ONE = SubmitRequest(sql="SELECT 1")
+BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def finish(store: Store, query: schema.QueryRow, finished_at: datetime = BEGIN, size: int = 0) -> None:
+    store.finish_query(query.id, Outcome("SUCCESS"), started_at=BEGIN, finished_at=finished_at, result_bytes=size)
+
+
+def first_key(store: Store) -> schema.KeyRow:
     organization, user = store.first_start()
     found = store.key(store.add_key(organization, user, admin=True))
     assert found
     return found
 
 
-def test_the_migrations_make_what_the_code_expects(store: Store) -> None:
+def test_the_migrations_make_what_the_code_expects(database: sa.Engine) -> None:
     """Alembic finds no difference between the tables on disk and those of the code."""
-    with store._engine.connect() as connection:
+    with database.connect() as connection:
         context = alembic.migration.MigrationContext.configure(connection, opts={"compare_type": False})
         assert alembic.autogenerate.compare_metadata(context, schema.Base.metadata) == []
 
 
-def test_the_last_step_is_the_one_that_the_code_looks_for(store: Store) -> None:
+def test_the_last_step_is_the_one_that_the_code_looks_for() -> None:
     """An up-to-date file is opened without Alembic, which the revision in the code permits."""
     newest = alembic.script.ScriptDirectory.from_config(migrations.config()).get_current_head()
-    assert newest == NEWEST
+    assert newest == NEWEST_REVISION
 
 
-def test_the_file_is_in_wal_mode_with_foreign_keys_on(store: Store) -> None:
+def test_the_file_is_in_wal_mode_with_foreign_keys_on(database: sa.Engine) -> None:
     """Nothing acknowledged is lost when the process is killed, and no row points nowhere."""
-    with store._engine.connect() as connection:
+    with database.connect() as connection:
         pragma = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")
         }
     assert pragma == {"journal_mode": "wal", "foreign_keys": 1}
-    with pytest.raises(sa.exc.IntegrityError), store._session.begin() as session:
-        session.add(schema.Worksheet(name="x", organization_id=schema.uuid4()))
+    with pytest.raises(sa.exc.IntegrityError), Session(database) as session, session.begin():
+        session.add(schema.WorksheetRow(name="x", organization_id=schema.uuid4()))
 
 
 def test_several_openings_at_once_migrate_once(tmp_path: Path) -> None:
@@ -141,8 +159,8 @@ def test_another_text_is_no_key(store: Store, change) -> None:
 def test_times_come_back_exactly(store: Store) -> None:
     """Microseconds and the zone survive, also before 1970."""
     moment = datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=timezone.utc)
-    query = store.add_query(first_key(store), "SELECT 1")
-    store.finish(query.id, finished_at=moment)
+    query = store.add_query(first_key(store), ONE)
+    finish(store, query, moment)
     found = store.query(query.organization_id, query.id)
     assert found
     assert found.finished_at == moment
@@ -152,17 +170,17 @@ def test_times_come_back_exactly(store: Store) -> None:
 def test_text_comes_back_exactly(store: Store) -> None:
     """SQL may hold any character, NUL too."""
     sql = "SELECT '\0 ü 🦀 \r\n'"
-    query = store.add_query(first_key(store), sql)
+    query = store.add_query(first_key(store), SubmitRequest(sql=sql))
     found = store.query(query.organization_id, query.id)
     assert found
-    assert found.query == sql
+    assert found.sql == sql
 
 
 def test_unfinished_queries_fail_and_others_stay(store: Store) -> None:
     """What a dead process left is FAILURE with the reason; what had ended is not touched."""
     key = first_key(store)
-    done, left = store.add_query(key, "SELECT 1"), store.add_query(key, "SELECT 2")
-    store.finish(done.id, status="SUCCESS")
+    done, left = store.add_query(key, ONE), store.add_query(key, SubmitRequest(sql="SELECT 2"))
+    finish(store, done)
     assert store.fail_unfinished("server restarted") == [left.id]
     rows = {one.id: store.query(key.organization_id, one.id) for one in (done, left)}
     assert [(row.status, row.error) for row in rows.values() if row] == [
@@ -173,17 +191,54 @@ def test_unfinished_queries_fail_and_others_stay(store: Store) -> None:
 
 def test_the_oldest_results_are_over_the_limit(store: Store) -> None:
     """Results count from the newest; those beyond the total are named."""
-    key, begin = first_key(store), datetime(2026, 1, 1, tzinfo=timezone.utc)
-    queries = [store.add_query(key, "SELECT 1") for _ in range(4)]
+    key = first_key(store)
+    queries = [store.add_query(key, ONE) for _ in range(4)]
     for hour, query in enumerate(queries):
-        store.finish(query.id, status="SUCCESS", result_bytes=10, finished_at=begin + timedelta(hours=hour))
+        finish(store, query, BEGIN + timedelta(hours=hour), size=10)
     assert store.stored_bytes() == 40
     assert set(store.results_over(25)) == {queries[0].id, queries[1].id}
-    store.forget_results([queries[0].id, queries[1].id])
+    store.expire_results([queries[0].id, queries[1].id])
     assert store.stored_bytes() == 20
     found = store.query(key.organization_id, queries[0].id)
     assert found
     assert found.expired
+
+
+def test_a_started_query_is_kept_as_such(store: Store) -> None:
+    """Its status and the time of its start are on disk, and a restart still fails it with that time."""
+    key = first_key(store)
+    query = store.add_query(key, ONE)
+    query.status, query.started_at, query.updated_at = "STARTED", BEGIN, BEGIN
+    store.start_query(query)
+    found = store.query(key.organization_id, query.id)
+    assert found
+    assert (found.status, found.started_at, found.updated_at) == ("STARTED", BEGIN, BEGIN)
+    assert store.fail_unfinished("server restarted") == [query.id]
+    failed = store.query(key.organization_id, query.id)
+    assert failed
+    assert (failed.status, failed.started_at) == ("FAILURE", BEGIN)
+
+
+def test_every_field_of_a_request_is_kept(store: Store) -> None:
+    """What was submitted comes back as it was, field by field."""
+    request = SubmitRequest(sql="SELECT 1", use_admin=True, kind="table", row_limit=7)
+    query = store.add_query(first_key(store), request)
+    found = store.query(query.organization_id, query.id, "table")
+    assert found
+    assert SubmitRequest(**{name: getattr(found, name) for name in SubmitRequest.__struct_fields__}) == request
+
+
+def test_a_large_result_is_counted(store: Store) -> None:
+    """More bytes than 32 bits hold."""
+    finish(store, store.add_query(first_key(store), ONE), size=2**40)
+    assert store.stored_bytes() == 2**40
+
+
+def test_a_failure_of_the_database_is_an_error_of_ours(tmp_path: Path) -> None:
+    """Whoever uses the store need not know what is behind it."""
+    (tmp_path / "text").write_text("this is no database " * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        Store(tmp_path / "text")
 
 
 def test_threads_may_use_one_store(store: Store) -> None:
@@ -191,9 +246,7 @@ def test_threads_may_use_one_store(store: Store) -> None:
     key = first_key(store)
     threads = [
         threading.Thread(
-            target=lambda: [
-                store.add_query(key, "SELECT 1", store.worksheet(key.organization_id, None)) for _ in range(20)
-            ]
+            target=lambda: [store.add_query(key, ONE, store.worksheet(key.organization_id, None)) for _ in range(20)]
         )
         for _ in range(4)
     ]
@@ -210,9 +263,10 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     """A process that is killed while it writes loses no query whose id it has told."""
     program = (
         "import sys; from pathlib import Path; from roe_magic.service.state.store import Store\n"
+        "from roe_magic.service.job import SubmitRequest; one = SubmitRequest(sql='SELECT 1')\n"
         "store = Store(Path(sys.argv[1]))\n"
         "o, u = store.first_start(); key = store.key(store.add_key(o, u, admin=True))\n"
-        "while True: print(store.add_query(key, 'SELECT 1').id, flush=True)"
+        "while True: print(store.add_query(key, one).id, flush=True)"
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True)
     assert process.stdout

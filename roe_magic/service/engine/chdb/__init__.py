@@ -1,5 +1,5 @@
-"""The embedded engine: ClickHouse as a library (chDB), in a child process.
+"""The embedded engine: ClickHouse as a library (chDB), in a process of its own.
 
-In the order of a call: ``engine`` (in the service), ``process`` (its pipe to the child), ``worker`` (the child's main),
-``submission`` (one query), ``database`` (the only user of chDB).
+In the order of a call: ``engine`` (in the service), ``process`` (the pipe to the other process), ``messages`` (what is
+sent), ``worker`` (the other process's main), ``submission`` (one query), ``database`` (the only user of chDB).
 """

@@ -1,4 +1,4 @@
-"""Connections to the embedded engine, kept for whoever needs one with the same settings next."""
+"""Connections to the embedded ClickHouse, kept open for the next statement with the same settings."""
 
 from __future__ import annotations
 
@@ -8,54 +8,52 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-# Set for one statement alone: no other will ask for such a connection.
-UNIQUE = "log_comment"
-_MOST_IDLE = 32
+# A setting whose value is different for every statement: a connection that has it is never used again.
+UNIQUE_SETTING = "log_comment"
+_MAX_IDLE = 32
 
 
-class Connections:
-    """The connections to one data folder.
+class ConnectionPool:
+    """The connections to one data folder. A connection's settings are fixed when it is opened.
 
     Parameters
     ----------
     connect : callable
-        chDB's own: takes a connection string.
+        chDB's function: takes a connection string.
     path : str
         The data folder.
-    always : mapping of str to str
-        Settings that every connection has.
+    settings : mapping of str to str
+        Settings of every connection.
     """
 
-    def __init__(self, connect: Callable[[str], Any], path: str, always: Mapping[str, str]) -> None:
-        self._connect, self._path, self._always = connect, path, always
+    def __init__(self, connect: Callable[[str], Any], path: str, settings: Mapping[str, str]) -> None:
+        self._connect, self._path, self._settings = connect, path, settings
         self._lock = threading.Lock()
-        # The connection string and the database in use, and who waits there; used last, last.
+        # Idle connections by connection string and database in use; the most recently used at the end.
         self._idle: OrderedDict[tuple[str, str], list[Any]] = OrderedDict()
 
     @contextlib.contextmanager
     def lend(self, settings: Mapping[str, str], use: str = "") -> Iterator[Any]:
-        """Lend a connection with these settings, in which ``USE`` has chosen a database if one is named.
-
-        After an error it still holds output that would be put before its next result, so it is closed then.
-        """
-        key = "&".join(f"{name}={value}" for name, value in {**self._always, **settings}.items()), use
-        connection = self._taken(key) or self._opened(*key)
+        """Yield a connection with these settings on which, if a database is named, ``USE`` has chosen it."""
+        key = "&".join(f"{name}={value}" for name, value in {**self._settings, **settings}.items()), use
+        connection = self._idle_connection(key) or self._open(*key)
         try:
             yield connection
         except BaseException:
+            # After an error it holds output that would come before its next result.
             connection.close()
             raise
-        if UNIQUE in settings:
+        if UNIQUE_SETTING in settings:
             connection.close()
         else:
             self._put(key, connection)
 
     def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close the idle connections."""
         while self._idle:
             self._close_oldest()
 
-    def _opened(self, options: str, use: str) -> Any:
+    def _open(self, options: str, use: str) -> Any:
         connection = self._connect(f"{self._path}?{options}")
         try:
             if use:
@@ -65,16 +63,16 @@ class Connections:
             raise
         return connection
 
-    def _taken(self, key: tuple[str, str]) -> Any:
+    def _idle_connection(self, key: tuple[str, str]) -> Any:
         with self._lock:
-            waiting = self._idle.get(key)
-            return waiting.pop() if waiting else None
+            connections = self._idle.get(key)
+            return connections.pop() if connections else None
 
     def _put(self, key: tuple[str, str], connection: Any) -> None:
         with self._lock:
             self._idle.setdefault(key, []).append(connection)
             self._idle.move_to_end(key)
-            if sum(map(len, self._idle.values())) > _MOST_IDLE:
+            if sum(map(len, self._idle.values())) > _MAX_IDLE:
                 self._close_oldest()
 
     def _close_oldest(self) -> None:

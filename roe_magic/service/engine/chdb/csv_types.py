@@ -1,7 +1,7 @@
-"""The types of a file's columns: those of its first rows, proven on all the others.
+"""The types of a file's columns: inferred from its first rows, then checked on all the others.
 
-The engine finds types row by row on one thread, which takes longer than reading a large file does; and types that only
-the first rows have told would damage a later value without a word, such as a date before 1970.
+ClickHouse infers types row by row on one thread, which for a large file takes longer than reading it. Types inferred
+from the first rows alone would silently change a later value that does not fit, such as a date before 1970.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from roe_magic.service.engine.chdb.database import Embedded
-from roe_magic.service.engine.chdb.file_source import Source, quoted
+from roe_magic.service.engine.chdb.database import EmbeddedClickHouse
+from roe_magic.service.engine.chdb.file_source import FileSource, quoted
 from roe_magic.service.results import writer
 
 Columns = list[tuple[str, str]]
 
-# All rows of a smaller file are looked at in a moment.
-LARGE = 8 * 2**20
+# Types of a smaller file are inferred from all of its rows, which takes a moment.
+LARGE_FILE_BYTES = 8 * 2**20
 _SAMPLE = "10000"
 _ALL = "1000000000000"
 _ROWS = "input_format_max_rows_to_read_for_schema_inference"
 _BYTES = "input_format_max_bytes_to_read_for_schema_inference"
 
-# What is true of all values of a column when the type of its first rows is right for the others, too. That may be false
-# for good values (00123, say): then all rows are looked at. Text is proven by one value that can be nothing else.
-_PROOFS = {
+# By type, a condition that holds if a column's values, read as text, all have that type. It may fail for values that do
+# (00123, say); then the types are inferred from all rows. For text one value that cannot be anything else is enough.
+_CONDITIONS = {
     "Nullable(Int64)": "countIf({c} != '' AND toString(toInt64OrNull({c})) IS DISTINCT FROM {c}) = 0",
     "Nullable(Float64)": "countIf({c} != '' AND toFloat64OrNull({c}) IS NULL) = 0",
     "Nullable(Date)": "countIf({c} != '' AND toString(toDateOrNull({c})) IS DISTINCT FROM {c}) = 0",
@@ -37,25 +37,28 @@ _PROOFS = {
 }
 
 
-def columns(engine: Embedded, source: Source, settings: Mapping[str, str]) -> Columns:
-    """Tell a file's columns and their types; an Arrow file has them written down."""
-    if source.form == "CSV" and Path(source.path).stat().st_size > LARGE:
-        found = _described(engine, source, {**settings, _ROWS: _SAMPLE})
-        if _hold(engine, source, settings, found):
-            return found
-    return _described(engine, source, {**settings, _ROWS: _ALL, _BYTES: _ALL})
+def columns(clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping[str, str]) -> Columns:
+    """Return the names and types of a file's columns; an Arrow file states them."""
+    if source.file_format == "CSV" and Path(source.path).stat().st_size > LARGE_FILE_BYTES:
+        sampled = _infer(clickhouse, source, {**settings, _ROWS: _SAMPLE})
+        if _fit_all_rows(clickhouse, source, settings, sampled):
+            return sampled
+    return _infer(clickhouse, source, {**settings, _ROWS: _ALL, _BYTES: _ALL})
 
 
-def _described(engine: Embedded, source: Source, settings: Mapping[str, str]) -> Columns:
-    shape = engine.query(f"DESCRIBE {source.sql()}{source.clause}", settings, form="JSONCompactEachRow")
-    return [(name, kind) for name, kind, *_ in writer.lines(shape)]
+def _infer(clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping[str, str]) -> Columns:
+    sql = f"DESCRIBE {source.sql()}{source.settings_clause}"
+    text = clickhouse.query(sql, settings, output_format="JSONCompactEachRow")
+    return [(name, kind) for name, kind, *_ in writer.decode_lines(text)]
 
 
-def _hold(engine: Embedded, source: Source, settings: Mapping[str, str], found: Columns) -> bool:
-    """Read the whole file as text, and look whether every value fits its column's type."""
-    if not {kind for _, kind in found} <= set(_PROOFS):
+def _fit_all_rows(
+    clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping[str, str], inferred: Columns
+) -> bool:
+    """Whether every value of the file has the type of its column; the file is read as text for that."""
+    if not {kind for _, kind in inferred} <= set(_CONDITIONS):
         return False
-    rows = source.sql([(name, "String") for name, _ in found])
-    proofs = " AND ".join(_PROOFS[kind].format(c=quoted(name)) for name, kind in found)
-    text = engine.query(f"SELECT {proofs} FROM {rows}{source.clause}", settings, form="JSONCompactEachRow")  # noqa: S608  # our own names and types
-    return writer.lines(text) == [[1]]
+    rows = source.sql([(name, "String") for name, _ in inferred])
+    conditions = " AND ".join(_CONDITIONS[kind].format(c=quoted(name)) for name, kind in inferred)
+    sql = f"SELECT {conditions} FROM {rows}{source.settings_clause}"  # noqa: S608  # our own names and types
+    return writer.decode_lines(clickhouse.query(sql, settings, output_format="JSONCompactEachRow")) == [[1]]

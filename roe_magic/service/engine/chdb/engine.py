@@ -1,7 +1,8 @@
-"""The engine as the service sees it: submissions and tables, carried out by one child process.
+"""The engine as the service sees it: it runs jobs and keeps tables, with the help of one process that has chDB.
 
-No HTTP and no database here, and chDB is never imported: it lives in :mod:`.worker`. The child is
-replaced when it dies; what ran in it then fails, and says so.
+A job first waits for one of ``Limits.max_concurrency`` slots; then it is sent to the process as one call. If the
+process dies, its jobs end in FAILURE, and the next call starts another process. chDB is never imported here; see
+``process`` and ``worker``.
 """
 
 from __future__ import annotations
@@ -9,107 +10,70 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from roe_magic.contract import codec, models
 from roe_magic.errors import UsageError
-from roe_magic.service.engine.chdb.process import RESTARTED, Child, EngineGone
+from roe_magic.service.engine.chdb.process import RESTARTED, EngineProcess
+from roe_magic.service.job import Job, Limits, Outcome
+from roe_magic.service.queries.errors import EngineGone
+from roe_magic.service.queries.interfaces import JobEvents
 
 # How long the engine may take to stop a query before its process is replaced.
 CANCEL_SECONDS = 5.0
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What one statement may use; 0 means no limit.
-
-    ``max_execution_time`` is in seconds, ``max_concurrency`` is how many submissions run at the same time.
-    """
-
-    max_execution_time: float = 300.0
-    max_memory_usage: int = 4 * 1024**3
-    max_result_bytes: int = 2 * 1024**3
-    max_concurrency: int = 4
-
-    def settings(self) -> dict[str, str]:
-        """Give the limits as the engine's settings."""
-        return {
-            "max_execution_time": f"{self.max_execution_time:g}",
-            "max_memory_usage": str(self.max_memory_usage),
-            "max_result_bytes": str(self.max_result_bytes),
-        }
-
-
-@dataclass(frozen=True)
-class Job:
-    """One submission. The rows of its statement n, from 0, go to ``folder/n.arrow``."""
-
-    id: str
-    sql: str
-    database: str
-    use_admin: bool
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a submission ended: SUCCESS, FAILURE or REVOKED, and what of it came to an end.
-
-    ``statements`` is as :func:`roe_magic.service.state.serializers.statements_out` gives it.
-    """
-
-    status: str
-    error: str | None = None
-    statements: bytes = b"[]"
+_UNLIMITED_SLOTS = 1_000_000
+_RESERVED_DATABASES = frozenset({"default", "system", "information_schema"})
 
 
 @dataclass
-class _Live:
-    """A submission that waits or runs."""
+class _ActiveJob:
+    """A job that waits for a slot or runs."""
 
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    running: bool = False
-    revoked: bool = False
+    was_sent: bool = False
+    was_revoked: bool = False
 
 
-class Engine:
-    """Runs submissions on the tables of one data folder.
+class ChdbEngine:
+    """The :class:`~roe_magic.service.queries.interfaces.Engine` on embedded ClickHouse.
 
     Parameters
     ----------
     folder : Path
-        Holds the engine's data and its working files; no other process may use it.
-    limits : Limits
-        What one statement may use.
+        Holds the tables, the engine's working files and its log; no other process may use it.
+    limits : Limits, optional
+        What one statement may use, and how many jobs run at the same time.
     results : Path, optional
-        The folder in which all the jobs' folders lie, when that is not inside ``folder``.
+        The folder of all the jobs' folders, if it is not inside ``folder``.
     """
 
     def __init__(self, folder: Path, limits: Limits | None = None, results: Path | None = None) -> None:
         self._folder, self._limits = Path(folder).resolve(), limits or Limits()
         self._writable = [self._folder, *([Path(results).resolve()] if results else [])]
-        self._child: Child | None = None
-        self._starting = asyncio.Lock()
-        self._slots = asyncio.Semaphore(self._limits.max_concurrency or 1_000_000)
-        self._live: dict[str, _Live] = {}
+        self._process: EngineProcess | None = None
+        self._process_lock = asyncio.Lock()
+        self._slots = asyncio.Semaphore(self._limits.max_concurrency or _UNLIMITED_SLOTS)
+        self._jobs: dict[str, _ActiveJob] = {}
         self._stopped = False
 
-    @property
-    def sandbox(self) -> str:
-        """How the kernel confines the child: ``landlock-abi-N`` or ``none``."""
-        return self._child.sandbox if self._child else "none"
+    def health(self) -> Mapping[str, str]:
+        """Return how the kernel confines the engine's process: ``landlock-abi-N`` or ``none``."""
+        return {"sandbox": self._process.sandbox if self._process else "none"}
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, None when there is none."""
-        return self._child.process.pid if self._child and self._child.alive else None
+        """The id of the engine's process, None if there is none."""
+        return self._process.process.pid if self._process and self._process.alive else None
 
     async def start(self) -> None:
-        """Start the child and wait until it is ready.
+        """Start the process, and return when it is ready.
 
         Raises
         ------
@@ -119,89 +83,79 @@ class Engine:
             There is no chDB for this platform, or another process uses the folder.
         """
         self._stopped = False
-        await self._ready()
+        await self._ready_process()
 
     async def stop(self) -> None:
-        """End the child and whatever runs in it."""
+        """End the process and whatever runs in it."""
         self._stopped = True
-        async with self._starting:
-            if self._child:
-                await self._child.kill()
+        async with self._process_lock:
+            if self._process:
+                await self._process.kill()
 
-    async def run(
-        self, job: Job, on_start: Callable[[], None], on_progress: Callable[[models.Progress], None]
-    ) -> Outcome:
-        """Run a submission to its end; it waits while as many run as may.
+    async def run(self, job: Job, events: JobEvents) -> Outcome:
+        """Run a job to its end; it waits for a slot first.
 
         Parameters
         ----------
         job : Job
             What to run.
-        on_start : callable
-            Called when it leaves the queue.
-        on_progress : callable
-            Takes the engine's figures while it runs.
+        events : JobEvents
+            Is told when the job leaves the queue, and how far it is.
         """
         _check_database(job.database)
-        live = self._live[job.id] = _Live()
+        active = self._jobs[job.id] = _ActiveJob()
         try:
             outcome = Outcome(models.REVOKED)
-            if await self._slot(live):
+            if await self._acquire_slot(active):
                 try:
-                    on_start()
-                    outcome = await self._outcome(job, live, on_progress)
+                    events.started()
+                    outcome = await self._run_in_process(job, active, events)
                 finally:
                     self._slots.release()
-            live.revoked = outcome.status == models.REVOKED
+            active.was_revoked = outcome.status == models.REVOKED
             return outcome
         finally:
-            del self._live[job.id]
-            live.ended.set()
+            del self._jobs[job.id]
+            active.ended.set()
 
     async def cancel(self, job_id: str) -> bool:
-        """Stop a submission; when this returns, it has stopped.
-
-        Returns
-        -------
-        bool
-            False when there is no such submission, or it came to its end first.
-        """
-        live = self._live.get(job_id)
-        if live is None:
+        """Stop a job, and return when it has stopped; False if there is no such job, or it ended before."""
+        active = self._jobs.get(job_id)
+        if active is None:
             return False
-        live.cancelled.set()
-        if live.running and self._child:
-            child = self._child
+        active.cancelled.set()
+        if active.was_sent and self._process:
+            process = self._process
             try:
-                await asyncio.wait_for(child.call("cancel", tag=job_id), CANCEL_SECONDS)
+                await asyncio.wait_for(process.call("cancel", {"job_id": job_id}), CANCEL_SECONDS)
             except asyncio.TimeoutError:
-                await child.kill()
+                await process.kill()
             except EngineGone:
                 pass
-        await live.ended.wait()
-        return live.revoked
+        await active.ended.wait()
+        return active.was_revoked
 
     async def ensure_database(self, name: str) -> None:
-        """Make a database, unless it is there."""
+        """Create a database unless it exists."""
         _check_database(name)
         await self._call("ensure_database", database=name)
 
     async def tables(self, database: str) -> list[models.Table]:
-        """List the tables of a database with their columns."""
+        """Return the tables of a database with their columns."""
         return [codec.parse(models.Table, item) for item in await self._call("tables", database=database)]
 
     async def describe(self, database: str, table: str) -> models.TableDescription | None:
-        """Describe a table; None when there is none of that name."""
-        found = await self._call("describe", database=database, table=table)
-        return found and codec.parse(models.TableDescription, found)
+        """Return a table's columns, row count and last change; None if there is no such table."""
+        value = await self._call("describe", database=database, table=table)
+        return None if value is None else codec.parse(models.TableDescription, value)
 
     async def preview(self, database: str, table: str, limit: int) -> models.TablePreview | None:
-        """Give a table's first rows; None when there is none of that name."""
-        found = await self._call("preview", database=database, table=table, limit=limit)
-        return found and codec.parse(models.TablePreview, found)
+        """Return a table's first rows; None if there is no such table."""
+        value = await self._call("preview", database=database, table=table, limit=limit)
+        return None if value is None else codec.parse(models.TablePreview, value)
 
     async def create_from_csv(self, database: str, table: str, path: Path, with_headers: bool) -> models.Summary:
-        """Make a table from a CSV file that lies in the engine's folder.
+        """Create a table from a CSV file inside the engine's folder.
 
         Raises
         ------
@@ -212,81 +166,85 @@ class Engine:
         return codec.parse(models.Summary, await self._call("load_csv", **arguments))
 
     async def create_from_arrow(self, database: str, table: str, path: Path) -> models.Summary:
-        """Make a table from an Arrow file or stream that lies in the engine's folder; errors as for CSV."""
-        found = await self._call("load_arrow", database=database, table=table, path=str(path))
-        return codec.parse(models.Summary, found)
+        """Create a table from an Arrow file or stream inside the engine's folder; errors as for CSV."""
+        value = await self._call("load_arrow", database=database, table=table, path=str(path))
+        return codec.parse(models.Summary, value)
 
     async def drop(self, database: str, table: str) -> bool:
-        """Remove a table; False when there is none of that name."""
+        """Drop a table; False if there is no such table."""
         return bool(await self._call("drop", database=database, table=table))
 
-    async def _slot(self, live: _Live) -> bool:
-        """Wait for a free place; False when the submission was cancelled before it got one."""
+    async def _acquire_slot(self, active: _ActiveJob) -> bool:
+        """Wait for a slot; False if the job was cancelled before it got one."""
         if not self._slots.locked():
             return await self._slots.acquire()
         slot = asyncio.ensure_future(self._slots.acquire())
-        stop = asyncio.ensure_future(live.cancelled.wait())
+        cancelled = asyncio.ensure_future(active.cancelled.wait())
         try:
-            await asyncio.wait({slot, stop}, return_when=asyncio.FIRST_COMPLETED)
-            wanted = not live.cancelled.is_set()
+            await asyncio.wait({slot, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+            is_wanted = not active.cancelled.is_set()
         except asyncio.CancelledError:
-            wanted = False
+            is_wanted = False
             raise
         finally:
-            stop.cancel()
-            got = not slot.cancel()
-            if got and not wanted:
+            cancelled.cancel()
+            was_acquired = not slot.cancel()
+            if was_acquired and not is_wanted:
                 self._slots.release()
-        return got and wanted
+        return was_acquired and is_wanted
 
-    async def _outcome(self, job: Job, live: _Live, on_progress: Callable[[models.Progress], None]) -> Outcome:
-        def progress(figures: dict[str, Any]) -> None:
-            on_progress(models.Progress(**figures))
+    async def _run_in_process(self, job: Job, active: _ActiveJob, events: JobEvents) -> Outcome:
+        def on_progress(counters: dict[str, int]) -> None:
+            events.progress(codec.parse(models.Progress, counters))
 
         try:
-            child = await self._ready()
-            if live.cancelled.is_set():
+            process = await self._ready_process()
+            if active.cancelled.is_set():
                 return Outcome(models.REVOKED)
-            live.running = True
-            return Outcome(**await child.call("run", progress, **_arguments(job)))
+            active.was_sent = True
+            return msgspec.convert(await process.call("run", self._sendable(job), on_progress), Outcome)
         except EngineGone:
-            cancelled = live.cancelled.is_set()
-            return Outcome(models.REVOKED) if cancelled else Outcome(models.FAILURE, RESTARTED)
+            return Outcome(models.REVOKED) if active.cancelled.is_set() else Outcome(models.FAILURE, RESTARTED)
         except asyncio.CancelledError:
-            live.cancelled.set()
+            active.cancelled.set()
             with contextlib.suppress(EngineGone):
-                if live.running and self._child:
-                    self._child.send("cancel", tag=job.id)
+                if active.was_sent and self._process:
+                    self._process.send("cancel", {"job_id": job.id})
             raise
 
-    async def _call(self, method: str, **arguments: Any) -> Any:
-        return await (await self._ready()).call(method, **arguments)
+    @staticmethod
+    def _sendable(job: Job) -> Job:
+        # A lone surrogate cannot be encoded. No SQL has one; with a question mark the engine reports a syntax error.
+        sql = job.request.sql.encode("utf-8", "replace").decode()
+        request = msgspec.structs.replace(job.request, sql=sql)
+        return msgspec.structs.replace(job, request=request, folder=str(Path(job.folder).resolve()))
 
-    async def _ready(self) -> Child:
-        async with self._starting:
+    async def _call(self, method: str, **arguments: Any) -> Any:
+        return await (await self._ready_process()).call(method, arguments)
+
+    async def _ready_process(self) -> EngineProcess:
+        async with self._process_lock:
             if self._stopped:
                 raise EngineGone("The engine has been stopped.")
-            if self._child is None or not self._child.alive:
-                if self._child:
-                    await self._child.kill()
-                self._child = await Child.start(self._folder, self._writable, self._limits.settings())
-            return self._child
+            if self._process is None or not self._process.alive:
+                if self._process:
+                    await self._process.kill()
+                self._process = await EngineProcess.start(self._folder, self._writable, _settings(self._limits))
+            return self._process
 
 
-def _arguments(job: Job) -> dict[str, Any]:
+def _settings(limits: Limits) -> dict[str, str]:
+    """Return the limits of a statement as ClickHouse settings."""
     return {
-        "tag": job.id,
-        # A lone surrogate cannot be SQL: the engine is given a question mark.
-        "sql": job.sql.encode("utf-8", "replace").decode(),
-        "database": job.database,
-        "use_admin": job.use_admin,
-        "folder": str(Path(job.folder).resolve()),
+        "max_execution_time": f"{limits.max_execution_time:g}",
+        "max_memory_usage": str(limits.max_memory_usage),
+        "max_result_bytes": str(limits.max_result_bytes),
     }
 
 
 def _check_database(name: str) -> None:
     # The engine takes names in `default` for paths of files.
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.lower() in {"default", "system", "information_schema"}:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.lower() in _RESERVED_DATABASES:
         raise UsageError(
             f"A database's name is made of letters, digits and underscores, and is not reserved: not {name!r}."
         )

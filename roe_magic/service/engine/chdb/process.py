@@ -1,4 +1,17 @@
-"""The engine's process as seen from the service: started, called, listened to, ended."""
+"""The engine's process, seen from the service.
+
+:meth:`EngineProcess.start` runs ``PROGRAM`` in a new Python process, which confines itself (``sandbox``), opens the
+data folder and then sends one message that says whether it is ready (``worker``).
+
+:meth:`EngineProcess.call` sends a numbered message to the process's standard input, and waits for a future. The event
+loop calls ``_read`` whenever there is something on the process's standard output: it cuts the bytes into messages,
+passes progress on to the call that it belongs to, and sets the result of the future of a call that has ended. Any
+number of calls may be under way.
+
+When the output ends, the process has ended: every call that is under way then raises :class:`EngineGone`. The owner
+(``engine``) starts another process for the next call. When this process ends, the other one reads the end of its input,
+and ends as well.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +20,9 @@ import contextlib
 import json
 import os
 import platform
-import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,97 +30,103 @@ import msgspec
 
 import roe_magic
 from roe_magic.errors import MissingExtra, ServiceError, UsageError
+from roe_magic.service.engine.chdb import messages
+from roe_magic.service.job import Job
+from roe_magic.service.queries.errors import EngineGone
 
 RESTARTED = "The engine was restarted while this query ran; run it again."
 START_SECONDS = 120.0
-_CHUNK = 1 << 16
+_READ_BYTES = 1 << 16
 
-# Not `-m`: this package may be importable through the parent's own search path only, and the working folder, which
-# holds temporary files, must not be on the path.
-_BOOT = """
+# Not `-m`: this package may be importable only through the service's own search path, and the working folder, which
+# holds temporary files, must not be on the path. The sandbox comes first, because it does not cover threads that
+# imports may have started.
+PROGRAM = """
 import json, sys
 sys.path[:] = [place for place in sys.path if place] + [sys.argv.pop(2)]
-order = json.loads(sys.argv.pop(1))
+options = json.loads(sys.argv.pop(1))
 from roe_magic.service.engine.chdb import sandbox
-confined = sandbox.confine(order["folders"])
+confinement = sandbox.confine(options["folders"])
 from roe_magic.service.engine.chdb.worker import main
-main(order, confined)
+main(options, confinement)
 """
+# Nothing else of the service's environment is passed on, since a statement might read it.
+_ENVIRONMENT = ("PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+OnProgress = Callable[[dict[str, int]], None]
 
 
-class EngineGone(ServiceError):
-    """The engine's process ended while it was at work."""
+class EngineProcess:
+    """A running process, and the calls to it that have not ended.
 
-
-class Child:
-    """The running process and the calls that it has not answered yet.
-
-    A plain Popen: asyncio's own subprocesses may reap a child twice.
+    A plain Popen: asyncio's own subprocesses may wait for the end of a process twice.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process, self.sandbox, self.alive = process, "none", True
         self._loop = asyncio.get_running_loop()
-        self._hello: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        self._start: asyncio.Future[messages.Ready | messages.StartFailed] = self._loop.create_future()
         self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._progress: dict[int, Callable[[dict[str, Any]], None]] = {}
-        self._next = 0
+        self._on_progress: dict[int, OnProgress] = {}
+        self._next_id = 0
         assert process.stdout
         self._output, self._received = process.stdout.fileno(), bytearray()
         self._loop.add_reader(self._output, self._read)
 
     @classmethod
-    async def start(cls, folder: Path, writable: list[Path], limits: dict[str, str]) -> Child:
-        """Start the process on a folder and wait until it is ready."""
+    async def start(cls, folder: Path, writable: list[Path], settings: dict[str, str]) -> EngineProcess:
+        """Start a process on the engine's folder, and return when it is ready.
+
+        Parameters
+        ----------
+        writable : list of Path
+            The only folders that it may write to.
+        settings : dict of str to str
+            The engine's settings for every statement of a caller.
+        """
         _require_platform()
         data, scratch = folder / "engine", folder / "scratch"
-        for each in (data, scratch):
-            each.mkdir(parents=True, exist_ok=True)
-        order = {"data": str(data), "limits": limits, "folders": [str(path) for path in writable]}
-        with (folder / "engine.log").open("ab") as log:
-            child = cls(_spawn(order, scratch, log))
+        for path in (data, scratch):
+            path.mkdir(parents=True, exist_ok=True)
+        options = {"data": str(data), "settings": settings, "folders": [str(path) for path in writable]}
+        log_path = folder / "engine.log"
+        with log_path.open("ab") as log:
+            engine = cls(_spawn(options, scratch, log))
         try:
-            hello = await asyncio.wait_for(child._hello, START_SECONDS)
-        except BaseException as error:
-            await child.kill()
-            if not isinstance(error, (asyncio.TimeoutError, EngineGone)):
-                raise
-            raise ServiceError("The engine did not start.", hint=f"See {folder / 'engine.log'}.") from None
-        if not hello["hello"]:
-            await child.kill()
-            raise _start_error(hello, folder)
-        child.sandbox = hello["sandbox"]
-        return child
+            await engine._wait_until_ready(folder, log_path)
+        except BaseException:
+            await engine.kill()
+            raise
+        return engine
 
-    async def call(
-        self, method: str, on_progress: Callable[[dict[str, Any]], None] | None = None, /, **arguments: Any
-    ) -> Any:
-        """Send a call and wait for its answer."""
-        number = self._next
+    async def call(self, method: str, arguments: Job | Mapping[str, Any], on_progress: OnProgress | None = None) -> Any:
+        """Call a method of the worker, and return its result."""
+        call_id = self._next_id
         if on_progress:
-            self._progress[number] = on_progress
-        future = self._calls[number] = self._loop.create_future()
+            self._on_progress[call_id] = on_progress
+        future = self._calls[call_id] = self._loop.create_future()
         try:
-            self.send(method, **arguments)
+            self.send(method, arguments)
             return await future
         finally:
-            self._calls.pop(number, None)
-            self._progress.pop(number, None)
+            self._calls.pop(call_id, None)
+            self._on_progress.pop(call_id, None)
 
-    def send(self, method: str, **arguments: Any) -> None:
-        """Send a call without waiting."""
-        body = msgspec.msgpack.encode({"id": self._next, "method": method, "arguments": arguments})
-        self._next += 1
+    def send(self, method: str, arguments: Job | Mapping[str, Any]) -> None:
+        """Call a method of the worker, and do not wait for its result."""
+        call = messages.Call(self._next_id, method, msgspec.Raw(msgspec.msgpack.encode(arguments)))
+        self._next_id += 1
+        if not self.alive or self.process.stdin is None:
+            raise EngineGone(RESTARTED)
         try:
-            assert self.alive and self.process.stdin  # noqa: PT018  # caught below
-            self.process.stdin.write(struct.pack(">I", len(body)) + body)
+            self.process.stdin.write(messages.encode(call))
             self.process.stdin.flush()
-        except (AssertionError, OSError):
+        except OSError:
             raise EngineGone(RESTARTED) from None
 
     async def kill(self) -> None:
-        """End the process now, and wait until it has ended."""
-        self._gone()
+        """End the process at once, and return when it has ended."""
+        self._end_calls()
         self.process.kill()
         await asyncio.to_thread(self.process.wait)
         for pipe in (self.process.stdin, self.process.stdout):
@@ -116,80 +134,91 @@ class Child:
                 if pipe:
                     pipe.close()
 
+    async def _wait_until_ready(self, folder: Path, log: Path) -> None:
+        try:
+            message = await asyncio.wait_for(self._start, START_SECONDS)
+        except (asyncio.TimeoutError, EngineGone):
+            raise ServiceError("The engine did not start.", hint=f"See {log}.") from None
+        if isinstance(message, messages.StartFailed):
+            raise _start_error(message, folder, log)
+        self.sandbox = message.sandbox
+
     def _read(self) -> None:
-        """Take what has come (called by the loop): some whole messages, and the beginning of another."""
-        chunk = os.read(self._output, _CHUNK)
+        """Handle what has arrived: any number of complete messages, and perhaps the beginning of another."""
+        chunk = os.read(self._output, _READ_BYTES)
         self._received += chunk
-        while (end := _end(self._received)) <= len(self._received):
-            body = bytes(self._received[4:end])
-            del self._received[:end]
-            # What msgpack cannot say comes as JSON; a message of msgpack never begins with a brace.
-            self._take(json.loads(body) if body.startswith(b"{") else msgspec.msgpack.decode(body))
+        while (body := self._next_body()) is not None:
+            self._handle(messages.decode_engine_message(body))
         if not chunk:
-            self._gone()
+            self._end_calls()
 
-    def _take(self, message: dict[str, Any]) -> None:
-        if "hello" in message:
-            self._hello.set_result(message)
-        elif "progress" in message:
-            report = self._progress.get(message["id"])
-            if report:
-                report(message["progress"])
+    def _next_body(self) -> bytes | None:
+        if len(self._received) < messages.HEADER_BYTES:
+            return None
+        end = messages.HEADER_BYTES + messages.body_length(self._received)
+        if len(self._received) < end:
+            return None
+        body = bytes(self._received[messages.HEADER_BYTES : end])
+        del self._received[:end]
+        return body
+
+    def _handle(self, message: messages.EngineMessage) -> None:
+        if isinstance(message, messages.ProgressReport):
+            on_progress = self._on_progress.get(message.id)
+            if on_progress:
+                on_progress(message.progress)
+        elif isinstance(message, messages.Response):
+            self._end_call(message)
         else:
-            self._answer(message)
+            self._start.set_result(message)
 
-    def _answer(self, message: dict[str, Any]) -> None:
-        future = self._calls.get(message["id"])
+    def _end_call(self, response: messages.Response) -> None:
+        future = self._calls.get(response.id)
         if future is None or future.done():
             return
-        if message["failed"]:
-            future.set_exception(ServiceError(f"The engine's process failed: {message['failed']}"))
-        elif message["error"]:
-            future.set_exception(UsageError(message["error"]))
+        if response.failure:
+            future.set_exception(ServiceError(f"The engine's process failed: {response.failure}"))
+        elif response.error:
+            future.set_exception(UsageError(response.error))
         else:
-            future.set_result(message["value"])
+            future.set_result(response.value)
 
-    def _gone(self) -> None:
+    def _end_calls(self) -> None:
+        """Let every call that is under way raise EngineGone."""
         self.alive = False
         self._loop.remove_reader(self._output)
-        for future in (self._hello, *self._calls.values()):
+        for future in (self._start, *self._calls.values()):
             if not future.done():
                 future.set_exception(EngineGone(RESTARTED))
-        # Where nobody waits any more, that is not a mistake to report.
-        if not self._hello.cancelled():
-            self._hello.exception()
+        # asyncio logs an exception of a future that nobody looks at; here nobody need wait for the start any more.
+        if not self._start.cancelled():
+            self._start.exception()
 
 
-def _end(received: bytearray) -> int:
-    """Tell where the first message ends, by the length in front of it."""
-    return 4 + (struct.unpack_from(">I", received)[0] if len(received) >= 4 else 0)
-
-
-def _spawn(order: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(options: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
     package = str(Path(roe_magic.__file__).resolve().parents[1])
-    # Nothing of the service's environment goes to where a statement might read it; TZ is what "no zone" means.
-    kept = ("PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     return subprocess.Popen(  # noqa: S603  # our own program
-        [sys.executable, "-c", _BOOT, json.dumps(order), package],
+        [sys.executable, "-c", PROGRAM, json.dumps(options), package],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
         cwd=scratch,
+        # TZ is the zone of types that name none.
         env={**environment, "TMPDIR": str(scratch), "HOME": str(scratch), "TZ": "UTC"},
-        # Ctrl-C in the terminal is for the service, which then ends the child itself.
+        # Ctrl-C in the terminal is for the service, which then ends this process itself.
         start_new_session=True,
     )
 
 
-def _start_error(hello: dict[str, Any], folder: Path) -> ServiceError | MissingExtra:
-    if hello["missing"]:
+def _start_error(message: messages.StartFailed, folder: Path, log: Path) -> ServiceError | MissingExtra:
+    if message.is_missing:
         return MissingExtra("local", "The local service")
-    if hello["taken"]:
+    if message.folder_in_use:
         return ServiceError(
             f"Another process uses the data folder {folder}.", hint="Stop it, or choose another folder."
         )
-    return ServiceError(f"The engine did not start: {hello['error']}", hint=f"See {folder / 'engine.log'}.")
+    return ServiceError(f"The engine did not start: {message.error}", hint=f"See {log}.")
 
 
 def _require_platform() -> None:

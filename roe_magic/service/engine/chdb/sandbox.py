@@ -1,7 +1,8 @@
-"""Confinement of the engine's process by Linux's Landlock: the last of three locks on what a statement can reach.
+"""Confines the engine's process with Linux's Landlock: the last of three defences against what a statement may reach.
 
-It covers the calling thread and what that starts later, so it comes before anything heavy is imported. A kernel without
-Landlock confines less, or nothing; what came of it is reported, not hidden.
+The first two are the guard's judgement and ClickHouse's own classification of each statement. Landlock covers the
+thread that calls it and the threads which that one starts later, so it is set up before anything heavy is imported. A
+kernel without Landlock confines less, or nothing; the health endpoint reports which.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from pathlib import Path
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _PATH_BENEATH, _VERSION, _NO_NEW_PRIVS = 1, 1, 38
 
-# Rights, as bits: see linux/landlock.h. The rest are making, removing and renaming.
+# Rights, as bits: see linux/landlock.h. The other bits are for creating, removing and renaming.
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
-# What a rule on a file, not a folder, may grant.
-_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
-# How many rights on files each version knows.
-_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
+# The rights that a rule on a file, not a folder, may grant.
+_FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
+# How many rights each version has, and all versions after those.
+_RIGHTS_BY_VERSION = {1: 13, 2: 14, 3: 15, 4: 15}
 _RIGHTS_LATER = 16
 _NO_TCP, _NO_SIGNALS_NO_ABSTRACT_SOCKETS = 0b11, 0b11
 
-# Libraries, time zones, and what the engine asks about the machine.
+# Libraries, time zones, and what the engine reads about the machine.
 _READABLE = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/localtime",
     "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/version", "/proc/sys/vm", "/proc/sys/kernel",
@@ -38,17 +39,17 @@ _DEVICES = ("/dev/null",)
 
 
 def confine(writable: Sequence[str]) -> str:
-    """Give up all files but the given folders and the libraries, and all of TCP.
+    """Give up access to all files but the given folders and the libraries, and to TCP.
 
     Parameters
     ----------
     writable : sequence of str
-        The folders that stay open for writing.
+        The folders that this process may still write to.
 
     Returns
     -------
     str
-        ``landlock-abi-N``, or ``none`` where the system offers nothing.
+        ``landlock-abi-N``, or ``none`` if the system has no Landlock.
     """
     version = available()
     if not version:
@@ -61,25 +62,25 @@ def confine(writable: Sequence[str]) -> str:
 
 
 def available() -> int:
-    """Give the version of Landlock that this system has, 0 for none."""
+    """Return the version of Landlock that this system has, 0 for none."""
     return max(0, _syscall(_CREATE_RULESET, None, 0, _VERSION)) if sys.platform == "linux" else 0
 
 
 def _restrict(version: int, writable: Sequence[str]) -> None:
-    everything = (1 << _RIGHTS.get(version, _RIGHTS_LATER)) - 1
-    with _ruleset(version, everything) as ruleset:
+    all_rights = (1 << _RIGHTS_BY_VERSION.get(version, _RIGHTS_LATER)) - 1
+    with _ruleset(version, all_rights) as ruleset:
         for path in _importable():
-            _allow(ruleset, path, _READ & everything)
+            _allow(ruleset, path, _READ & all_rights)
         for path in _DEVICES:
-            _allow(ruleset, path, (_READ_FILE | _WRITE_FILE) & everything)
+            _allow(ruleset, path, (_READ_FILE | _WRITE_FILE) & all_rights)
         for path in writable:
-            _allow(ruleset, path, everything & ~_EXECUTE)
-        _checked(ctypes.CDLL(None, use_errno=True).prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
-        _checked(_syscall(_RESTRICT_SELF, ruleset, 0))
+            _allow(ruleset, path, all_rights & ~_EXECUTE)
+        _check_result(ctypes.CDLL(None, use_errno=True).prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
+        _check_result(_syscall(_RESTRICT_SELF, ruleset, 0))
 
 
 def _importable() -> Iterable[str]:
-    """Give what Python and its extension modules are loaded from."""
+    """Return the folders from which Python and its extension modules are loaded."""
     return {*_READABLE, sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path} - {"/", ""}
 
 
@@ -91,7 +92,7 @@ def _ruleset(version: int, rights: int) -> Iterator[int]:
     if version >= 6:
         fields.append(_NO_SIGNALS_NO_ABSTRACT_SOCKETS)
     attributes = struct.pack(f"={len(fields)}Q", *fields)
-    ruleset = _checked(_syscall(_CREATE_RULESET, attributes, len(attributes), 0))
+    ruleset = _check_result(_syscall(_CREATE_RULESET, attributes, len(attributes), 0))
     try:
         yield ruleset
     finally:
@@ -99,26 +100,26 @@ def _ruleset(version: int, rights: int) -> Iterator[int]:
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
-    # What is not there need not be opened.
+    # A path that does not exist on this system needs no rule.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
-            granted = rights if Path(path).is_dir() else rights & _OF_FILES
+            granted = rights if Path(path).is_dir() else rights & _FILE_RIGHTS
             rule = struct.pack("=Qi", granted, opened)
-            _checked(_syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0))
+            _check_result(_syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0))
         finally:
             os.close(opened)
 
 
 def _syscall(number: int, *arguments: int | bytes | None) -> int:
     library = ctypes.CDLL(None, use_errno=True)
-    # Every argument is as wide as a register: a bare Python int would be passed as a C int.
-    wide = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
-    result: int = library.syscall(ctypes.c_long(number), *wide)
+    # A system call reads whole registers, while ctypes passes a bare Python int as a C int.
+    wide_arguments = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    result: int = library.syscall(ctypes.c_long(number), *wide_arguments)
     return result
 
 
-def _checked(result: int) -> int:
+def _check_result(result: int) -> int:
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

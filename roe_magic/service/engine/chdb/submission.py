@@ -1,4 +1,17 @@
-"""One submission in the worker: split it, have every statement judged, run them in order, write each one's rows."""
+"""One query in the engine's process: from its SQL to its outcome and its files of rows.
+
+:func:`run` is called on a thread of the worker:
+
+1. ClickHouse's lexer finds the tokens, and ``statements.split`` cuts the SQL at its semicolons.
+2. Each statement in turn is judged before it runs: the guard looks at its syntax tree, and ClickHouse classifies it.
+3. It runs with the limits, the settings of earlier SETs, and those of its own SETTINGS clause. SET and USE do not run:
+   SET changes the settings of the statements after it, and USE can only name the organisation's database.
+4. Its rows are written to ``folder/n.arrow``. A SELECT that may return many rows is read in parts, as Arrow if that
+   carries every type exactly, else as JSON; everything else is read at once, as JSON.
+
+The first statement that is refused or fails ends the query; what completed before it is in the outcome. A cancel sets
+``Submission.cancelled`` on another thread and kills the statement that runs.
+"""
 
 from __future__ import annotations
 
@@ -8,245 +21,278 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from roe_magic import frames
 from roe_magic.contract import models
 from roe_magic.errors import RoeError
-from roe_magic.service.engine.chdb.connection_pool import UNIQUE
-from roe_magic.service.engine.chdb.database import Embedded, EngineError, Figures, mark
+from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING
+from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics, query_mark
 from roe_magic.service.engine.sql import guard
-from roe_magic.service.engine.sql.guard import Refused, Verdict
-from roe_magic.service.engine.sql.statements import Piece, insert_as_select, lift_settings, split
-from roe_magic.service.results import writer
-from roe_magic.service.state import serializers
+from roe_magic.service.engine.sql.guard import StatementRefused, Verdict
+from roe_magic.service.engine.sql.statements import SqlStatement, insert_as_select, split, without_settings
+from roe_magic.service.job import Job, Outcome
+from roe_magic.service.results import manifest, writer
 
-# Lowered by a SET or a SETTINGS clause, never raised.
-_LIMITS = ("max_execution_time", "max_memory_usage")
+# A SET or a SETTINGS clause may lower these, never raise them.
+_LIMIT_SETTINGS = ("max_execution_time", "max_memory_usage")
 PROGRESS_SECONDS = 0.1
-# In the list of what runs, the engine cuts a text of over 100,000 bytes.
-_LONG = 20_000
-_FIGURES = ("read_rows", "read_bytes", "total_rows_to_read", "written_rows", "written_bytes", "elapsed_ns")
+# ClickHouse cuts SQL of more than 100,000 bytes in its list of running queries, and with it a mark at its end.
+_MAX_MARKED_SQL = 20_000
+_PROGRESS_COUNTERS = (
+    "read_rows", "read_bytes", "total_rows_to_read", "written_rows", "written_bytes", "elapsed_ns",
+)  # fmt: skip  # one name per line would hide the rest
+
+Columns = tuple[list[str], list[str]]
+OnProgress = Callable[[dict[str, int]], None]
 
 
 @dataclass
 class Submission:
-    """What runs now, and the wish to stop it."""
+    """A job that runs, and whether it is to stop.
 
-    tag: str
-    sql: str
-    database: str
-    use_admin: bool
-    folder: Path
+    Parameters
+    ----------
+    job : Job
+        What to run.
+    limits : mapping of str to str
+        The engine's settings for every statement.
+    """
+
+    job: Job
     limits: Mapping[str, str]
-    # What SET has chosen so far.
-    chosen: dict[str, str] = field(default_factory=dict)
+    # Settings of the SET statements so far.
+    settings: dict[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
 
-class Failed(Exception):
+class SubmissionFailed(Exception):
     """A statement ended the submission; the message is for the user."""
 
 
-class Cancelled(Exception):
-    """The submission was asked to stop, and has."""
+class SubmissionCancelled(Exception):
+    """The submission was cancelled, and has stopped."""
 
 
-def run(engine: Embedded, job: Submission, report: Callable[[dict[str, int]], None]) -> dict[str, Any]:
-    """Run a submission and give its Outcome as plain values.
+def run(clickhouse: EmbeddedClickHouse, submission: Submission, on_progress: OnProgress) -> Outcome:
+    """Run a submission, and return how it ended.
 
     Parameters
     ----------
-    engine : Embedded
+    clickhouse : EmbeddedClickHouse
         Where to run it.
-    job : Submission
-        The SQL and its circumstances. Statement n, from 0, writes ``folder/n.arrow``.
-    report : callable
-        Takes progress figures, every 100 ms at most.
+    submission : Submission
+        What to run.
+    on_progress : callable
+        Takes the fields of models.Progress, at most every 100 ms.
     """
-    done: list[models.Statement] = []
+    completed: list[models.Statement] = []
     status, error = models.SUCCESS, None
     try:
-        job.folder.mkdir(parents=True, exist_ok=True)
-        for statement in _statements(engine, job, report):
-            done.append(statement)  # noqa: PERF402  # extend promises nothing about those before an error
-    except Failed as failure:
+        Path(submission.job.folder).mkdir(parents=True, exist_ok=True)
+        for statement in _run_statements(clickhouse, submission, on_progress):
+            completed.append(statement)  # noqa: PERF402  # extend() promises nothing about items before an error
+    except SubmissionFailed as failure:
         status, error = models.FAILURE, str(failure)
-    except Cancelled:
+    except SubmissionCancelled:
         status = models.REVOKED
     except RecursionError:
         status, error = models.FAILURE, "The query is nested too deeply."
     except (OSError, ValueError, RoeError) as failure:
-        status, error = models.FAILURE, f"The engine's answer could not be kept: {failure}"
-    return {"status": status, "error": error, "statements": serializers.statements_out(done)}
+        status, error = models.FAILURE, f"The result could not be stored: {failure}"
+    return Outcome(status, error, manifest.encode(completed))
 
 
-def _statements(
-    engine: Embedded, job: Submission, report: Callable[[dict[str, int]], None]
+def _run_statements(
+    clickhouse: EmbeddedClickHouse, submission: Submission, on_progress: OnProgress
 ) -> Iterator[models.Statement]:
-    pieces = _split_or_fail(engine, job.sql)
-    for number, piece in enumerate(pieces):
-        if job.cancelled.is_set():
-            raise Cancelled
-        place = f"Statement {number + 1} of {len(pieces)}: " if len(pieces) > 1 else ""
-        progress = _Throttle(report, number, len(pieces))
+    statements = _split(clickhouse, submission.job.request.executed_sql)
+    for number, statement in enumerate(statements):
+        if submission.cancelled.is_set():
+            raise SubmissionCancelled
+        prefix = f"Statement {number + 1} of {len(statements)}: " if len(statements) > 1 else ""
+        path = Path(submission.job.folder) / f"{number}.arrow"
+        progress = _ProgressThrottle(on_progress, number, len(statements))
         try:
-            yield _Run(engine, job, piece, job.folder / f"{number}.arrow", progress).statement()
-        except Refused as refusal:
-            raise Failed(f"{place}{str(refusal)[:1].upper()}{str(refusal)[1:]}.") from None
+            yield StatementRun(clickhouse, submission, statement, path, progress).run()
+        except StatementRefused as refusal:
+            raise SubmissionFailed(f"{prefix}{str(refusal)[:1].upper()}{str(refusal)[1:]}.") from None
         except EngineError as error:
-            if job.cancelled.is_set():
-                raise Cancelled from None
-            raise Failed(f"{place}{error.message}") from None
+            if submission.cancelled.is_set():
+                raise SubmissionCancelled from None
+            raise SubmissionFailed(f"{prefix}{error.message}") from None
 
 
-def _split_or_fail(engine: Embedded, sql: str) -> list[Piece]:
+def _split(clickhouse: EmbeddedClickHouse, sql: str) -> list[SqlStatement]:
     if "\0" in sql:
-        raise Failed("The query holds a NUL character.")
+        raise SubmissionFailed("The query holds a NUL character.")
     try:
-        pieces = split(sql, engine.tokens)
+        statements = split(sql, clickhouse.tokens)
     except EngineError as error:
-        raise Failed(error.message) from None
-    if not pieces:
-        raise Failed("The query is empty: it holds no statement.")
-    return pieces
+        raise SubmissionFailed(error.message) from None
+    if not statements:
+        raise SubmissionFailed("The query is empty: it holds no statement.")
+    return statements
 
 
-class _Throttle:
-    """Passes the engine's progress on, seldom enough for the pipe."""
+class _ProgressThrottle:
+    """Takes ClickHouse's progress callbacks, and passes one on every 100 ms."""
 
-    def __init__(self, report: Callable[[dict[str, int]], None], statement: int, statements: int) -> None:
-        self._report, self._place = report, {"statement": statement, "statements": statements}
+    def __init__(self, on_progress: OnProgress, statement: int, statements: int) -> None:
+        self._on_progress, self._position = on_progress, {"statement": statement, "statements": statements}
         # A statement that ends sooner needs no progress.
-        self._next = time.monotonic() + PROGRESS_SECONDS
-        self.seen: dict[str, int] = {}
+        self._next_report = time.monotonic() + PROGRESS_SECONDS
+        self.counters: dict[str, int] = {}
 
-    def __call__(self, figures: Mapping[str, int]) -> None:
-        self.seen = {name: max(int(figures.get(name, 0)), self.seen.get(name, 0)) for name in _FIGURES}
+    def __call__(self, progress: Mapping[str, int]) -> None:
+        latest = self.counters
+        self.counters = {name: max(int(progress.get(name, 0)), latest.get(name, 0)) for name in _PROGRESS_COUNTERS}
         now = time.monotonic()
-        if now >= self._next:
-            self._next = now + PROGRESS_SECONDS
-            self._report({**self.seen, **self._place})
+        if now >= self._next_report:
+            self._next_report = now + PROGRESS_SECONDS
+            self._on_progress({**self.counters, **self._position})
 
 
-class _Run:
-    """One statement of a submission."""
+class StatementRun:
+    """One statement of a submission: judged, run, its rows written."""
 
-    def __init__(self, engine: Embedded, job: Submission, piece: Piece, path: Path, progress: _Throttle) -> None:
-        self._engine, self._job, self._piece, self._path, self._progress = engine, job, piece, path, progress
-        self._figures = Figures()
-        # The connection lets no setting be changed by SQL: those of the SETTINGS clause go into the connection.
-        self._bare, self._clause = lift_settings(piece)
+    def __init__(
+        self,
+        clickhouse: EmbeddedClickHouse,
+        submission: Submission,
+        statement: SqlStatement,
+        path: Path,
+        progress: _ProgressThrottle,
+    ) -> None:
+        self._clickhouse, self._submission, self._job = clickhouse, submission, submission.job
+        self._original, self._path, self._progress = statement, path, progress
+        self._statistics = Statistics()
+        # A connection lets SQL change no setting, so those of the SETTINGS clause are given to the connection.
+        self._statement, self._settings_clause = without_settings(statement)
 
-    def statement(self) -> models.Statement:
-        query_id, began = str(uuid.uuid4()), time.time()
+    def run(self) -> models.Statement:
+        """Run the statement, and return its description."""
+        query_id, started = str(uuid.uuid4()), time.time()
         verdict = self._judge()
-        names, types = self._nothing() if verdict.action in {"set", "use"} else self._rows(verdict)
+        names, types = self._write_nothing() if verdict.action in {"set", "use"} else self._execute(verdict)
         return models.Statement(
-            query=self._piece.text,
+            query=self._original.sql,
             summary=self._summary(query_id),
-            row_count=self._figures.result_rows,
+            row_count=self._statistics.result_rows,
             column_names=names,
             column_types=types,
-            start_timestamp=began,
+            start_timestamp=started,
             end_timestamp=time.time(),
             query_id=query_id,
         )
 
     def _summary(self, query_id: str) -> models.Summary:
-        figures, seen = self._figures, self._progress.seen
+        statistics, progress = self._statistics, self._progress.counters
         return models.Summary(
-            # A stream's parts may be counted before the last of it has been read; the progress then knows more.
-            read_rows=max(figures.read_rows, seen.get("read_rows", 0)),
-            read_bytes=max(figures.read_bytes, seen.get("read_bytes", 0)),
-            written_rows=figures.written_rows,
-            written_bytes=figures.written_bytes,
-            total_rows_to_read=seen.get("total_rows_to_read", 0),
-            result_rows=figures.result_rows,
-            result_bytes=self._path.stat().st_size if figures.result_rows else 0,
-            elapsed_ns=figures.elapsed_ns,
+            # The last rows of a stream may be read after its last part was counted; the progress includes them.
+            read_rows=max(statistics.read_rows, progress.get("read_rows", 0)),
+            read_bytes=max(statistics.read_bytes, progress.get("read_bytes", 0)),
+            written_rows=statistics.written_rows,
+            written_bytes=statistics.written_bytes,
+            total_rows_to_read=progress.get("total_rows_to_read", 0),
+            result_rows=statistics.result_rows,
+            result_bytes=self._path.stat().st_size if statistics.result_rows else 0,
+            elapsed_ns=statistics.elapsed_ns,
             query_id=query_id,
         )
 
     def _judge(self) -> Verdict:
-        engine, job, statement = self._engine, self._job, self._bare
-        tree = engine.tree(insert_as_select(statement.tokens) or statement.text)
-        verdict = guard.judge(statement.tokens, tree, job.database, use_admin=job.use_admin)
+        job, statement = self._job, self._statement
+        tree = self._clickhouse.tree(insert_as_select(statement.tokens) or statement.sql)
+        verdict = guard.judge(statement.tokens, tree, job.database, use_admin=job.request.use_admin)
         if verdict.action == "set":
-            job.chosen.update(self._lowered(guard.settings_of(tree)))
+            self._submission.settings.update(self._within_limits(guard.settings_of(tree)))
         elif verdict.action != "use":
-            # The engine's own opinion is the second lock on the same door.
-            kind, only_own = engine.classify(statement.text, job.database)
-            if not (kind == "READ_ONLY" if verdict.action == "read" else kind == "MUTATING" and only_own):
-                raise Refused("this statement reaches beyond your own tables")
+            self._check_class(verdict)
         return verdict
 
-    def _lowered(self, settings: Mapping[str, str]) -> Mapping[str, str]:
-        for name in _LIMITS:
-            limit, wanted = float(self._job.limits.get(name, 0)), settings.get(name)
-            if wanted is not None and limit and not 0 < _number(wanted) <= limit:
-                raise Refused(f"the setting {name} can be lowered only, to at most {limit:g}")
+    def _check_class(self, verdict: Verdict) -> None:
+        """Check ClickHouse's own view of the statement: a second line of defence if the guard misses something."""
+        kind, writes_own_only = self._clickhouse.classify(self._statement.sql, self._job.database)
+        is_expected = kind == "READ_ONLY" if verdict.action == "read" else kind == "MUTATING" and writes_own_only
+        if not is_expected:
+            raise StatementRefused("this statement reaches beyond your own tables")
+
+    def _within_limits(self, settings: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the settings, or raise StatementRefused where one would raise a limit."""
+        for name in _LIMIT_SETTINGS:
+            limit, value = float(self._submission.limits.get(name, 0)), settings.get(name)
+            if value is not None and limit and not 0 < _number(value) <= limit:
+                raise StatementRefused(f"the setting {name} can be lowered only, to at most {limit:g}")
         if settings:
-            # The engine says now what is wrong with a value, not at the next statement.
-            self._engine.query("SELECT 1", {**settings, "readonly": "1"})
+            # ClickHouse refuses a bad value here, and not at the statement that would use it.
+            self._clickhouse.query("SELECT 1", {**settings, "readonly": "1"})
         return settings
 
     def _settings(self, verdict: Verdict) -> dict[str, str]:
-        job = self._job
-        own = {"database": job.database}
+        fixed = {"database": self._job.database}
         if verdict.action == "read":
-            own["readonly"] = "1"
-        clause = self._lowered(guard.settings_of(self._engine.tree(f"SET {self._clause}"))) if self._clause else {}
-        return {**job.limits, **job.chosen, **clause, **own}
+            fixed["readonly"] = "1"
+        clause: Mapping[str, str] = {}
+        if self._settings_clause:
+            clause = self._within_limits(guard.settings_of(self._clickhouse.tree(f"SET {self._settings_clause}")))
+        return {**self._submission.limits, **self._submission.settings, **clause, **fixed}
 
-    def _nothing(self) -> tuple[list[str], list[str]]:
+    def _write_nothing(self) -> Columns:
         writer.write_empty(self._path)
         return [], []
 
-    def _rows(self, verdict: Verdict) -> tuple[list[str], list[str]]:
-        settings, sql = self._settings(verdict), self._bare.text
-        if verdict.is_select and len(sql) < _LONG:
-            sql = f"{sql}\n{mark(self._job.tag)}"
+    def _execute(self, verdict: Verdict) -> Columns:
+        settings, sql = self._settings(verdict), self._statement.sql
+        if verdict.is_select and len(sql) < _MAX_MARKED_SQL:
+            sql = f"{sql}\n{query_mark(self._job.id)}"
         else:
-            settings[UNIQUE] = self._job.tag
+            settings[UNIQUE_SETTING] = self._job.id
         if verdict.action == "write":
-            self._engine.query(sql, settings, figures=self._figures, on_progress=self._progress)
-            self._figures.result_rows = 0
-            return self._nothing()
-        # To ask for the types first, and to take the rows in parts, pays where many may come.
-        many = verdict.is_select and not verdict.is_small
-        columns = self._columns(sql, settings, verdict) if many else None
+            self._clickhouse.query(sql, settings, statistics=self._statistics, on_progress=self._progress)
+            self._statistics.result_rows = 0
+            return self._write_nothing()
+        return self._write_rows(sql, settings, verdict)
+
+    def _write_rows(self, sql: str, settings: dict[str, str], verdict: Verdict) -> Columns:
+        # For few rows, asking for the types first and reading in parts would take longer than the statement itself.
+        in_parts = verdict.is_select and not verdict.is_small
+        columns = self._columns(sql, settings, verdict) if in_parts else None
         if columns and frames.arrow_is_faithful(columns[1]):
-            parts = self._parts(sql, {**settings, **frames.ARROW_SETTINGS}, "ArrowStream", many=True)
+            parts = self._parts(sql, {**settings, **frames.ARROW_SETTINGS}, "ArrowStream", in_parts=True)
             writer.write_arrow(self._path, columns[0], columns[1], parts)
             return columns
-        parts = self._parts(sql, {**settings, **frames.JSON_SETTINGS}, writer.JSON_FORMAT, many=many)
+        parts = self._parts(sql, {**settings, **frames.JSON_SETTINGS}, writer.JSON_FORMAT, in_parts=in_parts)
         return writer.write_json(self._path, parts)
 
-    def _parts(self, sql: str, settings: dict[str, str], form: str, *, many: bool) -> Iterator[bytes]:
-        if not many:
-            yield self._engine.query(sql, settings, form=form, figures=self._figures, on_progress=self._progress)
+    def _parts(self, sql: str, settings: dict[str, str], output_format: str, *, in_parts: bool) -> Iterator[bytes]:
+        statistics, progress = self._statistics, self._progress
+        if not in_parts:
+            yield self._clickhouse.query(
+                sql, settings, output_format=output_format, statistics=statistics, on_progress=progress
+            )
             return
-        for part in self._engine.stream(sql, settings, form=form, figures=self._figures, on_progress=self._progress):
-            if self._job.cancelled.is_set():
-                raise Cancelled
+        for part in self._clickhouse.stream(
+            sql, settings, output_format=output_format, statistics=statistics, on_progress=progress
+        ):
+            if self._submission.cancelled.is_set():
+                raise SubmissionCancelled
             yield part
 
-    def _columns(self, sql: str, settings: dict[str, str], verdict: Verdict) -> tuple[list[str], list[str]] | None:
-        """Ask for a SELECT's names and types without running it; None when that cannot be known.
+    def _columns(self, sql: str, settings: dict[str, str], verdict: Verdict) -> Columns | None:
+        """Return a SELECT's column names and types without running it; None if that is not possible.
 
-        ``DESCRIBE view(...)`` analyses only, while ``DESCRIBE (...)`` runs scalar subqueries, but it alone takes
-        duplicate names.
+        ``DESCRIBE view(...)`` only analyses, while ``DESCRIBE (...)`` runs scalar subqueries; but only the latter
+        accepts two columns of the same name.
         """
         forms = ["DESCRIBE view({})"] if verdict.has_scalar_subquery else ["DESCRIBE view({})", "DESCRIBE ({})"]
         for form in forms:
             try:
-                text = self._engine.query(form.format(f"{sql}\n"), settings, form="JSONCompactEachRow")
+                text = self._clickhouse.query(form.format(f"{sql}\n"), settings, output_format="JSONCompactEachRow")
             except EngineError:
                 continue
-            rows = writer.lines(text)
-            return writer.shown([row[0] for row in rows]), writer.shown([row[1] for row in rows])
+            rows = writer.decode_lines(text)
+            return writer.printable([row[0] for row in rows]), writer.printable([row[1] for row in rows])
         return None
 
 

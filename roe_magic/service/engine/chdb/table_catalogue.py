@@ -1,4 +1,8 @@
-"""The worker's own work on tables: list, describe, preview, import, drop. None of it is SQL that a caller wrote."""
+"""Lists, describes, previews, imports and drops tables, with SQL of the service's own.
+
+An imported file becomes a table in three steps: the types of its columns are inferred, its rows go into a table with a
+temporary name, and that is renamed. So nobody reads half of a table, or drops it in between.
+"""
 
 from __future__ import annotations
 
@@ -12,174 +16,181 @@ from uuid import uuid4
 from roe_magic import frames
 from roe_magic.contract import codec, models
 from roe_magic.service.engine.chdb import csv_file, csv_types
-from roe_magic.service.engine.chdb.database import Embedded, EngineError, Figures
-from roe_magic.service.engine.chdb.file_source import Source, quoted
+from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics
+from roe_magic.service.engine.chdb.file_source import FileSource, quoted
 from roe_magic.service.results import writer
 
-_COLUMNS = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
-_UNKNOWN = (60, 81)
-_EXISTS = 57
-# What the name of a table begins with while its rows are imported; lists leave out names with a dot in front.
-_DRAFT = ".import_"
+_COLUMNS_SQL = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
+# ClickHouse's error codes.
+_UNKNOWN_TABLE_OR_DATABASE = (60, 81)
+_TABLE_EXISTS = 57
+# The beginning of a table's name while its rows are imported. Names that begin with a dot are not listed.
+_IMPORT_PREFIX = ".import_"
 
 
-class Tables:
+class TableCatalogue:
     """The tables of the open data folder.
 
     Parameters
     ----------
-    engine : Embedded
+    clickhouse : EmbeddedClickHouse
         Where they are.
     limits : mapping of str to str
-        The limits that imports keep.
+        Settings that limit what an import or a preview may use.
     """
 
-    def __init__(self, engine: Embedded, limits: Mapping[str, str]) -> None:
-        self._engine, self._limits = engine, limits
+    def __init__(self, clickhouse: EmbeddedClickHouse, limits: Mapping[str, str]) -> None:
+        self._clickhouse, self._limits = clickhouse, limits
 
     def ensure_database(self, database: str) -> None:
-        """Make a database, unless it is there; drop what a killed import left in it."""
-        self._engine.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}", {})
-        left = "SELECT name FROM system.tables WHERE database = {database:String} AND startsWith(name, {draft:String})"
-        for (name,) in self._engine.rows(left, {"database": database, "draft": _DRAFT}):
+        """Create a database unless it exists; drop what a killed import left in it."""
+        self._clickhouse.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}", {})
+        leftovers = (
+            "SELECT name FROM system.tables WHERE database = {database:String} AND startsWith(name, {prefix:String})"
+        )
+        for (name,) in self._clickhouse.rows(leftovers, {"database": database, "prefix": _IMPORT_PREFIX}):
             self.drop(database, name)
 
-    def every(self, database: str) -> list[dict[str, Any]]:
-        """Give every table of a database with its columns."""
-        names = self._engine.rows(
+    def tables(self, database: str) -> list[dict[str, Any]]:
+        """Return the tables of a database with their columns."""
+        names = self._clickhouse.rows(
             "SELECT name FROM system.tables "
             "WHERE database = {database:String} AND NOT startsWith(name, '.') ORDER BY name",
             {"database": database},
         )
         columns: dict[str, list[models.TableColumn]] = {name: [] for (name,) in names}
-        for table, name, kind in self._engine.rows(f"{_COLUMNS} ORDER BY table, position", {"database": database}):
+        for table, name, kind in self._clickhouse.rows(
+            f"{_COLUMNS_SQL} ORDER BY table, position", {"database": database}
+        ):
             if table in columns:
                 columns[table].append(models.TableColumn(name=name, type=kind))
-        return [codec.to_wire(models.Table(name=name, columns=found)) for name, found in columns.items()]
+        return [codec.to_wire(models.Table(name=name, columns=own)) for name, own in columns.items()]
 
     def describe(self, database: str, table: str) -> dict[str, Any] | None:
-        """Give one table's columns, row count and last change; None when there is no such table."""
-        place = {"database": database, "table": table}
-        found = self._engine.rows(
+        """Return a table's columns, row count and last change; None if there is no such table."""
+        names = {"database": database, "table": table}
+        rows = self._clickhouse.rows(
             "SELECT toUnixTimestamp(metadata_modification_time), total_rows, "
             "(SELECT toUnixTimestamp(max(modification_time)) FROM system.parts "
             "WHERE database = {database:String} AND table = {table:String} AND active) "
             "FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-            place,
+            names,
         )
-        if not found:
+        if not rows:
             return None
-        ((made, rows, changed),) = found
+        ((metadata_changed, total_rows, parts_changed),) = rows
         description = models.TableDescription(
             table_name=table,
             columns=self._columns(database, table),
-            row_count=None if rows is None else int(rows),
-            updated_at=datetime.fromtimestamp(max(int(made or 0), int(changed or 0)), timezone.utc),
+            row_count=None if total_rows is None else int(total_rows),
+            updated_at=datetime.fromtimestamp(max(int(metadata_changed or 0), int(parts_changed or 0)), timezone.utc),
         )
         return codec.to_wire(description)
 
     def preview(self, database: str, table: str, limit: int) -> dict[str, Any] | None:
-        """Give a table's first rows; None when there is no such table."""
+        """Return a table's first rows; None if there is no such table."""
         columns = self._columns(database, table)
         if not columns:
             return None
         sql = f"SELECT * FROM {quoted(database)}.{quoted(table)} LIMIT {int(limit)}"  # noqa: S608  # both names are quoted
         try:
-            text = self._engine.query(sql, {**self._limits, **frames.JSON_SETTINGS, "readonly": "1"})
+            text = self._clickhouse.query(sql, {**self._limits, **frames.JSON_SETTINGS, "readonly": "1"})
         except EngineError as error:
-            if error.code in _UNKNOWN:  # it was dropped this moment
+            if error.code in _UNKNOWN_TABLE_OR_DATABASE:  # it has just been dropped
                 return None
             raise
-        names, _, *rows = writer.lines(text)
-        shown = [dict(zip(names, row, strict=True)) for row in rows]
-        preview = models.TablePreview(table_name=table, columns=columns, rows=shown, row_count=len(shown))
+        names, _, *lines = writer.decode_lines(text)
+        rows = [dict(zip(names, line, strict=True)) for line in lines]
+        preview = models.TablePreview(table_name=table, columns=columns, rows=rows, row_count=len(rows))
         return codec.to_wire(preview)
 
     def load_csv(self, database: str, table: str, path: str, *, with_headers: bool) -> dict[str, Any]:
-        """Make a table from a CSV file, whose columns' types are inferred."""
+        """Create a table from a CSV file; the types of its columns are inferred."""
         self._require_free(database, table)
         file = csv_file.prepare(Path(path), with_headers=with_headers)
-        # Every column may be NULL, since an empty cell means "no value" in most CSV files.
+        # Every column is nullable, since an empty cell means "no value" in most CSV files.
         settings = {
             "schema_inference_make_columns_nullable": "1",
             "input_format_csv_empty_as_default": "1",
-            # Without it a column with 1.5e-05 in it becomes text.
+            # Otherwise a column that contains 1.5e-05 becomes text.
             "input_format_try_infer_exponent_floats": "1",
-            # Whether the first row is a header is said by the caller, not guessed.
+            # The caller says whether the first row is a header; it is not guessed.
             "input_format_csv_detect_header": "0",
             "input_format_csv_skip_first_lines": str(file.skipped),
         }
         try:
-            return self._load(database, table, Source(path, "CSV", settings, file.separator, file.names))
+            return self._load(database, table, FileSource(path, "CSV", settings, file.separator, file.names))
         except EngineError as error:
-            raise file.explained(error) from None
+            raise file.explain(error) from None
 
     def load_arrow(self, database: str, table: str, path: str) -> dict[str, Any]:
-        """Make a table from an Arrow file or stream."""
+        """Create a table from an Arrow file or stream."""
         self._require_free(database, table)
         with Path(path).open("rb") as file:
-            form = "Arrow" if file.read(6) == b"ARROW1" else "ArrowStream"
-        return self._load(database, table, Source(path, form))
+            file_format = "Arrow" if file.read(6) == b"ARROW1" else "ArrowStream"
+        return self._load(database, table, FileSource(path, file_format))
 
     def drop(self, database: str, table: str) -> bool:
-        """Remove a table; False when there is none of that name."""
+        """Drop a table; False if there is no such table."""
         try:
-            self._engine.query(f"DROP TABLE {quoted(database)}.{quoted(table)} SYNC", {})
+            self._clickhouse.query(f"DROP TABLE {quoted(database)}.{quoted(table)} SYNC", {})
         except EngineError as error:
-            if error.code in _UNKNOWN:
+            if error.code in _UNKNOWN_TABLE_OR_DATABASE:
                 return False
             raise
         return True
 
     def _columns(self, database: str, table: str) -> list[models.TableColumn]:
-        rows = self._engine.rows(
-            f"{_COLUMNS} AND table = {{table:String}} ORDER BY position", {"database": database, "table": table}
+        rows = self._clickhouse.rows(
+            f"{_COLUMNS_SQL} AND table = {{table:String}} ORDER BY position", {"database": database, "table": table}
         )
         return [models.TableColumn(name=name, type=kind) for _, name, kind in rows]
 
     def _require_free(self, database: str, table: str) -> None:
-        """Say that a table exists before its file is looked at, which may take long."""
-        found = "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String}"
-        if self._engine.rows(found, {"database": database, "table": table}):
-            raise _taken(table)
+        """Raise EngineError if a table exists, before its file is read, which may take long."""
+        sql = "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String}"
+        if self._clickhouse.rows(sql, {"database": database, "table": table}):
+            raise _exists_error(table)
 
-    def _load(self, database: str, table: str, source: Source) -> dict[str, Any]:
-        # Under its own name the table appears when it is whole: nobody reads half of it, or drops it in between.
-        draft = f"{_DRAFT}{uuid4().hex}"
-        place = f"{quoted(database)}.{quoted(draft)}"
-        # A folder called a=b in the path would make a column.
+    def _load(self, database: str, table: str, source: FileSource) -> dict[str, Any]:
+        temporary_name = f"{_IMPORT_PREFIX}{uuid4().hex}"
+        temporary = f"{quoted(database)}.{quoted(temporary_name)}"
+        # Otherwise a folder called a=b in the path becomes a column.
         settings = {**self._limits, **source.settings, "use_hive_partitioning": "0"}
-        columns = csv_types.columns(self._engine, source, settings)
-        declared = _declared(source.names or [column for column, _ in columns], columns)
-        self._engine.query(f"CREATE TABLE {place} ({declared}) ENGINE = MergeTree ORDER BY tuple()", {})
-        figures = Figures()
-        rows = source.sql(columns if source.names else ())
+        columns = csv_types.columns(self._clickhouse, source, settings)
+        declarations = _declarations(source.names or [column for column, _ in columns], columns)
+        self._clickhouse.query(f"CREATE TABLE {temporary} ({declarations}) ENGINE = MergeTree ORDER BY tuple()", {})
+        statistics = Statistics()
+        file = source.sql(columns if source.names else ())
+        insert = f"INSERT INTO {temporary} SELECT * FROM {file}{source.settings_clause}"  # noqa: S608  # quoted above
         try:
-            self._engine.query(f"INSERT INTO {place} SELECT * FROM {rows}{source.clause}", settings, figures=figures)  # noqa: S608  # quoted above
-            self._engine.query(f"RENAME TABLE {place} TO {quoted(database)}.{quoted(table)}", {})
+            self._clickhouse.query(insert, settings, statistics=statistics)
+            self._clickhouse.query(f"RENAME TABLE {temporary} TO {quoted(database)}.{quoted(table)}", {})
         except EngineError as error:
-            self.drop(database, draft)
-            raise _taken(table) if error.code == _EXISTS else error from None
+            self.drop(database, temporary_name)
+            raise _exists_error(table) if error.code == _TABLE_EXISTS else error from None
         summary = models.Summary(
-            read_rows=figures.read_rows,
-            read_bytes=figures.read_bytes,
-            written_rows=figures.written_rows,
-            written_bytes=figures.written_bytes,
-            elapsed_ns=figures.elapsed_ns,
+            read_rows=statistics.read_rows,
+            read_bytes=statistics.read_bytes,
+            written_rows=statistics.written_rows,
+            written_bytes=statistics.written_bytes,
+            elapsed_ns=statistics.elapsed_ns,
         )
         return codec.to_wire(summary)
 
 
-def _declared(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> str:
+def _declarations(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> str:
     if len(names) != len(columns):
-        raise EngineError(f"the first line has {len(names)} values and the rows have {len(columns)}", csv_file.UNEVEN)
+        raise EngineError(
+            f"the first line has {len(names)} values and the rows have {len(columns)}", csv_file.INCORRECT_DATA
+        )
     if any(re.search(r"[\0\ud800-\udfff]", name) for name in names):  # bytes that are not UTF-8 are read as surrogates
         raise EngineError("A column's name holds bytes that are not text.")
     return ", ".join(f"{quoted(name)} {kind}" for name, (_, kind) in zip(names, columns, strict=True))
 
 
-def _taken(table: str) -> EngineError:
+def _exists_error(table: str) -> EngineError:
     return EngineError(
         f"A table named {table!r} exists already; delete it first (in a notebook: %roe upload {table} FILE --replace).",
-        _EXISTS,
+        _TABLE_EXISTS,
     )

@@ -1,17 +1,20 @@
-"""The engine's process: reads calls from standard input, answers on standard output, many calls at a time.
+"""The main program of the engine's process.
 
-Messages are msgpack with their length in front. Rows never pass: they are written to files here. The process ends when
-its input ends, so it cannot outlive the service.
+:func:`main` runs after the sandbox has been set up. It takes standard input and output for the messages, locks and
+opens the data folder, and sends :class:`~.messages.Ready`. Then the main thread reads one call after the other and
+hands each to a thread of a pool, which runs the method and sends the response; so many calls run at a time. A query's
+thread also sends progress, from ClickHouse's progress callback.
+
+A ``cancel`` runs on a thread of the pool as well: it marks the submission as cancelled, and has ClickHouse kill its
+statement until the submission's thread has ended. The process ends when its input ends, so it cannot outlive the
+service.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import shutil
-import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -22,62 +25,63 @@ from typing import Any, BinaryIO
 import msgspec
 
 from roe_magic import frames
-from roe_magic.service.engine.chdb import submission
-from roe_magic.service.engine.chdb.database import Embedded, EngineError, mark
-from roe_magic.service.engine.chdb.table_catalogue import Tables
+from roe_magic.service import file_lock
+from roe_magic.service.engine.chdb import messages, submission
+from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, query_mark
+from roe_magic.service.engine.chdb.submission import Submission
+from roe_magic.service.engine.chdb.table_catalogue import TableCatalogue
+from roe_magic.service.job import Job, Outcome
 
-_KILL = "KILL QUERY WHERE Settings['log_comment'] = {tag:String} OR position(query, {mark:String}) > 0 ASYNC"
-_KILL_EVERY = 0.05
-# More than the service lets run at once, so that a cancel never waits for a free one.
+_KILL = "KILL QUERY WHERE Settings['log_comment'] = {job_id:String} OR position(query, {mark:String}) > 0 ASYNC"
+_KILL_INTERVAL = 0.05
+# More than the service lets run at once, so that a cancel never waits for a free thread.
 _THREADS = 2000
 
 
 class Pipe:
-    """Both directions of the talk with the service."""
+    """The messages to and from the service."""
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source, self._sink, self._lock = source, sink, threading.Lock()
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Write one message; threads may call this at the same time."""
-        body = _encoded(message)
+    def send(self, message: messages.EngineMessage) -> None:
+        """Write one message; several threads may call this at the same time."""
+        data = messages.encode(message)
         with self._lock:
-            self._sink.write(struct.pack(">I", len(body)) + body)
+            self._sink.write(data)
             self._sink.flush()
 
-    def receive(self) -> dict[str, Any] | None:
-        """Read the next message; None when the service has gone."""
-        head = self._source.read(4)
-        if len(head) < 4:
+    def receive(self) -> messages.Call | None:
+        """Return the next call, None when the service has ended."""
+        header = self._source.read(messages.HEADER_BYTES)
+        if len(header) < messages.HEADER_BYTES:
             return None
-        message: dict[str, Any] = msgspec.msgpack.decode(self._source.read(struct.unpack(">I", head)[0]))
-        return message
+        return messages.decode_call(self._source.read(messages.body_length(header)))
 
 
 class Worker:
-    """Carries calls out.
+    """Runs the calls of the service.
 
     Parameters
     ----------
     pipe : Pipe
-        Where answers and progress go.
-    engine : Embedded
+        Where calls come from, and responses and progress go to.
+    clickhouse : EmbeddedClickHouse
         The open data folder.
-    limits : dict of str to str
+    settings : dict of str to str
         The engine's settings for every statement of a caller.
     """
 
-    def __init__(self, pipe: Pipe, engine: Embedded, limits: dict[str, str]) -> None:
-        self._pipe, self._engine, self._limits = pipe, engine, limits
-        self._running: dict[str, submission.Submission] = {}
-        # The engine prepares itself for every new thread, which takes as long as two small queries: threads are kept.
+    def __init__(self, pipe: Pipe, clickhouse: EmbeddedClickHouse, settings: dict[str, str]) -> None:
+        self._pipe, self._clickhouse, self._settings = pipe, clickhouse, settings
+        self._submissions: dict[str, Submission] = {}
+        # The engine prepares itself for every new thread, which takes as long as two small queries: threads are reused.
         self._threads = ThreadPoolExecutor(_THREADS, "roe-call")
-        tables = Tables(engine, limits)
+        tables = TableCatalogue(clickhouse, settings)
         self._methods: dict[str, Callable[..., Any]] = {
-            "run": self._run,
             "cancel": self._cancel,
             "ensure_database": tables.ensure_database,
-            "tables": tables.every,
+            "tables": tables.tables,
             "describe": tables.describe,
             "preview": tables.preview,
             "load_csv": tables.load_csv,
@@ -86,81 +90,91 @@ class Worker:
         }
 
     def serve(self) -> None:
-        """Take calls until the service goes."""
-        # pyarrow imports pandas when it first makes an array from Python values: not while a caller waits.
+        """Run calls until the service ends."""
+        # pyarrow imports pandas when it first makes an array of Python values. This moves that to before the first query.
         threading.Thread(target=frames.from_rows, args=(["a"], ["String"], [["x"]]), daemon=True).start()
         while (call := self._pipe.receive()) is not None:
-            if call["method"] == "run":
-                # Known before the next call is read, so that a cancel right behind it finds it.
-                self._enter(**call["arguments"])
-            self._threads.submit(self._answer, call)
+            self._threads.submit(self._respond, call.id, self._prepared(call))
 
-    def _answer(self, call: dict[str, Any]) -> None:
-        answer: dict[str, Any] = {"id": call["id"], "value": None, "error": None, "failed": None}
+    def _prepared(self, call: messages.Call) -> Callable[[], Any]:
+        if call.method == "run":
+            # Registered before the next call is read, which may be its cancel.
+            job = msgspec.msgpack.decode(call.arguments, type=Job)
+            self._submissions[job.id] = Submission(job, self._settings)
+            return lambda: self._run(call.id, job.id)
+        return lambda: self._methods[call.method](**msgspec.msgpack.decode(call.arguments))
+
+    def _respond(self, call_id: int, method: Callable[[], Any]) -> None:
         try:
-            extra = {"call": call["id"]} if call["method"] == "run" else {}
-            answer["value"] = self._methods[call["method"]](**call["arguments"], **extra)
+            response = messages.Response(call_id, method())
         except EngineError as error:
-            answer["error"] = error.message
-        except Exception as error:  # the call must be answered, and the log tells the rest
-            answer["failed"] = f"{type(error).__name__}: {error}"
+            response = messages.Response(call_id, error=error.message)
+        except Exception as error:  # the call must get a response, and the log gets the traceback
+            response = messages.Response(call_id, failure=f"{type(error).__name__}: {error}")
             sys.excepthook(type(error), error, error.__traceback__)
         with contextlib.suppress(BrokenPipeError):
-            self._pipe.send(answer)
+            self._pipe.send(response)
 
-    def _enter(self, *, tag: str, sql: str, database: str, use_admin: bool, folder: str) -> None:
-        self._running[tag] = submission.Submission(tag, sql, database, use_admin, Path(folder), self._limits)
-
-    def _run(self, *, tag: str, call: int, **_: Any) -> dict[str, Any]:
-        job = self._running[tag]
+    def _run(self, call_id: int, job_id: str) -> Outcome:
+        running = self._submissions[job_id]
         try:
-            return submission.run(self._engine, job, lambda figures: self._pipe.send({"id": call, "progress": figures}))
+            return submission.run(
+                self._clickhouse, running, lambda progress: self._pipe.send(messages.ProgressReport(call_id, progress))
+            )
         finally:
-            del self._running[tag]
-            job.ended.set()
+            del self._submissions[job_id]
+            running.ended.set()
 
-    def _cancel(self, *, tag: str) -> bool:
-        """Stop a submission; a kill that comes before its query has registered matches nothing, so it is repeated."""
-        job = self._running.get(tag)
-        if job is None:
+    def _cancel(self, job_id: str) -> bool:
+        """Stop a submission; False if it is not running."""
+        running = self._submissions.get(job_id)
+        if running is None:
             return False
-        job.cancelled.set()
-        while not job.ended.wait(_KILL_EVERY):
+        running.cancelled.set()
+        # Repeated, since a kill does nothing if ClickHouse does not have the statement in its list yet.
+        while not running.ended.wait(_KILL_INTERVAL):
             with contextlib.suppress(EngineError):
-                self._engine.query(_KILL, {}, params={"tag": tag, "mark": mark(tag)})
+                self._clickhouse.query(_KILL, {}, params={"job_id": job_id, "mark": query_mark(job_id)})
         return True
 
 
-def _encoded(message: dict[str, Any]) -> bytes:
-    """Encode a message; a cell whose bytes are not UTF-8 holds lone surrogates, which msgpack refuses."""
-    try:
-        return msgspec.msgpack.encode(message)
-    except UnicodeEncodeError:
-        return json.dumps(message).encode()
+def main(options: dict[str, Any], confinement: str) -> None:
+    """Run the process.
+
+    Parameters
+    ----------
+    options : dict
+        What ``EngineProcess.start`` puts together.
+    confinement : str
+        What the sandbox reports.
+    """
+    pipe = _take_standard_streams()
+    data = Path(options["data"])
+    with file_lock.opened(data.with_name(f"{data.name}.lock")) as lock:
+        if not file_lock.acquire(lock):
+            pipe.send(messages.StartFailed("", is_missing=False, folder_in_use=True))
+            return
+        try:
+            _delete_content(Path.cwd())
+            clickhouse = EmbeddedClickHouse(options["data"], options["folders"])
+        except (ImportError, OSError, RuntimeError) as error:
+            is_missing = isinstance(error, ModuleNotFoundError)
+            pipe.send(messages.StartFailed(str(error), is_missing=is_missing, folder_in_use=False))
+            return
+        pipe.send(messages.Ready(confinement))
+        Worker(pipe, clickhouse, options["settings"]).serve()
+    # Not sys.exit(): threads may be inside the engine, whose data is safe if the process ends at any time.
+    os._exit(0)
 
 
-def _empty(folder: Path) -> None:
-    """Remove what a killed process left in its working folder."""
-    for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def main(order: dict[str, Any], confined: str) -> None:
-    """Run the process on what ``Child`` orders; ``confined`` is what the sandbox says of itself."""
-    # The engine and Python may print; the pipe is ours alone.
+def _take_standard_streams() -> Pipe:
+    """Return the pipe on standard input and output; what the engine or Python prints goes to standard error."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    pipe = Pipe(os.fdopen(os.dup(0), "rb"), sink)
-    with Path(f"{order['data']}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _empty(Path.cwd())
-            engine = Embedded(order["data"], order["folders"])
-        except (ImportError, OSError, RuntimeError) as error:
-            missing, taken = isinstance(error, ModuleNotFoundError), isinstance(error, BlockingIOError)
-            pipe.send({"hello": False, "error": str(error), "missing": missing, "taken": taken})
-            return
-        pipe.send({"hello": True, "sandbox": confined})
-        Worker(pipe, engine, order["limits"]).serve()
-    # Threads may be deep in the engine, which a kill at any time does not harm.
-    os._exit(0)
+    return Pipe(os.fdopen(os.dup(0), "rb"), sink)
+
+
+def _delete_content(folder: Path) -> None:
+    """Delete what a killed process left in its working folder."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,11 +1,11 @@
-"""What a statement may do: a judgement on its syntax tree, before the engine runs it.
+"""Decides by its syntax tree whether a statement may run.
 
-The embedded engine has no users and no grants, and its ``readonly`` alone still lets a query read local files and open
-connections. So every statement is looked at first. What is not known to be harmless is refused: kinds of statement,
-table functions, table engines and settings are lists of what is permitted. Functions are too many for that; there the
-list is of those that reach outside.
+The embedded engine has no users and no grants, and its ``readonly`` setting still lets a query read local files and open
+connections. So every statement is judged before it runs. Whatever is not known to be harmless is refused: for kinds of
+statement, table functions, table engines and settings there are lists of what is permitted. There are too many functions
+for that, so for them the list is of those that reach outside.
 
-Nothing here talks to the engine: :func:`judge` sees tokens and the tree that ``parseQueryToJSON`` gives.
+Nothing here calls the engine: :func:`judge` is given tokens and the tree from ``parseQueryToJSON``.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key (
 _NAMES = frozenset({"Identifier", "TableIdentifier"})
 
 
-class Refused(Exception):
+class StatementRefused(Exception):
     """The statement is not permitted; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a permitted statement is.
+    """What kind of statement a permitted one is.
 
-    ``action`` is ``read``, ``write``, ``set`` or ``use``; ``is_small`` tells that a SELECT promises few rows.
+    ``action`` is ``read``, ``write``, ``set`` or ``use``; ``is_small`` means that a SELECT can only return few rows.
     """
 
     action: str
@@ -42,23 +42,23 @@ class Verdict:
 
 
 def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admin: bool) -> Verdict:
-    """Decide whether a statement may run.
+    """Return the verdict on a statement that may run.
 
     Parameters
     ----------
     tokens : sequence of Token
         The statement's tokens.
     tree : mapping or None
-        Its syntax tree without its SETTINGS clause; None for the few kinds that the engine cannot show as JSON. An
-        INSERT with VALUES comes as the tree of :func:`~roe_magic.service.engine.sql.statements.insert_as_select`.
+        Its syntax tree without its SETTINGS clause; None for the few kinds that ClickHouse cannot show as JSON. For an
+        INSERT with VALUES it is the tree of :func:`~roe_magic.service.engine.sql.statements.insert_as_select`.
     database : str
-        The only database it may touch.
+        The only database that it may read and write.
     use_admin : bool
-        Whether it may write there.
+        Whether it may write.
 
     Raises
     ------
-    Refused
+    StatementRefused
         It may not run.
     """
     if tree is None:
@@ -70,28 +70,28 @@ def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admi
     elif kind == "ShowTablesQuery":
         _require(not (allow_lists.SHOWS_OTHERS & set(tree)), "this SHOW reveals other callers; try SHOW TABLES")
     elif kind not in allow_lists.READS:
-        raise Refused(f"{_opening(tokens)} is not offered here")
+        raise StatementRefused(f"{_first_words(tokens)} is not offered here")
     _check_tree(tree, database, top=tree)
     if kind == "SetQuery":
         return Verdict("set")
     if kind == "UseQuery":
         return Verdict("use")
-    select = kind in {"SelectWithUnionQuery", "SelectIntersectExceptQuery"}
+    is_select = kind in {"SelectWithUnionQuery", "SelectIntersectExceptQuery"}
     return Verdict(
         "write" if kind in allow_lists.WRITES else "read",
-        is_select=select,
-        is_small=select and select_shape.is_small(tree),
-        has_scalar_subquery=select and select_shape.has_scalar_subquery(tree),
+        is_select=is_select,
+        is_small=is_select and select_shape.is_small(tree),
+        has_scalar_subquery=is_select and select_shape.has_scalar_subquery(tree),
     )
 
 
 def settings_of(tree: Node | None) -> dict[str, str]:
-    """Read the settings of a SET, as they go into a connection string.
+    """Return the settings of a SET, in the form that a connection string needs.
 
     Raises
     ------
-    Refused
-        A setting is not one that a query may choose here.
+    StatementRefused
+        A setting is not one that a query may set here.
     """
     _require(tree and set(tree) <= {"type", "is_standalone", "changes"}, "only plain settings can be chosen here")
     return dict(_setting(change) for change in (tree or {}).get("changes", []))
@@ -99,47 +99,48 @@ def settings_of(tree: Node | None) -> dict[str, str]:
 
 def _require(condition: object, message: str) -> None:
     if not condition:
-        raise Refused(message)
+        raise StatementRefused(message)
 
 
-def _opening(tokens: Sequence[Token]) -> str:
+def _first_words(tokens: Sequence[Token]) -> str:
     words = [token.word for token in tokens[:2] if token.word]
     return " ".join(words) or "this statement"
 
 
-# The kinds that have no tree: their whole grammar here is a few words and one name.
-_TARGET = r"(?P<first>name)(?: \. (?P<second>name))?"
-_PLAIN = [
-    re.compile(rf"(?:DESCRIBE|DESC)(?: TABLE)? {_TARGET}"),
-    re.compile(rf"EXISTS(?: TABLE| VIEW)? {_TARGET}"),
-    re.compile(rf"SHOW(?: CREATE)?(?: TABLE| VIEW)? {_TARGET}"),
+# The kinds of statement that have no tree. What is permitted of them is a few keywords and at most one name, so it is
+# described by patterns of tokens.
+_TABLE_PATTERN = r"(?P<first>name)(?: \. (?P<second>name))?"
+_PATTERNS = [
+    re.compile(rf"(?:DESCRIBE|DESC)(?: TABLE)? {_TABLE_PATTERN}"),
+    re.compile(rf"EXISTS(?: TABLE| VIEW)? {_TABLE_PATTERN}"),
+    re.compile(rf"SHOW(?: CREATE)?(?: TABLE| VIEW)? {_TABLE_PATTERN}"),
     re.compile(r"SHOW (?:FUNCTIONS|ENGINES)(?: I?LIKE string)?"),
 ]
-_KEYWORDS = allow_lists.words("DESCRIBE DESC EXISTS SHOW CREATE TABLE VIEW FUNCTIONS ENGINES LIKE ILIKE")
-_NOT_A_TABLE = allow_lists.words(
+_KEYWORDS = allow_lists.word_set("DESCRIBE DESC EXISTS SHOW CREATE TABLE VIEW FUNCTIONS ENGINES LIKE ILIKE")
+_NOT_A_TABLE = allow_lists.word_set(
     "PROCESSLIST GRANTS USERS ROLES ACCESS QUOTAS QUOTA PROFILES PRIVILEGES ACCOUNTS CURRENT USER ROLE DATABASE "
     "DICTIONARY POLICY POLICIES PROFILE SETTINGS SETTING"
 )
 
 
 def _judge_tokens(tokens: Sequence[Token], database: str) -> Verdict:
-    shape = " ".join(_shape_of(token, index) for index, token in enumerate(tokens))
-    for pattern in _PLAIN:
-        match = pattern.fullmatch(shape)
+    pattern_text = " ".join(_token_class(token, index) for index, token in enumerate(tokens))
+    for pattern in _PATTERNS:
+        match = pattern.fullmatch(pattern_text)
         if match:
-            names = [token for index, token in enumerate(tokens) if _shape_of(token, index) == "name"]
-            _require(not names or names[0].word not in _NOT_A_TABLE, f"{_opening(tokens)} is not offered here")
-            _check_name([_unquote(name.text) for name in names], database)
+            names = [token for index, token in enumerate(tokens) if _token_class(token, index) == "name"]
+            _require(not names or names[0].word not in _NOT_A_TABLE, f"{_first_words(tokens)} is not offered here")
+            _check_table_name([_unquote(name.text) for name in names], database)
             return Verdict("read")
-    raise Refused(f"{_opening(tokens)} in this form is not offered here")
+    raise StatementRefused(f"{_first_words(tokens)} in this form is not offered here")
 
 
-def _shape_of(token: Token, index: int) -> str:
-    # Key words stand in front: the fourth word on is a name, whatever it spells.
+def _token_class(token: Token, index: int) -> str:
+    # Keywords are among the first four tokens; after them even a word like TABLE is a name.
     if token.word in _KEYWORDS and index < 4:
         return token.word
-    shapes = {"BareWord": "name", "QuotedIdentifier": "name", "StringLiteral": "string", "Dot": "."}
-    return shapes.get(token.kind, "other")
+    classes = {"BareWord": "name", "QuotedIdentifier": "name", "StringLiteral": "string", "Dot": "."}
+    return classes.get(token.kind, "other")
 
 
 def _unquote(name: str) -> str:
@@ -186,7 +187,7 @@ def _check_node(node: Node, database: str, top: Node, key: str) -> None:
     elif kind == "ColumnsApplyTransformer":
         _check_function_name(str(node.get("func_name") or ""))
     elif kind == "TableIdentifier":
-        _check_name(_parts(node), database)
+        _check_table_name(_name_parts(node), database)
     elif kind == "AlterCommand":
         command = str(node.get("command_type"))
         _require(command in allow_lists.ALTER_COMMANDS, f"ALTER ... {command.replace('_', ' ')} is not offered here")
@@ -201,13 +202,13 @@ def _check_inner_settings(node: Node, key: str, top: Node) -> None:
         return
     if top["type"] == "CreateQuery" and key == "settings" and names <= allow_lists.STORAGE_SETTINGS:
         return
-    raise Refused("a SETTINGS clause is permitted at the statement's end only, and with harmless settings")
+    raise StatementRefused("a SETTINGS clause is permitted at the statement's end only, and with harmless settings")
 
 
 def _check_databases(node: Node, database: str) -> None:
     for key, value in node.items():
         if key == "database" or key.endswith(("_database", "database_ast")) or (key == "from" and _is_show(node)):
-            name = _parts(value)[-1] if isinstance(value, Mapping) else value
+            name = _name_parts(value)[-1] if isinstance(value, Mapping) else value
             _require(name is not True, "databases are made and named by the service")
             _require(not name or name == database, f"the database {name} is not yours; leave its name out")
 
@@ -231,8 +232,8 @@ def _check_arguments(node: Node, database: str) -> None:
     name = node["name"].lower()
     arguments = (node.get("arguments") or {}).get("children", [])
     if name in allow_lists.IN_FUNCTIONS and arguments[-1:] and arguments[-1].get("type") in _NAMES:
-        # A name at the right of IN is a table.
-        _check_name(_parts(arguments[-1]), database)
+        # At the right of IN a bare name is a table.
+        _check_table_name(_name_parts(arguments[-1]), database)
     if name.startswith(allow_lists.HIGHER_ORDER_PREFIXES):
         for item in arguments:
             _check_function_reference(item)
@@ -242,15 +243,15 @@ def _check_function_reference(item: Node) -> None:
     """Refuse a bare function name as an argument, as in ``arrayMap(file, [...])``."""
     name = item.get("name", "")
     _require(
-        item.get("type") not in _NAMES or len(_parts(item)) > 1 or not _reaches_outside(name),
+        item.get("type") not in _NAMES or len(_name_parts(item)) > 1 or not _reaches_outside(name),
         f"the function {name} is not permitted here (is it a column? write table.{name})",
     )
 
 
 def _check_function_name(name: str) -> None:
     lower = name.lower()
-    table = lower in allow_lists.OUTSIDE_TABLES or lower.startswith(allow_lists.OUTSIDE_TABLE_PREFIXES)
-    _require(not table and not _reaches_outside(name), f"the function {name} is not permitted here")
+    is_table_function = lower in allow_lists.OUTSIDE_TABLES or lower.startswith(allow_lists.OUTSIDE_TABLE_PREFIXES)
+    _require(not is_table_function and not _reaches_outside(name), f"the function {name} is not permitted here")
 
 
 def _reaches_outside(name: str) -> bool:
@@ -258,24 +259,24 @@ def _reaches_outside(name: str) -> bool:
     return lower in allow_lists.OUTSIDE_FUNCTIONS or lower.startswith(allow_lists.OUTSIDE_PREFIXES)
 
 
-def _parts(identifier: Node) -> list[str]:
+def _name_parts(identifier: Node) -> list[str]:
     return list(identifier.get("name_parts") or [str(identifier.get("name", ""))])
 
 
-def _check_name(parts: Sequence[str], database: str) -> None:
-    """Check a table's name; without a database in front it is the caller's own."""
+def _check_table_name(parts: Sequence[str], database: str) -> None:
+    """Refuse the name of a table in another database; a name without a database means the caller's own."""
     if len(parts) <= 1 or (parts[0] == database and len(parts) == 2):
         return
     if parts[0] == "system":
         _require(parts[-1] in allow_lists.SYSTEM_TABLES, f"the table {'.'.join(parts)} is not permitted here")
         return
-    raise Refused(f"the database {parts[0]} is not yours; leave its name out")
+    raise StatementRefused(f"the database {parts[0]} is not yours; leave its name out")
 
 
 def _setting(change: Node) -> tuple[str, str]:
     name, value = change["name"], change.get("value")
     _require(name in allow_lists.SETTINGS, f"the setting {name} cannot be chosen here")
     text = str(value.get("value") if isinstance(value, Mapping) else value)
-    # It goes into a connection string.
+    # The value becomes part of a connection string.
     _require(re.fullmatch(r"[\w.,+-]{1,64}", text), f"the setting {name} cannot have that value")
     return name, {"True": "1", "False": "0"}.get(text, text)

@@ -1,4 +1,4 @@
-"""SQL cut into statements, and statements into parts, by the tokens of the engine's own lexer."""
+"""Splits SQL into statements, and takes SETTINGS clauses out of them, by the tokens of ClickHouse's own lexer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Span = tuple[int, int, str]
 
 @dataclass(frozen=True)
 class Token:
-    """One token that is neither white space nor a comment; ``begin`` counts bytes from the statement's first."""
+    """A token that is neither white space nor a comment; ``begin`` counts bytes from the statement's beginning."""
 
     kind: str
     text: str
@@ -19,98 +19,98 @@ class Token:
 
     @property
     def word(self) -> str:
-        """The token in capitals when it is a bare word, else an empty string."""
+        """The token in capitals if it is a bare word, else an empty string."""
         return self.text.upper() if self.kind == "BareWord" else ""
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One statement: its text, from its first token to its last, and its tokens."""
+class SqlStatement:
+    """One statement: its SQL, from its first token to its last, and its tokens."""
 
-    text: str
+    sql: str
     tokens: Sequence[Token]
 
 
-def split(sql: str, lexer: Callable[[str], Iterable[Span]]) -> list[Piece]:
-    """Cut SQL at its semicolons; pieces of only white space and comments are dropped.
+def split(sql: str, lexer: Callable[[str], Iterable[Span]]) -> list[SqlStatement]:
+    """Return the statements between the semicolons; those of only white space and comments are left out.
 
     Parameters
     ----------
     sql : str
         Any text.
     lexer : callable
-        Gives its tokens in order, white space and comments included.
+        Returns its tokens in order, white space and comments included.
     """
     data = sql.encode()
-    pieces: list[Piece] = []
-    current: list[Span] = []
+    statements: list[SqlStatement] = []
+    spans: list[Span] = []
     for begin, end, kind in [*lexer(sql), (len(data), len(data), "Semicolon")]:
-        if kind == "Semicolon" and current:
-            pieces.append(_piece(data, current))
-            current = []
+        if kind == "Semicolon" and spans:
+            statements.append(_statement(data, spans))
+            spans = []
         elif kind not in {"Whitespace", "Comment", "Semicolon"}:
-            current.append((begin, end, kind))
-    return pieces
+            spans.append((begin, end, kind))
+    return statements
 
 
-def _piece(data: bytes, spans: Sequence[Span]) -> Piece:
+def _statement(data: bytes, spans: Sequence[Span]) -> SqlStatement:
     start, stop = spans[0][0], spans[-1][1]
     tokens = [Token(kind, data[begin:end].decode(), begin - start) for begin, end, kind in spans]
-    return Piece(data[start:stop].decode(), tokens)
+    return SqlStatement(data[start:stop].decode(), tokens)
 
 
-def lift_settings(piece: Piece) -> tuple[Piece, str]:
-    """Take the SETTINGS clause off a statement: it stands at the end, or in an INSERT before its rows.
+def without_settings(statement: SqlStatement) -> tuple[SqlStatement, str]:
+    """Separate a statement from its SETTINGS clause, which is at its end, or in an INSERT before the rows.
 
     Returns
     -------
     tuple
-        The statement without it, and what stood behind the word, or an empty string. The clause of a CREATE belongs to
-        the table and stays.
+        The statement without the clause, and the clause without the word SETTINGS, empty if there is none. The clause
+        of a CREATE describes the table, so it stays in the statement.
     """
-    tokens = piece.tokens
-    at = None if tokens[0].word == "CREATE" else _last_settings(tokens)
-    if at is None:
-        return piece, ""
-    after = {"SELECT", "WITH", "VALUES"} if tokens[0].word == "INSERT" else {"FORMAT", "INTO"}
-    stop = next((i for i in range(at, len(tokens)) if tokens[i].word in after), len(tokens))
-    data = piece.text.encode()
-    begin, end = tokens[at].begin, tokens[stop].begin if stop < len(tokens) else len(data)
+    tokens = statement.tokens
+    index = None if tokens[0].word == "CREATE" else _settings_index(tokens)
+    if index is None:
+        return statement, ""
+    words_after = {"SELECT", "WITH", "VALUES"} if tokens[0].word == "INSERT" else {"FORMAT", "INTO"}
+    stop = next((i for i in range(index, len(tokens)) if tokens[i].word in words_after), len(tokens))
+    data = statement.sql.encode()
+    begin, end = tokens[index].begin, tokens[stop].begin if stop < len(tokens) else len(data)
     rest = [Token(token.kind, token.text, token.begin - (end - begin)) for token in tokens[stop:]]
     clause = data[begin:end].decode()[len("SETTINGS") :]
-    return Piece((data[:begin] + data[end:]).decode(), [*tokens[:at], *rest]), clause
+    return SqlStatement((data[:begin] + data[end:]).decode(), [*tokens[:index], *rest]), clause
 
 
-def _last_settings(tokens: Sequence[Token]) -> int | None:
+def _settings_index(tokens: Sequence[Token]) -> int | None:
+    """Return the index of the last SETTINGS that begins a clause of the statement itself, None if there is none."""
     depth = 0
-    # A name and an equals sign follow, else it is a name itself.
     for index in range(len(tokens) - 1, 0, -1):
         depth += (tokens[index].kind == "ClosingRoundBracket") - (tokens[index].kind == "OpeningRoundBracket")
-        follows = tokens[index + 2].kind if index + 2 < len(tokens) else ""
-        if depth == 0 and tokens[index].word == "SETTINGS" and follows == "Equals":
+        # A clause goes on with a name and an equals sign; otherwise SETTINGS is the name of a column, say.
+        second_kind = tokens[index + 2].kind if index + 2 < len(tokens) else ""
+        if depth == 0 and tokens[index].word == "SETTINGS" and second_kind == "Equals":
             return index
     return None
 
 
 def insert_as_select(tokens: Sequence[Token]) -> str | None:
-    """Rewrite ``INSERT INTO t VALUES (1), (2)`` as ``INSERT INTO t SELECT (1), (2)``, for its syntax tree only.
+    """Return ``INSERT INTO t VALUES (1), (2)`` as ``INSERT INTO t SELECT (1), (2)``; None for any other statement.
 
-    The engine shows no tree for inline rows, whose cells are expressions and can call functions. None when the
-    statement is something else.
+    Only for the syntax tree: ClickHouse shows none for inline rows, whose cells are expressions and can call functions.
     """
-    at = _values(tokens)
-    if at is None:
+    values_index = _values_index(tokens)
+    if values_index is None:
         return None
-    parts = [token.text for token in tokens[:at]] + ["SELECT"]
-    for before, token in zip(tokens[at:], tokens[at + 1 :], strict=False):
+    texts = [token.text for token in tokens[:values_index]] + ["SELECT"]
+    for previous, token in zip(tokens[values_index:], tokens[values_index + 1 :], strict=False):
         # Commas between rows are optional in VALUES.
-        if before.kind == "ClosingRoundBracket" and token.kind == "OpeningRoundBracket":
-            parts.append(",")
-        parts.append(token.text)
-    return " ".join(parts)
+        if previous.kind == "ClosingRoundBracket" and token.kind == "OpeningRoundBracket":
+            texts.append(",")
+        texts.append(token.text)
+    return " ".join(texts)
 
 
-def _values(tokens: Sequence[Token]) -> int | None:
+def _values_index(tokens: Sequence[Token]) -> int | None:
     if tokens[0].word != "INSERT":
         return None
     depth = 0

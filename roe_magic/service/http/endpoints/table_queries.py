@@ -1,4 +1,4 @@
-"""The endpoints of the tables' own query API: one SELECT, read-only, at most a thousand rows."""
+"""The endpoints of the tables' own query API: one SELECT, which returns at most a thousand rows."""
 
 from __future__ import annotations
 
@@ -11,62 +11,64 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roe_magic.contract import models
-from roe_magic.service import container
-from roe_magic.service.http import result_response
-from roe_magic.service.http.problems import Problem, not_found
+from roe_magic.service.container import services
+from roe_magic.service.http.caller import caller
+from roe_magic.service.http.problems import not_found
 from roe_magic.service.http.request import fields, path_id
-from roe_magic.service.http.response import respond
-from roe_magic.service.queries.query_manager import Live
-from roe_magic.service.state import schema
+from roe_magic.service.http.response import json_response
+from roe_magic.service.http.result_response import require_stored
+from roe_magic.service.job import TABLE_QUERY, SubmitRequest
+from roe_magic.service.queries.interfaces import ResultStore
+from roe_magic.service.results import reader
+from roe_magic.service.state.schema import QueryRow
 
 _MAX_ROWS = 1000
 
 
-class _Submission(msgspec.Struct):
+class _SubmitBody(msgspec.Struct):
     sql: Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_ROWS)] = _MAX_ROWS
     organization_id: UUID | None = None
 
 
 async def submit(request: Request) -> Response:
-    """Accept a query."""
-    async with fields(request, _Submission) as body:
-        key = container.caller(request, body.organization_id)
-    live = container.of(request).tasks.submit(key, body.sql, None, kind=schema.TABLE, row_limit=body.limit)
-    row = live.row
-    return respond({"table_query_id": row.id, "status": row.status, "created_at": row.created_at}, 202)
+    """Accept a query, and respond with its id."""
+    async with fields(request, _SubmitBody) as body:
+        key = caller(request, body.organization_id)
+    submitted = SubmitRequest(sql=body.sql, kind=TABLE_QUERY, row_limit=body.limit)
+    row = services(request).queries.submit(key, submitted, None).row
+    return json_response({"table_query_id": row.id, "status": row.status, "created_at": row.created_at}, 202)
 
 
 async def result(request: Request) -> Response:
-    """Tell a query's status and, when it has succeeded, its rows."""
-    key = container.caller(request)
+    """Respond with a query's status and, once it has succeeded, its rows."""
+    key = caller(request)
     query_id = path_id(request, "query_id", "Table query")
-    live = container.of(request).tasks.find(key.organization_id, query_id, schema.TABLE)
-    if live is None:
+    query = services(request).queries.find(key.organization_id, query_id, TABLE_QUERY)
+    if query is None:
         raise not_found("Table query")
-    return respond(await run_in_threadpool(_result, live, container.of(request)))
+    require_stored(query.row)
+    return json_response(await run_in_threadpool(_result, query.row, services(request).results))
 
 
-def _result(live: Live, found: container.Parts) -> dict[str, Any]:
-    row = live.row
-    if row.expired:
-        raise Problem(404, "The rows of this query were removed to make room for newer ones; run it again.")
-    about = {"table_query_id": row.id, "status": row.status, "error": row.error}
+def _result(row: QueryRow, results: ResultStore) -> dict[str, Any]:
+    state = {"table_query_id": row.id, "status": row.status, "error": row.error}
     if row.status != models.SUCCESS:
-        return about
-    statement, rows, more = result_response.rows(row, found.tasks.folder(row), row.row_limit or _MAX_ROWS)
+        return state
+    limit = row.row_limit or _MAX_ROWS
+    statement, rows, has_more = reader.first_rows(row.statements, results.folder(row.id), limit)
     names, types = statement.column_names, statement.column_types
     return {
-        **about,
+        **state,
         "columns": [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)],
-        "rows": [dict(zip(names, one, strict=True)) for one in rows],
+        "rows": [dict(zip(names, values, strict=True)) for values in rows],
         "row_count": len(rows),
-        "truncated": more,
+        "truncated": has_more,
         "execution_time_ms": _milliseconds(row),
     }
 
 
-def _milliseconds(row: schema.Query) -> Any:
+def _milliseconds(row: QueryRow) -> float | None:
     if row.started_at is None or row.finished_at is None:
         return None
     return (row.finished_at - row.started_at).total_seconds() * 1000

@@ -11,10 +11,11 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roe_magic.service import container
+from roe_magic.service.container import services
+from roe_magic.service.http.caller import caller
 from roe_magic.service.http.problems import not_found
 from roe_magic.service.http.request import fields, parameters, path_id
-from roe_magic.service.http.response import respond
+from roe_magic.service.http.response import json_response
 from roe_magic.service.state import serializers
 
 
@@ -28,32 +29,31 @@ class _NewWorksheet(msgspec.Struct):
 
 
 async def current_user(request: Request) -> Response:
-    """Tell who the key acts for."""
-    return respond(serializers.user(container.caller(request).user))
+    """Respond with the user of the key."""
+    return json_response(serializers.user(caller(request).user))
 
 
 class Worksheets(HTTPEndpoint):
-    """The organisation's worksheets."""
+    """The endpoint of an organisation's worksheets."""
 
     async def get(self, request: Request) -> Response:
-        """List them."""
-        key = container.caller(request)
-        found = await run_in_threadpool(container.of(request).store.worksheets, key.organization_id)
-        return respond([serializers.worksheet(one) for one in found])
+        """Respond with the list of worksheets."""
+        rows = await run_in_threadpool(services(request).store.worksheets, caller(request).organization_id)
+        return json_response([serializers.worksheet(row) for row in rows])
 
     async def post(self, request: Request) -> Response:
-        """Make one."""
+        """Create a worksheet."""
         async with fields(request, _NewWorksheet) as body:
-            key = container.caller(request, body.organization_id)
-        return respond(serializers.worksheet(container.of(request).store.add_worksheet(key, body.name)), 201)
+            key = caller(request, body.organization_id)
+        return json_response(serializers.worksheet(services(request).store.add_worksheet(key, body.name)), 201)
 
 
 async def queries(request: Request) -> Response:
-    """List the queries of a worksheet, the newest first."""
+    """Respond with the queries of a worksheet, the newest first."""
     page = parameters(request, _Page)
-    key, found = container.caller(request), container.of(request)
-    worksheet = found.store.worksheet(key.organization_id, path_id(request, "worksheet_id", "Worksheet"))
+    key, running = caller(request), services(request)
+    worksheet = running.store.worksheet(key.organization_id, path_id(request, "worksheet_id", "Worksheet"))
     if worksheet is None:
         raise not_found("Worksheet")
-    rows = await run_in_threadpool(found.store.queries, worksheet.id, page.limit)
-    return respond([serializers.worksheet_query(found.tasks.present(row)) for row in rows])
+    rows = await run_in_threadpool(running.store.queries, worksheet.id, page.limit)
+    return json_response([serializers.worksheet_query(running.queries.latest(row)) for row in rows])

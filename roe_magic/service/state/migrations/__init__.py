@@ -1,4 +1,4 @@
-"""The steps that bring the service's state on disk to the present schema."""
+"""The migrations of the service's database, run by Alembic without a configuration file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import sqlalchemy as sa
 
 
 def config() -> alembic.config.Config:
-    """Make Alembic's configuration, without a file of its own."""
-    made = alembic.config.Config()
-    made.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    return made
+    """Return Alembic's configuration."""
+    configuration = alembic.config.Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return configuration
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Take every step that the state has not taken yet, inside the connection's transaction."""
-    made = config()
-    made.attributes["connection"] = connection
-    alembic.command.upgrade(made, "head")
+    """Run every migration that the database lacks, inside the connection's transaction."""
+    configuration = config()
+    configuration.attributes["connection"] = connection
+    alembic.command.upgrade(configuration, "head")

@@ -1,4 +1,4 @@
-"""What Alembic runs for ``upgrade``: the steps, on the connection that the store has opened."""
+"""What Alembic runs for ``upgrade``: the migrations, on the connection that ``upgrade`` passes."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roe_magic.service.engine.chdb.connection_pool import UNIQUE, Connections
+from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING, ConnectionPool
 
 
 class Connection:
@@ -34,11 +34,11 @@ def opened() -> Opened:
 
 
 @pytest.fixture
-def connections(opened: Opened) -> Connections:
-    return Connections(opened, "/data", {"always": "1"})
+def connections(opened: Opened) -> ConnectionPool:
+    return ConnectionPool(opened, "/data", {"always": "1"})
 
 
-def test_the_same_settings_get_the_same_connection(connections: Connections, opened: Opened) -> None:
+def test_the_same_settings_get_the_same_connection(connections: ConnectionPool, opened: Opened) -> None:
     """One after the other; two at a time are two."""
     with connections.lend({"a": "1"}) as first:
         pass
@@ -50,7 +50,7 @@ def test_the_same_settings_get_the_same_connection(connections: Connections, ope
     assert [one.text for one in opened] == ["/data?always=1&a=1", "/data?always=1&a=1", "/data?always=1&a=2"]
 
 
-def test_a_database_is_chosen_once(connections: Connections, opened: Opened) -> None:
+def test_a_database_is_chosen_once(connections: ConnectionPool, opened: Opened) -> None:
     """And a connection that uses it is for those alone who name it."""
     for _ in range(2):
         with connections.lend({}, "mine"):
@@ -60,7 +60,7 @@ def test_a_database_is_chosen_once(connections: Connections, opened: Opened) -> 
     assert [one.asked for one in opened] == [["USE `mine` Null"], []]
 
 
-def test_after_an_error_a_connection_is_closed(connections: Connections, opened: Opened) -> None:
+def test_after_an_error_a_connection_is_closed(connections: ConnectionPool, opened: Opened) -> None:
     """It holds output that would come before the next answer."""
     with pytest.raises(RuntimeError), connections.lend({}):
         raise RuntimeError
@@ -69,14 +69,14 @@ def test_after_an_error_a_connection_is_closed(connections: Connections, opened:
     assert [one.closed for one in opened] == [True, False]
 
 
-def test_a_setting_for_one_statement_alone_keeps_no_connection(connections: Connections, opened: Opened) -> None:
+def test_a_setting_for_one_statement_alone_keeps_no_connection(connections: ConnectionPool, opened: Opened) -> None:
     """Nobody would ask for it again."""
-    with connections.lend({UNIQUE: "x"}):
+    with connections.lend({UNIQUE_SETTING: "x"}):
         pass
     assert opened[0].closed
 
 
-def test_not_all_are_kept(connections: Connections, opened: Opened) -> None:
+def test_not_all_are_kept(connections: ConnectionPool, opened: Opened) -> None:
     """Those that were used longest ago are closed; at the end, all."""
     for number in range(40):
         with connections.lend({"n": str(number)}):

@@ -9,7 +9,7 @@ from tests.support.services import Api
 
 # More rows than are looked at first, in a file that is large.
 ROWS = 12_000
-PADDING = "some words " * (csv_types.LARGE // (11 * ROWS) + 1)
+PADDING = "some words " * (csv_types.LARGE_FILE_BYTES // (11 * ROWS) + 1)
 
 
 def column_of(api: Api, usual: str, last: str) -> tuple[str, object]:

@@ -22,10 +22,11 @@ from roe_magic.contract import models
 from roe_magic.errors import MissingExtra, ServiceError, UsageError
 from roe_magic.service.engine.chdb import engine as engine_module
 from roe_magic.service.engine.chdb import process
-from roe_magic.service.engine.chdb.engine import Engine, Limits
+from roe_magic.service.engine.chdb.engine import ChdbEngine
 from roe_magic.service.engine.chdb.process import RESTARTED
-from roe_magic.service.state import serializers
-from tests.support.engines import PATIENCE, LiveEngine, rows_of, table_of
+from roe_magic.service.job import Limits, Outcome
+from roe_magic.service.results import manifest
+from tests.support.engines import PATIENCE, LiveEngine, file_of, rows_of, table_of
 
 # Never ends by itself within a test.
 ENDLESS = "SELECT sum(number) FROM numbers(1000000000000000)"
@@ -62,7 +63,7 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def endless(live: LiveEngine) -> tuple[str, Future[engine_module.Outcome]]:
+def endless(live: LiveEngine) -> tuple[str, Future[Outcome]]:
     """Start a submission and wait until the engine is at work on it."""
     working = threading.Event()
     job, future = live.submit(ENDLESS, on_progress=lambda _: working.set())
@@ -83,7 +84,7 @@ def test_a_statement_tells_what_it_was_and_what_it_gave(live: LiveEngine) -> Non
     sql = "SELECT number AS n, toString(number) AS s FROM numbers(100000) WHERE number % 20000 = 0"
     job, future = live.submit(sql)
     outcome = future.result(PATIENCE)
-    (statement,) = serializers.statements_in(outcome.statements)
+    (statement,) = manifest.decode(outcome.statements)
     assert (outcome.status, outcome.error) == (models.SUCCESS, None)
     assert statement.query == sql
     assert (statement.column_names, statement.column_types) == (["n", "s"], ["UInt64", "String"])
@@ -100,7 +101,7 @@ def test_a_statement_tells_what_it_was_and_what_it_gave(live: LiveEngine) -> Non
 def parts_of(live: LiveEngine, sql: str) -> int:
     job, future = live.submit(sql)
     assert future.result(PATIENCE).status == models.SUCCESS
-    with pa.ipc.open_stream(job.folder / "0.arrow") as stream:
+    with pa.ipc.open_stream(file_of(job, 0)) as stream:
         return sum(1 for _ in stream)
 
 
@@ -129,7 +130,7 @@ def test_statements_are_cut_by_the_engines_lexer(live: LiveEngine) -> None:
     """Semicolons in strings, names, comments and heredocs do not cut, and empty pieces are dropped."""
     sql = ";SELECT 'é;' AS `a;b`; -- one; two\n /* ; */ ;\nSELECT $x$;$x$, 'it\\'s;' /* 🦜; */;;"
     outcome = live.run(sql)
-    assert [statement.query for statement in serializers.statements_in(outcome.statements)] == [
+    assert [statement.query for statement in manifest.decode(outcome.statements)] == [
         "SELECT 'é;' AS `a;b`",
         "SELECT $x$;$x$, 'it\\'s;'",
     ]
@@ -145,9 +146,9 @@ def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine)
     assert outcome.error is not None
     assert outcome.error.startswith("Statement 2 of 3: Code: 60. ")
     assert outcome.error.endswith("(UNKNOWN_TABLE)")
-    assert [statement.query for statement in serializers.statements_in(outcome.statements)] == ["SELECT 1"]
+    assert [statement.query for statement in manifest.decode(outcome.statements)] == ["SELECT 1"]
     assert rows_of(job, 0) == [(1,)]
-    assert not (job.folder / "2.arrow").exists()
+    assert not file_of(job, 2).exists()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_ddl_and_insert_give_an_empty_result_with_counts(live: LiveEngine) -> No
     job, future = live.submit(sql, use_admin=True)
     outcome = future.result(PATIENCE)
     assert outcome.status == models.SUCCESS, outcome.error
-    statements = serializers.statements_in(outcome.statements)
+    statements = manifest.decode(outcome.statements)
     written = [statement.summary and statement.summary.written_rows for statement in statements]
     assert written == [0, 2, 10, 0, 0]
     assert [statement.row_count for statement in statements] == [0, 0, 0, 1, 0]
@@ -245,14 +246,14 @@ def test_rows_come_with_clickhouse_type_names(
     job, future = live.submit(sql)
     outcome = future.result(PATIENCE)
     assert outcome.status == models.SUCCESS, outcome.error
-    assert serializers.statements_in(outcome.statements)[0].column_types == types
+    assert manifest.decode(outcome.statements)[0].column_types == types
     assert rows_of(job, 0) == rows
 
 
 def test_a_scalar_subquery_runs_once(live: LiveEngine) -> None:
     """Asking for the types of a result does not run the heavy part of it a second time."""
     sql = "SELECT (SELECT max(sipHash64(number)) FROM numbers(50000000)) > 0 AS a"
-    (statement,) = serializers.statements_in(live.run(sql).statements)
+    (statement,) = manifest.decode(live.run(sql).statements)
     assert statement.summary is not None
     took = (statement.end_timestamp - statement.start_timestamp) * 1e9
     assert took < 1.6 * statement.summary.elapsed_ns
@@ -264,7 +265,7 @@ def test_a_result_of_many_parts_is_whole_and_in_order(live: LiveEngine) -> None:
         "SELECT number FROM numbers(1000000); SELECT number, '1'::Variant(UInt8, String) FROM numbers(150000)"
     )
     outcome = future.result(PATIENCE)
-    assert [statement.row_count for statement in serializers.statements_in(outcome.statements)] == [1000000, 150000]
+    assert [statement.row_count for statement in manifest.decode(outcome.statements)] == [1000000, 150000]
     assert table_of(job, 0)["number"].to_pylist() == list(range(1000000))
     assert table_of(job, 1)["number"].to_pylist() == list(range(150000))
 
@@ -316,7 +317,7 @@ def test_cancel_returns_when_the_engine_has_stopped(live: LiveEngine) -> None:
     pid = live.engine.pid
     job, future = endless(live)
     assert live.call(live.engine.cancel(job)) is True
-    assert future.result(PATIENCE) == engine_module.Outcome(models.REVOKED)
+    assert future.result(PATIENCE) == Outcome(models.REVOKED)
     assert live.engine.pid == pid
     assert live.call(live.engine.cancel(job)) is False
 
@@ -372,7 +373,7 @@ def test_an_engine_that_will_not_stop_is_replaced(
     monkeypatch.setattr(engine_module, "CANCEL_SECONDS", 0.0)
     assert live.call(live.engine.cancel(job)) is True
     assert stubborn.result(PATIENCE).status == models.REVOKED
-    assert bystander.result(PATIENCE) == engine_module.Outcome(models.FAILURE, RESTARTED)
+    assert bystander.result(PATIENCE) == Outcome(models.FAILURE, RESTARTED)
     assert live.rows("SELECT 1") == [(1,)]
     assert live.engine.pid not in {None, pid}
 
@@ -386,7 +387,7 @@ def test_a_killed_engine_is_replaced_and_loses_no_rows(make: Callable[..., LiveE
     _, running = endless(live)
     assert live.engine.pid
     os.kill(live.engine.pid, signal.SIGKILL)
-    assert running.result(PATIENCE) == engine_module.Outcome(models.FAILURE, RESTARTED)
+    assert running.result(PATIENCE) == Outcome(models.FAILURE, RESTARTED)
     assert live.rows("SELECT a FROM kept ORDER BY a") == [(1,), (2,)]
 
 
@@ -409,9 +410,9 @@ def test_the_engine_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     program = """
         import asyncio, os, sys
         from pathlib import Path
-        from roe_magic.service.engine.chdb.engine import Engine
+        from roe_magic.service.engine.chdb.engine import ChdbEngine
         async def main():
-            engine = Engine(Path(sys.argv[1]))
+            engine = ChdbEngine(Path(sys.argv[1]))
             await engine.start()
             print(engine.pid, flush=True)
             os.kill(os.getpid(), 9)
@@ -435,7 +436,7 @@ def test_the_engine_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_in_use_is_a_clear_error(live: LiveEngine) -> None:
     """A second engine on the same folder says so instead of waiting."""
-    second = Engine(live.folder)
+    second = ChdbEngine(live.folder)
     with pytest.raises(ServiceError, match="Another process uses the data folder"):
         live.call(second.start())
     live.call(second.stop())
@@ -445,8 +446,8 @@ def test_without_chdb_the_error_names_the_extra(
     live: LiveEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Where chDB is not installed, starting says what to install."""
-    monkeypatch.setattr(process, "_BOOT", f"import sys; sys.modules['chdb'] = None\n{process._BOOT}")
-    engine = Engine(tmp_path)
+    monkeypatch.setattr(process, "PROGRAM", f"import sys; sys.modules['chdb'] = None\n{process.PROGRAM}")
+    engine = ChdbEngine(tmp_path)
     with pytest.raises(MissingExtra, match=r"roe-magic\[local\]"):
         live.call(engine.start())
     live.call(engine.stop())
@@ -474,7 +475,7 @@ def test_a_platform_without_chdb_is_a_clear_error(
     """Where there is no chDB to install, starting says so instead of naming an extra."""
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(ServiceError, match="Linux with glibc"):
-        live.call(Engine(tmp_path).start())
+        live.call(ChdbEngine(tmp_path).start())
 
 
 class TestTables:

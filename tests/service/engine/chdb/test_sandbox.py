@@ -77,7 +77,7 @@ def test_the_engine_says_how_it_is_confined(tmp_path: Path) -> None:
     try:
         live.start()
         version = sandbox.available()
-        assert live.engine.sandbox == (f"landlock-abi-{version}" if version else "none")
+        assert live.engine.health()["sandbox"] == (f"landlock-abi-{version}" if version else "none")
     finally:
         live.close()
 

@@ -1,1 +1,1 @@
-"""The steps that bring the service's state on disk to the present schema."""
+"""The migrations, one module each."""

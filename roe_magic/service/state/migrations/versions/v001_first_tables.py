@@ -1,4 +1,4 @@
-"""Make the first tables."""
+"""Create the first tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Go forward."""
+    """Create them."""
     op.create_table(
         "organizations",
         sa.Column("id", sa.Uuid(), primary_key=True),
@@ -59,7 +59,7 @@ def _worksheets_and_queries() -> None:
         sa.Column("status", sa.String(), nullable=False, index=True),
         sa.Column("error", sa.String()),
         sa.Column("statements", sa.LargeBinary(), nullable=False),
-        sa.Column("result_bytes", sa.Integer(), nullable=False),
+        sa.Column("result_bytes", sa.BigInteger(), nullable=False),
         sa.Column("expired", sa.Boolean(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), sa.ForeignKey("organizations.id"), nullable=False),
         sa.Column("worksheet_id", sa.Uuid(), sa.ForeignKey("worksheets.id")),
