@@ -16,12 +16,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
 
 from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.service import env_file, serve
+from roe_magic.service.data_folder import DataFolder
+from roe_magic.service.state.schema import QueryRow
+from roe_magic.service.state.store import Store
 from tests.support.services import PATIENCE, Service, end_service, start_service, wait_for
 
 LINES = {"Prefer": "wait=30", "Accept": "application/x-ndjson"}
@@ -46,6 +50,17 @@ def submit(service: Service, sql: str, wait: int = 0) -> dict[str, Any]:
 def status(service: Service, query_id: str, wait: int = 0) -> dict[str, Any]:
     with service.client() as http:
         return dict(http.get(f"/v1/database/query/{query_id}/status/", headers={"Prefer": f"wait={wait}"}).json())
+
+
+def stored(service: Service, query_id: str) -> QueryRow:
+    """Read a query from the state of a service that runs."""
+    store = Store(DataFolder(service.data).state)
+    try:
+        row = store.query(UUID(service.organization_id), UUID(query_id))
+    finally:
+        store.close()
+    assert row
+    return row
 
 
 def second_start(*arguments: str) -> tuple[int, str]:
@@ -204,7 +219,8 @@ def test_a_killed_service_says_so_at_its_next_start(tmp_path: Path) -> None:
     """After SIGKILL what had ended is there, rows and all, and what ran is FAILURE "server restarted"."""
     with running(tmp_path) as first:
         done, lost = submit(first, "SELECT 42", wait=30), submit(first, SLOW)
-        wait_for(lambda: status(first, lost["id"])["status"] == "STARTED")
+        wait_for(lambda: stored(first, lost["id"]).status == "STARTED")
+        assert stored(first, lost["id"]).started_at is not None
         first.process.kill()
         first.wait()
     with running(tmp_path) as second:

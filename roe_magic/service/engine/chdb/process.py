@@ -28,7 +28,6 @@ from typing import IO, Any
 
 import msgspec
 
-import roe_magic
 from roe_magic.errors import MissingExtra, ServiceError, UsageError
 from roe_magic.service.engine.chdb import messages
 from roe_magic.service.job import Job
@@ -50,6 +49,8 @@ confinement = sandbox.confine(options["folders"])
 from roe_magic.service.engine.chdb.worker import main
 main(options, confinement)
 """
+# The folder that contains the package roe_magic.
+_IMPORT_ROOT = Path(__file__).resolve().parents[4]
 # Nothing else of the service's environment is passed on, since a statement might read it.
 _ENVIRONMENT = ("PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
@@ -196,10 +197,9 @@ class EngineProcess:
 
 
 def _spawn(options: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    package = str(Path(roe_magic.__file__).resolve().parents[1])
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     return subprocess.Popen(  # noqa: S603  # our own program
-        [sys.executable, "-c", PROGRAM, json.dumps(options), package],
+        [sys.executable, "-c", PROGRAM, json.dumps(options), str(_IMPORT_ROOT)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
