@@ -10,8 +10,8 @@
 Then it starts the engine's process and, at the same time, imports the HTTP side. When both are ready it writes the env
 files with the address and key, and serves requests until a signal comes or the last member has left.
 
-Only the standard library is imported at the top, apart from light modules of our own: the command line needs the options
-without the packages of the extra ``local``, whose absence :func:`check_installation` reports.
+No package of the extra ``local`` is imported at the top: the command line needs the options without it, and
+:func:`check_installation` reports it if it is missing.
 """
 
 from __future__ import annotations

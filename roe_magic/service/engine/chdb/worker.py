@@ -91,7 +91,7 @@ class Worker:
 
     def serve(self) -> None:
         """Run calls until the service ends."""
-        # pyarrow imports pandas when it first makes an array of Python values. This moves that to before the first query.
+        # pyarrow imports pandas when it first makes an array of Python values. No query should have to wait for that.
         threading.Thread(target=frames.from_rows, args=(["a"], ["String"], [["x"]]), daemon=True).start()
         while (call := self._pipe.receive()) is not None:
             self._threads.submit(self._respond, call.id, self._prepared(call))

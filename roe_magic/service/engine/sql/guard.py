@@ -1,9 +1,9 @@
 """Decides by its syntax tree whether a statement may run.
 
-The embedded engine has no users and no grants, and its ``readonly`` setting still lets a query read local files and open
-connections. So every statement is judged before it runs. Whatever is not known to be harmless is refused: for kinds of
-statement, table functions, table engines and settings there are lists of what is permitted. There are too many functions
-for that, so for them the list is of those that reach outside.
+The embedded engine has no users and no grants, and its ``readonly`` setting still lets a query read local files and
+open connections. So every statement is judged before it runs. Whatever is not known to be harmless is refused: for
+kinds of statement, table functions, table engines and settings there are lists of what is permitted. There are too
+many functions for that, so for them the list is of those that reach outside.
 
 Nothing here calls the engine: :func:`judge` is given tokens and the tree from ``parseQueryToJSON``.
 """
