@@ -32,30 +32,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "panel": {"contract", "formatting", "query.query_state"},
     "magic": {"query", "client", "config", "contract", "panel", "sql", "local", "errors", "formatting"},
     # The service, from the ground up.
+    "service.job": set(),
     "service.data_folder": set(),
     "service.file_lock": set(),
     "service.env_file": set(),
     "service.engine.sql": set(),
     "service.results": {"contract", "frames"},
-    "service.state": {"contract"},
-    "service.queries": {"contract", "errors", "service.state", "service.results"},
+    "service.state": {"contract", "service.job"},
+    "service.queries": {"contract", "errors", "service.job", "service.state"},
     "service.engine.chdb": {
         *("contract", "frames", "errors", "service.engine.sql", "service.results"),
-        *("service.queries.job", "service.queries.errors", "service.queries.interfaces"),
+        *("service.job", "service.file_lock", "service.queries.errors", "service.queries.interfaces"),
     },
     "service.container": {"service.queries", "service.state", "service.data_folder"},
     "service.http": {
         *("contract", "errors", "service.container", "service.queries", "service.results", "service.state"),
-        *("service.file_lock", "frames"),
+        *("service.job", "service.file_lock"),
     },
     # The only file that names concrete parts: the engine, the store.
     "service.bootstrap": {
         *("service.container", "service.data_folder", "service.engine.chdb", "service.queries", "service.results"),
-        "service.state",
+        *("service.state", "service.job"),
     },
     "service.serve": {
         *("service.bootstrap", "service.http.server", "service.data_folder", "service.file_lock", "service.env_file"),
-        *("service.container", "service.queries.job", "errors"),
+        *("service.job", "errors"),
     },
     "service.__main__": {"service.serve"},
     # What brings both together.

@@ -10,12 +10,15 @@ import shutil
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from roe_magic.service.container import Services
 from roe_magic.service.data_folder import MAX_STORED_BYTES, DataFolder
 from roe_magic.service.engine.chdb.engine import ChdbEngine
 from roe_magic.service.job import Limits
 from roe_magic.service.queries.interfaces import Engine
+
+if TYPE_CHECKING:
+    from roe_magic.service.container import Services
 
 
 def new_engine(folder: DataFolder, limits: Limits | None = None) -> ChdbEngine:
@@ -42,7 +45,8 @@ async def running(
     engine : Engine, optional
         The folder's engine; a new one, with ``limits``, if it is not given. It may have been started already.
     """
-    # Imported here: serve starts the engine's process first, and both take about as long.
+    # Imported here: SQLAlchemy takes half a second to import, in which serve has the engine's process start already.
+    from roe_magic.service.container import Services
     from roe_magic.service.queries.query_manager import QueryManager
     from roe_magic.service.results.local_store import LocalResultStore
     from roe_magic.service.state.store import Store

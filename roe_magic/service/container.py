@@ -1,18 +1,14 @@
-"""The objects that one running service consists of, and how an endpoint gets them from its request."""
+"""The objects that one running service consists of."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from roe_magic.service.data_folder import DataFolder
-    from roe_magic.service.queries.interfaces import Engine, ResultStore
-    from roe_magic.service.queries.query_manager import QueryManager
-    from roe_magic.service.state.store import Store
+from roe_magic.service.data_folder import DataFolder
+from roe_magic.service.queries.interfaces import Engine, ResultStore
+from roe_magic.service.queries.query_manager import QueryManager
+from roe_magic.service.state.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +29,3 @@ class Services:
     engine: Engine
     queries: QueryManager
     hosts: Collection[str] = ()
-
-
-def services(request: Request) -> Services:
-    """Return the services of the application that handles a request."""
-    return cast("Services", request.app.state.services)

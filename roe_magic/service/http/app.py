@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from roe_magic.service.container import Services, services
+from roe_magic.service.container import Services
 from roe_magic.service.http import openapi, problems
 from roe_magic.service.http.endpoints import queries, table_queries, tables, worksheets
 from roe_magic.service.http.gate import Gate
+from roe_magic.service.http.services import services
 
 
 def create_app(starting: AbstractAsyncContextManager[Services]) -> Starlette:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from roe_magic.service.container import services
 from roe_magic.service.http.problems import Problem, error_response, unauthorized
+from roe_magic.service.http.services import services
 from roe_magic.service.state.schema import KeyRow
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})

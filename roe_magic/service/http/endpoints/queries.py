@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from roe_magic.contract import codec, models
-from roe_magic.service.container import services
 from roe_magic.service.http import result_response
 from roe_magic.service.http.caller import Scope, caller
 from roe_magic.service.http.problems import Problem, not_found, unavailable
 from roe_magic.service.http.request import accepts, fields, parameters, path_id, wait, wants_representation
 from roe_magic.service.http.response import json_response
+from roe_magic.service.http.services import services
 from roe_magic.service.job import SubmitRequest
 from roe_magic.service.queries.live_query import LiveQuery
 from roe_magic.service.state import serializers

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roe_magic.contract import models
-from roe_magic.service.container import services
 from roe_magic.service.http.caller import caller
 from roe_magic.service.http.problems import not_found
 from roe_magic.service.http.request import fields, path_id
 from roe_magic.service.http.response import json_response
 from roe_magic.service.http.result_response import require_stored
+from roe_magic.service.http.services import services
 from roe_magic.service.job import TABLE_QUERY, SubmitRequest
 from roe_magic.service.queries.interfaces import ResultStore
 from roe_magic.service.results import reader

@@ -17,11 +17,11 @@ from starlette.responses import Response
 
 from roe_magic.contract import codec, models
 from roe_magic.errors import UsageError
-from roe_magic.service.container import services
 from roe_magic.service.http.caller import caller
 from roe_magic.service.http.problems import Problem, not_found
 from roe_magic.service.http.request import fields, parameters
 from roe_magic.service.http.response import json_response
+from roe_magic.service.http.services import services
 from roe_magic.service.state.schema import KeyRow
 
 M = TypeVar("M", bound=codec.Model)

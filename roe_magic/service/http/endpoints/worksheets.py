@@ -11,11 +11,11 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roe_magic.service.container import services
 from roe_magic.service.http.caller import caller
 from roe_magic.service.http.problems import not_found
 from roe_magic.service.http.request import fields, parameters, path_id
 from roe_magic.service.http.response import json_response
+from roe_magic.service.http.services import services
 from roe_magic.service.state import serializers
 
 
