@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy.orm import Session
 
 from roe_magic.service import bootstrap, env_file
 from roe_magic.service.container import Services
 from roe_magic.service.http import server
+from roe_magic.service.state.database import open_database
+from roe_magic.service.state.schema import OrganizationRow, WorksheetRow
 from roe_magic.service.state.store import Store
 
 # Generous: the machine may be busy with other tests.
@@ -146,7 +149,7 @@ def api_on(folder: Path, **options: Any) -> Iterator[Api]:
     thread = threading.Thread(target=lambda: asyncio.run(main()), name="service")
     thread.start()
     running, stop = started.get(timeout=PATIENCE)
-    keys = add_keys(running.store)
+    keys = add_keys(running.store, running.folder.state)
     headers = {"Authorization": f"Bearer {keys['admin']}"}
     try:
         with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE, trust_env=False) as http:
@@ -157,11 +160,23 @@ def api_on(folder: Path, **options: Any) -> Iterator[Api]:
         listener.close()
 
 
-def add_keys(store: Store) -> dict[str, str]:
+def add_keys(store: Store, state: Path) -> dict[str, str]:
     """Make one key of each kind."""
     organization, user = store.first_start()
     return {
         "admin": store.add_key(organization, user, admin=True),
         "reader": store.add_key(organization, user, admin=False),
-        "other": store.add_key(store.add_organization("Other", user), user, admin=True),
+        "other": store.add_key(add_organization(state), user, admin=True),
     }
+
+
+def add_organization(state: Path) -> OrganizationRow:
+    """Make a second organisation with its default worksheet; the service itself only ever makes the first."""
+    database = open_database(state)
+    try:
+        with Session(database, expire_on_commit=False) as session, session.begin():
+            organization = OrganizationRow(name="Other")
+            session.add(WorksheetRow(name="Default", is_default=True, organization=organization))
+        return organization
+    finally:
+        database.dispose()

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
-from roe_magic.service.http.problems import Problem
+from roe_magic.service.http.problems import Problem, not_found
 
 S = TypeVar("S", bound=msgspec.Struct)
 Items = Sequence[tuple[str, Any]]
@@ -88,7 +88,7 @@ def path_id(request: Request, name: str, what: str) -> UUID:
     try:
         return UUID(request.path_params[name])
     except ValueError:
-        raise Problem(404, f"{what} not found.") from None
+        raise not_found(what) from None
 
 
 def _content_type(request: Request) -> str:

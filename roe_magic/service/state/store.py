@@ -74,14 +74,8 @@ class Store:
             organization = session.scalar(sa.select(OrganizationRow).order_by(OrganizationRow.created_at))
             user = session.scalar(sa.select(UserRow).order_by(UserRow.id))
             if organization is None or user is None:
-                user = UserRow(email="local@localhost.localdomain", first_name="Local", last_name="User")
-                organization = _add_organization(session, "Local", user)
+                return _add_organization(session)
             return organization, user
-
-    def add_organization(self, name: str, user: UserRow) -> OrganizationRow:
-        """Create an organisation with its default worksheet."""
-        with self._writing() as session:
-            return _add_organization(session, name, session.merge(user))
 
     def add_key(self, organization: OrganizationRow, user: UserRow, *, admin: bool) -> str:
         """Create a key of an organisation and return its text, which cannot be read again later."""
@@ -233,9 +227,9 @@ def _set_related(row: R, **related: object) -> R:
     return row
 
 
-def _add_organization(session: Session, name: str, creator: UserRow) -> OrganizationRow:
-    organization = OrganizationRow(name=name)
-    session.add_all([organization, creator])
-    session.add(WorksheetRow(name="Default", is_default=True, organization=organization, creator=creator))
+def _add_organization(session: Session) -> tuple[OrganizationRow, UserRow]:
+    user = UserRow(email="local@localhost.localdomain", first_name="Local", last_name="User")
+    organization = OrganizationRow(name="Local")
+    session.add(WorksheetRow(name="Default", is_default=True, organization=organization, creator=user))
     session.flush()
-    return organization
+    return organization, user

@@ -48,11 +48,6 @@ class ConnectionPool:
         else:
             self._put(key, connection)
 
-    def close(self) -> None:
-        """Close the idle connections."""
-        while self._idle:
-            self._close_oldest()
-
     def _open(self, options: str, use: str) -> Any:
         connection = self._connect(f"{self._path}?{options}")
         try:

@@ -91,7 +91,7 @@ class EmbeddedClickHouse:
         self._chdb: Any = _chdb
         self._path = path
         self._private_paths = re.compile(rf"(?:{'|'.join(map(re.escape, private_folders))})[^\s'\",;()]*")
-        # chDB closes the data folder with its last connection; this one is there until close().
+        # chDB closes the data folder with its last connection; this one stays open.
         self._first_connection = self._chdb.connect(path)
         self._connections = ConnectionPool(self._chdb.connect, path, SETTINGS)
         self._apply_cached = functools.lru_cache(_CACHE_ENTRIES)(self._apply)
@@ -190,11 +190,6 @@ class EmbeddedClickHouse:
             result = connection.classify_query(sql, database)
             kind = str(result["query_class"]).rpartition(".")[2] if result["statement_count"] == 1 else "UNKNOWN"
             return kind, bool(result["writes_only_target_database"])
-
-    def close(self) -> None:
-        """Close the data folder."""
-        self._connections.close()
-        self._first_connection.close()
 
     def _parse(self, function: str, sql: str) -> Any:
         """Apply a ClickHouse function whose result depends on the SQL alone."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from roe_magic.contract import models
 from roe_magic.errors import RoeError
 from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics, query_mark
+from roe_magic.service.engine.chdb.progress import OnProgress, ProgressThrottle
 from roe_magic.service.engine.sql import guard
 from roe_magic.service.engine.sql.guard import StatementRefused, Verdict
 from roe_magic.service.engine.sql.statements import SqlStatement, insert_as_select, split, without_settings
@@ -35,15 +36,10 @@ from roe_magic.service.results import manifest, writer
 
 # A SET or a SETTINGS clause may lower these, never raise them.
 _LIMIT_SETTINGS = ("max_execution_time", "max_memory_usage")
-PROGRESS_SECONDS = 0.1
 # ClickHouse cuts SQL of more than 100,000 bytes in its list of running queries, and with it a mark at its end.
 _MAX_MARKED_SQL = 20_000
-_PROGRESS_COUNTERS = (
-    "read_rows", "read_bytes", "total_rows_to_read", "written_rows", "written_bytes", "elapsed_ns",
-)  # fmt: skip  # one name per line would hide the rest
 
 Columns = tuple[list[str], list[str]]
-OnProgress = Callable[[dict[str, int]], None]
 
 
 @dataclass
@@ -112,7 +108,7 @@ def _run_statements(
             raise SubmissionCancelled
         prefix = f"Statement {number + 1} of {len(statements)}: " if len(statements) > 1 else ""
         path = Path(submission.job.folder) / f"{number}.arrow"
-        progress = _ProgressThrottle(on_progress, number, len(statements))
+        progress = ProgressThrottle(on_progress, number, len(statements))
         try:
             yield StatementRun(clickhouse, submission, statement, path, progress).run()
         except StatementRefused as refusal:
@@ -135,24 +131,6 @@ def _split(clickhouse: EmbeddedClickHouse, sql: str) -> list[SqlStatement]:
     return statements
 
 
-class _ProgressThrottle:
-    """Takes ClickHouse's progress callbacks, and passes one on every 100 ms."""
-
-    def __init__(self, on_progress: OnProgress, statement: int, statements: int) -> None:
-        self._on_progress, self._position = on_progress, {"statement": statement, "statements": statements}
-        # A statement that ends sooner needs no progress.
-        self._next_report = time.monotonic() + PROGRESS_SECONDS
-        self.counters: dict[str, int] = {}
-
-    def __call__(self, progress: Mapping[str, int]) -> None:
-        latest = self.counters
-        self.counters = {name: max(int(progress.get(name, 0)), latest.get(name, 0)) for name in _PROGRESS_COUNTERS}
-        now = time.monotonic()
-        if now >= self._next_report:
-            self._next_report = now + PROGRESS_SECONDS
-            self._on_progress({**self.counters, **self._position})
-
-
 class StatementRun:
     """One statement of a submission: judged, run, its rows written."""
 
@@ -162,7 +140,7 @@ class StatementRun:
         submission: Submission,
         statement: SqlStatement,
         path: Path,
-        progress: _ProgressThrottle,
+        progress: ProgressThrottle,
     ) -> None:
         self._clickhouse, self._submission, self._job = clickhouse, submission, submission.job
         self._original, self._path, self._progress = statement, path, progress

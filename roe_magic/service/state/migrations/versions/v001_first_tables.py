@@ -34,10 +34,11 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Integer(), sa.ForeignKey("users.id"), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
     )
-    _worksheets_and_queries()
+    _create_worksheets()
+    _create_queries()
 
 
-def _worksheets_and_queries() -> None:
+def _create_worksheets() -> None:
     op.create_table(
         "worksheets",
         sa.Column("id", sa.Uuid(), primary_key=True),
@@ -48,6 +49,9 @@ def _worksheets_and_queries() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
     )
+
+
+def _create_queries() -> None:
     op.create_table(
         "queries",
         sa.Column("id", sa.Uuid(), primary_key=True),
