@@ -1,4 +1,4 @@
-"""What goes over the wire: the API's schemas as models, and their reading and writing as JSON values.
+"""The API's schemas as frozen dataclasses (``models``), and their conversion from and to JSON (``codec``).
 
-The client and the service both stand on this package; it knows neither.
+The client and the service both import this package; it imports neither.
 """

@@ -1,52 +1,49 @@
-"""What goes over the wire, as frozen dataclasses: the schemas of the contract and its neighbours.
+"""The schemas of the published API, and of its local extensions, as frozen dataclasses.
 
-A field without a default is required by the published schema. Fields that the schema does not know are kept in
-``extra``. :mod:`roe_magic.contract.codec` reads and writes them.
+A field without a default is required by the published schema. Fields of the JSON that the schema does not have are
+kept in ``extra``. :mod:`roe_magic.contract.codec` converts models from and to JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from roe_magic.contract.codec import OMIT, Model
+from roe_magic.contract.codec import OMIT_IF_NONE, Model
 
-# Celery's task states, which the API speaks. Any other word is not terminal.
+# Celery's task states, which the API uses as a query's status. A status that is none of them is not terminal.
 PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED = "PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"
 STATES = (PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED)
 TERMINAL = frozenset({SUCCESS, FAILURE, REVOKED})
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
-# The schema metadata key under which an Arrow stream carries its StatementResult, all but the rows, as JSON.
-ARROW_KEY = b"roe.statement"
-# The field of a submit's answer that holds the whole result, where it is small: the Arrow streams in base64.
-RESULT_FIELD = "result_arrow"
+# The key in an Arrow stream's schema metadata whose value is the Statement as JSON, without its rows.
+STATEMENT_METADATA_KEY = b"roe.statement"
+# The field of a submit's response that holds a small result: the Arrow streams of all statements in base64.
+RESULT_ARROW_FIELD = "result_arrow"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrganizationSlim(Model):
-    """An organisation, as other objects name it."""
+    """An organisation, as it stands inside other objects."""
 
     id: UUID
     name: str
     created_at: datetime
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserInfo(Model):
-    """A user, as other objects name them."""
+    """A user, as they stand inside other objects."""
 
     id: int
     email: str
     display_name: str
-    first_name: str | None = field(default=None, metadata=OMIT)
-    last_name: str | None = field(default=None, metadata=OMIT)
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    first_name: str | None = field(default=None, metadata=OMIT_IF_NONE)
+    last_name: str | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +55,16 @@ class Worksheet(Model):
     created_at: datetime
     updated_at: datetime
     creator: UserInfo | None = None
-    organization: OrganizationSlim | None = field(default=None, metadata=OMIT)
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    organization: OrganizationSlim | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorksheetQueryResponse(Model):
-    """The contract's WorksheetQuery: one query of a worksheet, as the submit endpoint answers it."""
+    """The contract's WorksheetQuery: one query of a worksheet, as the submit endpoint returns it."""
 
     id: UUID
-    worksheet: Worksheet | None = field(default=None, metadata=OMIT)
-    organization: OrganizationSlim | None = field(default=None, metadata=OMIT)
+    worksheet: Worksheet | None = field(default=None, metadata=OMIT_IF_NONE)
+    organization: OrganizationSlim | None = field(default=None, metadata=OMIT_IF_NONE)
     creator: UserInfo | None = None
     created_at: datetime
     updated_at: datetime
@@ -78,23 +74,21 @@ class WorksheetQueryResponse(Model):
     query_task_status: str | None
     error: str | None
     ai_summary: str | None
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorksheetQueryCreateRequest(Model):
-    """The body of a submit."""
+    """The body of a submit request."""
 
     query: str
     worksheet_id: UUID | None = None
     use_admin: bool = False
-    organization_id: UUID | None = field(default=None, metadata=OMIT)
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    organization_id: UUID | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress(Model):
-    """How far a running query is, in ClickHouse's own figures. Not part of the published API."""
+    """How far a running query is, in the figures of ClickHouse's progress. Not part of the published API."""
 
     read_rows: int = 0
     read_bytes: int = 0
@@ -102,26 +96,24 @@ class Progress(Model):
     written_rows: int = 0
     written_bytes: int = 0
     elapsed_ns: int = 0
-    # Which statement runs (from 0) and how many there are.
+    # The statement that runs, counted from 0, and the number of statements.
     statement: int = 0
     statements: int = 1
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryStatus(Model):
-    """DatabaseQueryStatusResponse: where a query stands."""
+    """DatabaseQueryStatusResponse: a query's status."""
 
     worksheet_query_id: UUID
     status: str | None
     error: str | None = None
-    # The schema lets it be absent, but not null.
-    created_at: datetime | None = field(default=None, metadata=OMIT)
+    # The published schema allows it to be absent, but not null.
+    created_at: datetime | None = field(default=None, metadata=OMIT_IF_NONE)
     finished_at: datetime | None = None
-    # Ours, optional on the wire.
-    started_at: datetime | None = field(default=None, metadata=OMIT)
-    progress: Progress | None = field(default=None, metadata=OMIT)
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    # Extensions of the local service; Roe's API does not send them.
+    started_at: datetime | None = field(default=None, metadata=OMIT_IF_NONE)
+    progress: Progress | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +129,11 @@ class Summary(Model):
     result_bytes: int = 0
     elapsed_ns: int = 0
     query_id: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement(Model):
-    """One item of ``results``: what one statement gave. ``result_rows`` may be null when there are none."""
+    """The result of one statement, an item of ``results``. ``result_rows`` may be null where there are none."""
 
     query: str | None = None
     summary: Summary | None = None
@@ -153,18 +144,16 @@ class Statement(Model):
     start_timestamp: float | None = None
     end_timestamp: float | None = None
     query_id: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryResult(Model):
-    """The result endpoint's answer; ``results`` has one item per statement."""
+    """The response of the result endpoint; ``results`` has one item per statement."""
 
     worksheet_query_id: UUID
     status: str | None
     results: list[Statement] | None = None
     error: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +162,6 @@ class TableColumn(Model):
 
     name: str
     type: str
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,53 +170,48 @@ class Table(Model):
 
     name: str
     columns: list[TableColumn]
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableList(Model):
-    """TableListResponse."""
+    """TableListResponse: the tables of an organisation."""
 
     results: list[Table]
     total: int
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableDescription(Model):
-    """TableDescribeResponse."""
+    """TableDescribeResponse: a table's columns and size."""
 
     table_name: str
     columns: list[TableColumn]
     row_count: int | None
     updated_at: datetime | None
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TablePreview(Model):
-    """TablePreviewResponse; ``rows`` are keyed by column name."""
+    """TablePreviewResponse: a table's first rows, as dicts by column name."""
 
     table_name: str
     columns: list[TableColumn]
     rows: list[dict[str, Any]]
     row_count: int
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableUpload(Model):
-    """TableUploadResponse."""
+    """TableUploadResponse: the table that an upload created."""
 
     table_name: str
     organization_id: UUID
     summary: Any = None
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class User(Model):
-    """The caller."""
+    """The user whose API key a request has."""
 
     id: int
     email: str
@@ -242,4 +225,3 @@ class User(Model):
     is_first_login: bool = True
     is_email_verified: bool = False
     is_mfa_enabled: bool = True
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -75,7 +75,7 @@ def split_enclosed(submitted: models.WorksheetQueryResponse) -> tuple[models.Wor
         The response without them, and the Arrow streams for :func:`read_enclosed`, or None.
     """
     extra = dict(submitted.extra)
-    text = extra.pop(models.RESULT_FIELD, None)
+    text = extra.pop(models.RESULT_ARROW_FIELD, None)
     try:
         rows = base64.b64decode(text or "", validate=True)
     except (TypeError, ValueError):  # another server's field of that name

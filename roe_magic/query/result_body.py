@@ -176,7 +176,7 @@ def _stream_table(stream: _Stream, on_progress: OnProgress | None, rows: int) ->
 
 
 def _arrow_statement(table: pa.Table) -> models.Statement:
-    about = (table.schema.metadata or {}).get(models.ARROW_KEY)
+    about = (table.schema.metadata or {}).get(models.STATEMENT_METADATA_KEY)
     if about is None:
         raise ProtocolError("The result's Arrow stream does not tell which statement it belongs to.")
     statement = codec.parse(models.Statement, decode(about))

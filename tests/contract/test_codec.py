@@ -1,4 +1,4 @@
-"""Reading and writing models: every wrong shape is a ProtocolError that says where."""
+"""Models from JSON and to JSON: every wrong shape is a ProtocolError that names the field."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from roe_magic.errors import ProtocolError
 
 ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 STATUS = {"worksheet_query_id": ID, "status": "SUCCESS"}
-KINDS: list[type[codec.Model]] = [
-    kind
-    for kind in vars(models).values()
-    if isinstance(kind, type) and issubclass(kind, codec.Model) and kind is not codec.Model
+MODELS: list[type[codec.Model]] = [
+    each
+    for each in vars(models).values()
+    if isinstance(each, type) and issubclass(each, codec.Model) and each is not codec.Model
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -58,13 +58,13 @@ def test_every_way_to_write_a_time_is_read_with_a_zone(text: str, moment: dateti
     "word", ["success", "Success", "QUEUED", "null", "", " ", "<b>", "\x1b[2J", "💥", "PENDING\n", None]
 )
 def test_any_word_or_null_may_be_a_status(word: str | None) -> None:
-    """It is kept as it is; only the three known words are terminal."""
+    """It is kept unchanged; only the three known words are terminal."""
     assert status(status=word).status == word
     assert word not in models.TERMINAL
 
 
 @pytest.mark.parametrize(
-    ("kind", "payload", "where"),
+    ("model", "payload", "where"),
     [
         (QueryStatus, None, "it is null, not an object"),
         (QueryStatus, [], "it is a list, not an object"),
@@ -89,29 +89,29 @@ def test_any_word_or_null_may_be_a_status(word: str | None) -> None:
         (models.TablePreview, {"table_name": "t", "columns": [], "rows": [[]], "row_count": 1}, "TablePreview.rows"),
     ],
 )
-def test_a_wrong_shape_is_told_with_its_place(kind: type[codec.Model], payload: object, where: str) -> None:
-    """One sentence that a person can act on."""
+def test_the_error_names_the_field_of_a_wrong_shape(model: type[codec.Model], payload: object, where: str) -> None:
+    """The message is one sentence with the field's path."""
     with pytest.raises(ProtocolError) as caught:
-        parse(kind, payload)
+        parse(model, payload)
     assert where in caught.value.message
     assert caught.value.__cause__ is None
 
 
 @settings(deadline=None)
-@given(st.sampled_from(KINDS), st.data())
-def test_any_json_is_a_model_or_a_protocol_error(kind: type[codec.Model], data: st.DataObject) -> None:
-    """No other exception, whatever a server says in whatever field."""
-    names = [spec.name for spec in dataclasses.fields(kind)]  # type: ignore[arg-type]  # each is a dataclass
+@given(st.sampled_from(MODELS), st.data())
+def test_any_json_is_a_model_or_a_protocol_error(model: type[codec.Model], data: st.DataObject) -> None:
+    """No other exception is raised, whatever a server sends in whatever field."""
+    names = [each.name for each in dataclasses.fields(model)]
     payload = data.draw(st.fixed_dictionaries(dict.fromkeys(names, JSON)) | JSON)
     try:
-        model = parse(kind, payload)
+        parsed = parse(model, payload)
     except ProtocolError:
         return
-    assert isinstance(model, kind)
+    assert isinstance(parsed, model)
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
-    """Make values of a field's type."""
+    """Return a strategy for values of a field's type."""
     if hint is Any:
         return st.none() | st.integers() | st.text()
     if dataclasses.is_dataclass(hint):
@@ -135,15 +135,15 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     return plain[hint]
 
 
-def instances(kind: type[codec.Model]) -> st.SearchStrategy[codec.Model]:
-    hints = typing.get_type_hints(kind)
-    names = [spec.name for spec in dataclasses.fields(kind) if spec.name != "extra"]  # type: ignore[arg-type]  # each is a dataclass
+def instances(model: type[codec.Model]) -> st.SearchStrategy[codec.Model]:
+    hints = typing.get_type_hints(model)
+    names = [each.name for each in dataclasses.fields(model) if each.name != "extra"]
     extra = st.dictionaries(st.text("xyz", min_size=1), st.integers(), max_size=2)
-    return st.builds(kind, **{name: values(hints[name]) for name in names}, extra=extra)
+    return st.builds(model, **{name: values(hints[name]) for name in names}, extra=extra)
 
 
 @settings(deadline=None)
-@given(st.sampled_from(KINDS).flatmap(instances))
+@given(st.sampled_from(MODELS).flatmap(instances))
 def test_what_is_written_is_read_again(model: codec.Model) -> None:
     """Through real JSON text, for any values; unknown fields too."""
     again = parse(type(model), json.loads(json.dumps(to_wire(model))))
@@ -152,20 +152,20 @@ def test_what_is_written_is_read_again(model: codec.Model) -> None:
 
 
 def test_summary_numbers_may_be_strings() -> None:
-    """ClickHouse writes them so; beyond 64 bits they stay exact."""
+    """ClickHouse writes them as strings; numbers beyond 64 bits stay exact."""
     statement = parse(Statement, {"summary": {"read_rows": "12", "elapsed_ns": str(2**70)}})
     assert statement.summary is not None
     assert (statement.summary.read_rows, statement.summary.elapsed_ns) == (12, 2**70)
 
 
 def test_a_model_cannot_be_changed() -> None:
-    """What was read stays what was read."""
+    """Setting a field raises FrozenInstanceError."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         status().status = "FAILURE"  # type: ignore[misc]  # the point of the test
 
 
 def test_unknown_fields_do_not_make_models_differ() -> None:
-    """Equality is about what the contract knows; the repr too."""
+    """Equality and repr take no account of ``extra``."""
     assert status(x_new=1) == status()
     assert status(x_new=1).extra == {"x_new": 1}
     assert "x_new" not in repr(status(x_new=1))

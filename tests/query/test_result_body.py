@@ -403,7 +403,7 @@ def stream(table: pa.Table, types: list[str], *, about: bool = True) -> bytes:
     stored = frames.from_arrow(table, types, stored=True)
     told = {"query": "SELECT 1", "column_names": table.column_names, "column_types": types, "row_count": table.num_rows}
     sink = io.BytesIO()
-    schema = stored.schema.with_metadata({models.ARROW_KEY: json.dumps(told)} if about else None)
+    schema = stored.schema.with_metadata({models.STATEMENT_METADATA_KEY: json.dumps(told)} if about else None)
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in stored.to_batches(max_chunksize=1000):
             writer.write_batch(batch)

@@ -81,7 +81,7 @@ def _path(folder: Path, statement: int) -> Path:
 def _arrow_stream(item: bytes, path: Path) -> ArrowStream:
     with pa.OSFile(str(path), "rb") as file:
         stored = pa.ipc.read_schema(pa.ipc.read_message(file))
-        described = stored.with_metadata({**(stored.metadata or {}), models.ARROW_KEY: item})
+        described = stored.with_metadata({**(stored.metadata or {}), models.STATEMENT_METADATA_KEY: item})
         return ArrowStream(described.serialize().to_pybytes(), path, file.tell())
 
 

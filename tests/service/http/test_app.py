@@ -202,7 +202,7 @@ def test_a_small_result_is_enclosed_for_who_prefers_it(api: Api) -> None:
     assert answer.headers["Preference-Applied"] == "wait=30, return=representation"
     query = answer.json()
     result = api.http.get(f"/v1/database/query/{query['id']}/result/", headers={"Accept": models.ARROW_STREAM})
-    assert base64.b64decode(query[models.RESULT_FIELD]) == result.content
+    assert base64.b64decode(query[models.RESULT_ARROW_FIELD]) == result.content
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_small_result_is_enclosed_for_who_prefers_it(api: Api) -> None:
 def test_no_other_result_is_enclosed(api: Api, sql: str, prefer: str) -> None:
     """Not a large one, that of a query which failed or still runs, nor one that nobody asked for."""
     answer = submitted(api, sql, prefer)
-    assert models.RESULT_FIELD not in answer.json()
+    assert models.RESULT_ARROW_FIELD not in answer.json()
     assert "return" not in answer.headers.get("Preference-Applied", "")
 
 
@@ -322,7 +322,7 @@ def test_rows_come_as_arrow_when_asked(api: Api) -> None:
         with pa.ipc.open_stream(source) as stream:
             tables.append(
                 (
-                    codec.parse(models.Statement, json.loads(stream.schema.metadata[models.ARROW_KEY])),
+                    codec.parse(models.Statement, json.loads(stream.schema.metadata[models.STATEMENT_METADATA_KEY])),
                     stream.read_all(),
                 )
             )

@@ -47,7 +47,7 @@ async def submit(request: Request) -> Response:
     body, applied = serializers.worksheet_query(query.row), _applied_wait(seconds)
     if wants_representation(request) and result_response.is_small(query.row):
         rows = result_response.as_base64(query.row, services(request).results.folder(query.row.id))
-        body, applied = replace(body, extra={models.RESULT_FIELD: rows}), [*applied, "return=representation"]
+        body, applied = replace(body, extra={models.RESULT_ARROW_FIELD: rows}), [*applied, "return=representation"]
     return json_response(body, applied=applied)
 
 
