@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from roe_magic.frames.json import table_builder
-from roe_magic.frames.schema import resolve, shown_zone
+from roe_magic.frames.schema import arrow_time_zone, resolve_type
 from tests.support.services import Api, Service, api_on, end_service, start_service
 
 
@@ -26,12 +26,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["as many rows", "as few rows"])
-def road(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let JSON rows take the road of large answers, however few they are, and then that of small ones."""
-    for warns_once in (resolve, shown_zone):
+@pytest.fixture(scope="module", params=["fast path", "row decoder"])
+def each_json_path(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run the test twice: JSON rows, however few, are read by the CSV reader where it can, and then are all decoded."""
+    for warns_once in (resolve_type, arrow_time_zone):
         warns_once.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
-        if request.param == "as many rows":
-            patch.setattr(table_builder, "_FEW", 0)
+        if request.param == "fast path":
+            patch.setattr(table_builder, "FAST_PATH_THRESHOLD", 0)
         yield

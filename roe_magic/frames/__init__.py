@@ -1,7 +1,18 @@
-"""Rows: ClickHouse types to Arrow first, then to JSON, pandas and polars.
+"""ClickHouse types and rows to Arrow, and from there to pandas, polars and JSON.
 
-Everything passes through one *canonical* Arrow form, one Arrow type per ClickHouse type (``docs/types.md``), so that
-JSON and Arrow answers give equal frames. pandas and polars are imported only where they are asked for.
+Every value passes through one *canonical* Arrow form, with one Arrow type per ClickHouse type (``docs/types.md``), so
+that a result that arrives as JSON and one that arrives as Arrow become equal DataFrames.
+
+- ``clickhouse_types`` parses type names, ``type_properties`` answers questions about a type, and ``schema`` maps each
+  type to its Arrow type.
+- Into the canonical form: ``normalize`` and ``normalize_array`` convert the engine's Arrow (``from_arrow``), and the
+  package ``json`` converts JSON rows, decoded (``from_rows``) or as text (``from_lines``).
+- Out of the canonical form: ``dataframes`` (``to_pandas``, ``to_polars``) and ``to_python`` (``to_rows``, ``to_json``).
+- ``temporal``, ``json_text``, ``cells`` and ``memory`` help them.
+
+The local service stores results in a second form, *stored*, whose schema depends on the types alone; ``from_arrow``
+accepts it too. This package knows neither the API nor the service. pandas and polars are imported by the functions that
+return their DataFrames.
 """
 
 from roe_magic.frames.dataframes import to_pandas, to_polars

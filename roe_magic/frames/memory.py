@@ -1,4 +1,4 @@
-"""Memory while rows are made: the garbage collector paused, and one clear error where there is too little."""
+"""Memory while rows are converted: the garbage collector paused, and MemoryError turned into ResultTooLarge."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ T = TypeVar("T")
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Pause the garbage collector while many objects are made, none of them in a cycle.
+    """Pause the garbage collector while many objects are created, none of them in a cycle.
 
-    Looking through them again and again would take most of the time.
+    Otherwise it would scan them over and over, which takes most of the time of a conversion.
     """
-    was_on = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
+        if was_enabled:
             gc.enable()
 
 
-def memory_errors(read: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a function that reads a result: a MemoryError of any library becomes ResultTooLarge."""
+def memory_errors(convert: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a function that converts a result, so that any library's MemoryError becomes ResultTooLarge."""
 
-    @functools.wraps(read)
-    def guarded(*arguments: P.args, **options: P.kwargs) -> T:
+    @functools.wraps(convert)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return read(*arguments, **options)
+            return convert(*args, **kwargs)
         except MemoryError:
             pass
-        # Raised here, where the frames of the old error, and the rows that they hold, have gone.
+        # Raised outside the except block: the old error's frames hold the rows and must be freed first.
         raise ResultTooLarge(
             "The rows do not fit into this process's memory.",
             hint="Add a LIMIT, name fewer columns or aggregate in SQL.",
         )
 
-    return guarded
+    return wrapper

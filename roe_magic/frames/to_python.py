@@ -1,10 +1,13 @@
-"""Canonical Arrow to Python values: JSON-ready cells for the wire, natural ones for pandas objects."""
+"""Canonical Arrow to Python values: JSON-ready cells for the API, and natural ones for pandas' object columns.
+
+:func:`json_cells` and :func:`python_cells` share one walk over nested types (:func:`_convert_array`); they differ in
+the table of converters for scalar types and in how tuples and maps are built.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,279 +17,249 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from roe_magic.frames import schema as canonical
-from roe_magic.frames.clickhouse_types import Type
+from roe_magic.frames.clickhouse_types import ClickHouseType
+from roe_magic.frames.json_text import parse_json_text
 from roe_magic.frames.memory import no_garbage_collection
-from roe_magic.frames.schema import INTERVALS, Form, arrow_type, bare, element_names, resolve
+from roe_magic.frames.schema import Form, arrow_type, check_column_count, is_known, resolve_type
+from roe_magic.frames.temporal import duration_text, timestamps_to_python_text
+from roe_magic.frames.type_properties import (
+    DIGITS_OF_UNIT,
+    DOCUMENT_TYPES,
+    FLOAT_TYPES,
+    INTERVAL_UNITS,
+    WIDE_INTEGER_TYPES,
+    element_names,
+    unwrap,
+)
 
-Convert = Callable[[pa.Array, Type], list[Any]]
+# Converts an array to the Python value of each element.
+Converter = Callable[[pa.Array, ClickHouseType], list[Any]]
 
 
 def to_rows(table: pa.Table | pa.RecordBatch, column_types: Sequence[str]) -> list[list[Any]]:
-    """Turn canonical (or stored) Arrow into JSON-ready rows, the shape that the API sends.
+    """Return a canonical (or stored) table as JSON-ready rows, the shape that the API sends.
 
-    128- and 256-bit integers, decimals and nan or inf are strings, times look like Python's ``str(datetime)``, a named
+    128- and 256-bit integers, decimals, nan and inf are strings, times look like Python's ``str(datetime)``, a named
     tuple is an object, and a map is an object too, unless a key repeats or is not simple: then it is a list of pairs.
-    ``from_rows`` of it gives the same table again.
+    ``from_rows`` of them returns the same table again.
     """
     with no_garbage_collection():
         return [list(row) for row in zip(*_columns(table, column_types, json_cells), strict=True)]
 
 
 def to_json(table: pa.Table | pa.RecordBatch, column_types: Sequence[str]) -> bytes:
-    """Write the rows as JSON, ``[1,"a"],[2,"b"]``, without the outer brackets; documents go through as they are."""
+    """Return the rows as JSON without the outer brackets, ``[1,"a"],[2,"b"]``; text of documents stays unchanged."""
     try:
         with no_garbage_collection():
-            rows = list(zip(*_columns(table, column_types, _raw_cells), strict=True))
+            rows = list(zip(*_columns(table, column_types, _json_cells_or_raw), strict=True))
             return msgspec.json.encode(rows)[1:-1]
-    except UnicodeEncodeError:  # bytes that are not UTF-8, as lone surrogates: only the standard library writes them
+    except UnicodeEncodeError:  # lone surrogates, for bytes that are not UTF-8: only the standard library writes them
         return json.dumps(to_rows(table, column_types), separators=(",", ":"))[1:-1].encode()
 
 
-def _columns(table: pa.Table | pa.RecordBatch, column_types: Sequence[str], convert: Convert) -> list[list[Any]]:
+def _columns(table: pa.Table | pa.RecordBatch, column_types: Sequence[str], convert: Converter) -> list[list[Any]]:
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
-    canonical.check_lengths(table.column_names, column_types)
+    check_column_count(table.column_names, column_types)
     return [
-        list(itertools.chain.from_iterable(convert(chunk, resolve(kind)) for chunk in column.chunks))
-        for column, kind in zip(table.columns, column_types, strict=True)
+        list(itertools.chain.from_iterable(convert(chunk, resolve_type(type_name)) for chunk in column.chunks))
+        for column, type_name in zip(table.columns, column_types, strict=True)
     ]
 
 
-def json_cells(array: pa.Array, kind: Type) -> list[Any]:
-    """Turn a canonical array into JSON-ready values."""
-    return _cells(array, kind, _JSON, json_cells)
+def json_cells(array: pa.Array, ch_type: ClickHouseType) -> list[Any]:
+    """Return the values of a canonical array as a JSON encoder takes them."""
+    return _convert_array(array, ch_type, _TO_JSON, json_cells)
 
 
-def python_cells(array: pa.Array, kind: Type) -> list[Any]:
-    """Turn a canonical array into natural Python values: dicts, tuples, datetimes, big integers."""
-    return _cells(array, kind, _PYTHON, python_cells)
+def python_cells(array: pa.Array, ch_type: ClickHouseType) -> list[Any]:
+    """Return the values of a canonical array as Python objects: dicts, tuples, datetimes, integers of any size."""
+    return _convert_array(array, ch_type, _TO_PYTHON, python_cells)
 
 
-def _raw_cells(array: pa.Array, kind: Type) -> list[Any]:
-    """Like json_cells, but a column of documents stays JSON text, for a JSON encoder that takes it as it is."""
-    if bare(kind).name in canonical.DOCUMENTS and pa.types.is_string(array.type):
-        return [None if text is None else msgspec.Raw(text.encode()) for text in plain(array)]
-    return json_cells(array, kind)
+def _json_cells_or_raw(array: pa.Array, ch_type: ClickHouseType) -> list[Any]:
+    """Return what json_cells does, but documents as ``msgspec.Raw``, which the encoder copies without parsing."""
+    if unwrap(ch_type).name in DOCUMENT_TYPES and pa.types.is_string(array.type):
+        return [None if text is None else msgspec.Raw(text.encode()) for text in _values(array)]
+    return json_cells(array, ch_type)
 
 
-def _cells(array: pa.Array, kind: Type, leaves: dict[str, Convert], again: Convert) -> list[Any]:
-    kind = bare(kind)
+def _convert_array(
+    array: pa.Array, ch_type: ClickHouseType, scalar_converters: dict[str, Converter], convert_child: Converter
+) -> list[Any]:
+    ch_type = unwrap(ch_type)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    nested = _NESTED.get(kind.name)
-    if nested is not None and pa.types.is_nested(array.type):
-        return nested(array, kind, again)
+    convert_nested = _NESTED_CONVERTERS.get(ch_type.name)
+    if convert_nested is not None and pa.types.is_nested(array.type):
+        return convert_nested(array, ch_type, convert_child)
     is_text = pa.types.is_string(array.type)
-    fallen_back = is_text and (arrow_type(kind, Form(array.type)) != array.type or not canonical.is_known(kind))
-    return plain(array) if fallen_back else leaves.get(kind.name, _leaf)(array, kind)
+    fell_back = is_text and (arrow_type(ch_type, Form(array.type)) != array.type or not is_known(ch_type))
+    return _values(array) if fell_back else scalar_converters.get(ch_type.name, _unchanged)(array, ch_type)
 
 
-def plain(array: pa.Array) -> list[Any]:
-    """Give the values as pyarrow does, but faster where numpy can."""
-    kind = array.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+def _values(array: pa.Array) -> list[Any]:
+    """Return what ``array.to_pylist()`` does, but by way of numpy where that is faster."""
+    data_type = array.type
+    if pa.types.is_integer(data_type) or pa.types.is_floating(data_type):
         return _with_nulls(array, array.fill_null(0).to_numpy().tolist())
-    if pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_binary(kind):
+    if pa.types.is_string(data_type) or pa.types.is_boolean(data_type) or pa.types.is_binary(data_type):
         values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
         return values
     try:
-        found: list[Any] = array.to_pylist()
+        values = array.to_pylist()
     except (OverflowError, ValueError):
-        found = _beyond_python(array)
-    return found
+        values = _values_beyond_datetime(array)
+    return values
 
 
-def _beyond_python(array: pa.Array) -> list[Any]:
-    """Give durations that timedelta cannot hold, and moments that cannot be shown in their zone but in UTC."""
+def _values_beyond_datetime(array: pa.Array) -> list[Any]:
+    """Return durations that timedelta cannot hold as numpy's; timestamps that their zone cannot show in UTC."""
     if pa.types.is_duration(array.type):
-        ticks = plain(array.cast(pa.int64()))
-        return [None if value is None else np.timedelta64(value, array.type.unit) for value in ticks]
-    found: list[Any] = array.cast(pa.timestamp(array.type.unit, "UTC")).to_pylist()
-    return found
+        return _map_values(array.cast(pa.int64()), lambda count: np.timedelta64(count, array.type.unit))
+    values: list[Any] = array.cast(pa.timestamp(array.type.unit, "UTC")).to_pylist()
+    return values
 
 
 def _with_nulls(array: pa.Array, values: list[Any]) -> list[Any]:
+    """Set those of the values to None that are NULL in the array."""
     if array.null_count:
-        for at in np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)).tolist():
-            values[at] = None
+        for index in np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)).tolist():
+            values[index] = None
     return values
 
 
-def _leaf(array: pa.Array, _: Type) -> list[Any]:
-    return plain(array)
+def _map_values(array: pa.Array, function: Callable[[Any], Any]) -> list[Any]:
+    return [None if value is None else function(value) for value in _values(array)]
 
 
-def _each(array: pa.Array, function: Callable[[Any], Any]) -> list[Any]:
-    return [None if value is None else function(value) for value in plain(array)]
+def _unchanged(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    return _values(array)
 
 
-def _finite(array: pa.Array, _: Type) -> list[Any]:
-    """JSON has no nan or inf: ClickHouse writes them as strings."""
-    values = plain(array)
-    odd = pc.invert(pc.fill_null(pc.is_finite(array), True)).to_numpy(zero_copy_only=False)
-    for at in np.flatnonzero(odd).tolist():
-        values[at] = str(values[at])
+def _floats(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    """Return floats, with nan and inf as strings, as ClickHouse writes them: JSON has no numbers for them."""
+    values = _values(array)
+    not_finite = pc.invert(pc.fill_null(pc.is_finite(array), True)).to_numpy(zero_copy_only=False)
+    for index in np.flatnonzero(not_finite).tolist():
+        values[index] = str(values[index])
     return values
 
 
-def _decoded(array: pa.Array, _: Type) -> list[Any]:
+def _texts(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    """Return text, with lone surrogates for bytes that are not UTF-8."""
     try:
-        return plain(array.cast(pa.string()))
+        return _values(array.cast(pa.string()))
     except pa.ArrowInvalid:
         pass
-    return _each(array, lambda raw: raw.decode("utf-8", "surrogateescape"))
+    return _map_values(array, lambda raw: raw.decode("utf-8", "surrogateescape"))
 
 
-def _datetimes(array: pa.Array, _: Type) -> list[Any]:
-    """Write moments as Python does: the fraction left out where it is zero, the offset with a colon."""
-    local = pc.local_timestamp(array)  # twenty times as quick as strftime
-    text = local.cast(pa.string())
-    if array.type.unit != "s":
-        text = pc.replace_substring_regex(text, r"\.0+$", "")
-    seconds = pc.subtract(local.cast(pa.int64()), array.cast(pa.int64())).dictionary_encode()
-    per_second = 10 ** _DIGITS[array.type.unit]
-    offsets = pa.array([_offset(ticks // per_second) for ticks in seconds.dictionary.to_pylist()], pa.string())
-    return plain(pc.binary_join_element_wise(text, offsets.take(seconds.indices), ""))
+def _timestamps(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    return _values(timestamps_to_python_text(array))
 
 
-def _offset(seconds: int) -> str:
-    """Write +01:00, or +00:09:21 for the mean times before there were zones."""
-    minutes, rest = divmod(abs(seconds), 60)
-    text = f"{'-' if seconds < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
-    return f"{text}:{rest:02}" if rest else text
+def _durations(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    digits = DIGITS_OF_UNIT[array.type.unit]
+    return _map_values(array.cast(pa.int64()), lambda count: duration_text(count, digits))
 
 
-_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+def _interval_counts(array: pa.Array, ch_type: ClickHouseType) -> list[Any]:
+    factor = 1 if pa.types.is_integer(array.type) else INTERVAL_UNITS[ch_type.name][1]
+    return _map_values(array.cast(pa.int64()), lambda count: count // factor)
 
 
-def _clocks(array: pa.Array, _: Type) -> list[Any]:
-    """Write a Time as ClickHouse does: hours may pass 24, and the sign is in front."""
-    digits = _DIGITS[array.type.unit]
-
-    def clock(ticks: int) -> str:
-        seconds, fraction = divmod(abs(ticks), 10**digits)
-        hours, rest = divmod(seconds, 3600)
-        text = f"{'-' if ticks < 0 else ''}{hours:02}:{rest // 60:02}:{rest % 60:02}"
-        return f"{text}.{fraction:0{digits}}" if digits else text
-
-    return _each(array.cast(pa.int64()), clock)
+def _documents(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    return _map_values(array, parse_json_text)
 
 
-def _counts(array: pa.Array, kind: Type) -> list[Any]:
-    """Write an interval as the count of its unit."""
-    factor = 1 if pa.types.is_integer(array.type) else INTERVALS[kind.name][1]
-    return _each(array.cast(pa.int64()), lambda ticks: ticks // factor)
+def _decimal_texts(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    return _map_values(array, lambda value: format(value, "f"))
 
 
-def _load(text: str) -> Any:
-    try:
-        return _loads(text) if "-0" in text else msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return _loads(text)
+def _wide_integers(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    return _map_values(array, _wide_integer)
 
 
-def _loads(text: str) -> Any:
-    """Read what msgspec refuses, or of which it loses the sign."""
-    try:
-        return json.loads(text, parse_int=_integer, parse_float=_float)
-    except ValueError:  # not a document after all: the text itself is the value
-        return text
-
-
-def _integer(digits: str) -> int | float | str:
-    return -0.0 if digits == "-0" else int(digits) if len(digits) < 1000 else digits
-
-
-def _float(digits: str) -> float | str:
-    """Keep a number that no float holds as its digits: JSON has no inf."""
-    return value if math.isfinite(value := float(digits)) else digits
-
-
-def _documents(array: pa.Array, _: Type) -> list[Any]:
-    return _each(array, _load)
-
-
-def _decimals(array: pa.Array, _: Type) -> list[Any]:
-    return _each(array, lambda value: format(value, "f"))
-
-
-def _integers(array: pa.Array, _: Type) -> list[Any]:
-    return _each(array, _whole)
-
-
-def _whole(value: str | Decimal) -> int | str:
+def _wide_integer(value: str | Decimal) -> int | str:
     try:
         return int(value)
-    except ValueError:  # the column fell back to text
+    except ValueError:  # text of a column that fell back
         return str(value)
 
 
-def _dates(array: pa.Array, _: Type) -> list[Any]:
-    return plain(array.cast(pa.string()))
+def _dates(array: pa.Array, _: ClickHouseType) -> list[Any]:
+    return _values(array.cast(pa.string()))
 
 
-_SHARED: dict[str, Convert] = dict.fromkeys(canonical.DOCUMENTS, _documents)
-_PYTHON: dict[str, Convert] = {**_SHARED, **dict.fromkeys(canonical.WIDE_INTEGERS, _integers)}
-_JSON: dict[str, Convert] = {
-    **_SHARED,
-    **dict.fromkeys(("Float32", "Float64", "BFloat16"), _finite),
-    **dict.fromkeys(("Decimal", "Int128", "UInt128"), _decimals),
-    **dict.fromkeys(("String", "FixedString", "AggregateFunction"), _decoded),
-    **dict.fromkeys(("DateTime", "DateTime64"), _datetimes),
+_COMMON_CONVERTERS: dict[str, Converter] = dict.fromkeys(DOCUMENT_TYPES, _documents)
+_TO_PYTHON: dict[str, Converter] = {**_COMMON_CONVERTERS, **dict.fromkeys(WIDE_INTEGER_TYPES, _wide_integers)}
+_TO_JSON: dict[str, Converter] = {
+    **_COMMON_CONVERTERS,
+    **dict.fromkeys(FLOAT_TYPES, _floats),
+    **dict.fromkeys(("Decimal", "Int128", "UInt128"), _decimal_texts),
+    **dict.fromkeys(("String", "FixedString", "AggregateFunction"), _texts),
+    **dict.fromkeys(("DateTime", "DateTime64"), _timestamps),
     **dict.fromkeys(("Date", "Date32"), _dates),
-    **dict.fromkeys(("Time", "Time64"), _clocks),
-    **dict.fromkeys(INTERVALS, _counts),
+    **dict.fromkeys(("Time", "Time64"), _durations),
+    **dict.fromkeys(INTERVAL_UNITS, _interval_counts),
 }
 
 
-def _spans(array: pa.Array) -> tuple[Iterable[tuple[int, int]], int, int]:
-    """Give where each list lies among its values, and where the first and the last end."""
+def _ranges(array: pa.Array) -> tuple[Iterable[tuple[int, int]], int, int]:
+    """Return where each list begins and ends among the lists' values, and the range of the values as a whole."""
     offsets = array.offsets.to_numpy()
     if not len(offsets):
         return [], 0, 0
     return itertools.pairwise((offsets - offsets[0]).tolist()), int(offsets[0]), int(offsets[-1])
 
 
-def _lists(array: pa.Array, kind: Type, again: Convert) -> list[Any]:
-    spans, first, last = _spans(array)
-    values = again(array.values[first:last], kind.types[0])
-    return _with_nulls(array, [values[start:stop] for start, stop in spans])
+def _lists(array: pa.Array, ch_type: ClickHouseType, convert_child: Converter) -> list[Any]:
+    ranges, first, last = _ranges(array)
+    values = convert_child(array.values[first:last], ch_type.types[0])
+    return _with_nulls(array, [values[start:stop] for start, stop in ranges])
 
 
-def _maps(array: pa.Array, kind: Type, again: Convert) -> list[Any]:
-    spans, first, last = _spans(array)
-    keys = again(array.keys[first:last], kind.types[0])
-    items = again(array.items[first:last], kind.types[1])
-    make = _json_map if again is not python_cells else _python_map
-    return _with_nulls(array, [make(keys[start:stop], items[start:stop]) for start, stop in spans])
+def _maps(array: pa.Array, ch_type: ClickHouseType, convert_child: Converter) -> list[Any]:
+    ranges, first, last = _ranges(array)
+    keys = convert_child(array.keys[first:last], ch_type.types[0])
+    items = convert_child(array.items[first:last], ch_type.types[1])
+    build_map = _json_map if convert_child is not python_cells else _python_map
+    return _with_nulls(array, [build_map(keys[start:stop], items[start:stop]) for start, stop in ranges])
 
 
 def _python_map(keys: list[Any], items: list[Any]) -> Any:
+    """Return a dict, or a list of pairs where a key repeats or is not hashable."""
     try:
-        whole = dict(zip(keys, items, strict=True))
-    except TypeError:  # a key that is a list
+        as_dict = dict(zip(keys, items, strict=True))
+    except TypeError:
         return list(zip(keys, items, strict=True))
-    return whole if len(whole) == len(keys) else list(zip(keys, items, strict=True))
+    return as_dict if len(as_dict) == len(keys) else list(zip(keys, items, strict=True))
 
 
 def _json_map(keys: list[Any], items: list[Any]) -> Any:
+    """Return a dict with strings as keys, or a list of pairs where a key repeats or is neither text nor integer."""
     if all(isinstance(key, (str, int)) for key in keys):
-        whole = {key if isinstance(key, str) else json.dumps(key): item for key, item in zip(keys, items, strict=True)}
-        if len(whole) == len(keys):
-            return whole
+        names = (key if isinstance(key, str) else json.dumps(key) for key in keys)
+        as_dict = dict(zip(names, items, strict=True))
+        if len(as_dict) == len(keys):
+            return as_dict
     return [list(pair) for pair in zip(keys, items, strict=True)]
 
 
-def _tuples(array: pa.Array, kind: Type, again: Convert) -> list[Any]:
-    names = element_names(kind)
-    children = [again(child, part) for child, part in zip(array.flatten(), kind.types, strict=True)]
+def _tuples(array: pa.Array, ch_type: ClickHouseType, convert_child: Converter) -> list[Any]:
+    names = element_names(ch_type)
+    children = [convert_child(child, type_) for child, type_ in zip(array.flatten(), ch_type.types, strict=True)]
     rows: list[Any] = list(zip(*children, strict=True)) if names else [()] * len(array)
-    if kind.names:
+    if ch_type.names:
         rows = list(map(dict, map(zip, itertools.repeat(names), rows)))
-    elif again is not python_cells:
+    elif convert_child is not python_cells:
         rows = [list(row) for row in rows]
     return _with_nulls(array, rows)
 
 
-_NESTED: dict[str, Callable[[pa.Array, Type, Convert], list[Any]]] = {"Array": _lists, "Map": _maps, "Tuple": _tuples}
+_NESTED_CONVERTERS: dict[str, Callable[[pa.Array, ClickHouseType, Converter], list[Any]]] = {
+    "Array": _lists,
+    "Map": _maps,
+    "Tuple": _tuples,
+}

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from roe_magic.frames.schema import resolve
+from roe_magic.frames.schema import resolve_type
 from roe_magic.frames.to_python import python_cells
 from tests.frames.test_types import CASES, PARIS, Case, select
 from tests.support.rows_engine import SETTINGS, by_json
@@ -50,7 +50,7 @@ def peer_cells(sql: str) -> list[Any]:
 def our_cells(sql: str) -> list[Any]:
     """Give a column as the cells of a pandas object."""
     _, types, table = by_json(sql)
-    return [cell for chunk in table.column(0).chunks for cell in python_cells(chunk, resolve(types[0]))]
+    return [cell for chunk in table.column(0).chunks for cell in python_cells(chunk, resolve_type(types[0]))]
 
 
 def naive(moment: Any) -> datetime:

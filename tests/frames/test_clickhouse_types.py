@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roe_magic.errors import ProtocolError
-from roe_magic.frames.clickhouse_types import MAX_DEPTH, Named, Type, parse
+from roe_magic.frames.clickhouse_types import MAX_DEPTH, parse
+from roe_magic.frames.clickhouse_types import ClickHouseType as Type
+from roe_magic.frames.clickhouse_types import NamedArgument as Named
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from roe_magic.frames.json import scanner
 from roe_magic.query import result_body
 from tests.support.rows_engine import body, by_arrow, cut, lines, same, shown, values
 
-pytestmark = pytest.mark.usefixtures("road")
+pytestmark = pytest.mark.usefixtures("each_json_path")
 
 
 def received(kind: str, *cells: str, beside: bool = False) -> pa.Table:
@@ -349,7 +349,7 @@ PIECES = st.lists(st.sampled_from([b'"', b"\\", b"a", b"\\" * 33, b"\\" * 64]), 
 @given(PIECES)
 def test_a_quote_behind_any_number_of_backslashes_is_told(data: bytes) -> None:
     """An odd number escapes it, however many there are."""
-    assert scanner.quotes_in(np.frombuffer(data, np.uint8)).tolist() == by_hand(data)
+    assert scanner.string_quotes(np.frombuffer(data, np.uint8)).tolist() == by_hand(data)
 
 
 @pytest.mark.parametrize(

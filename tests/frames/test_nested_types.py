@@ -22,7 +22,7 @@ from roe_magic.frames.clickhouse_types import parse
 from roe_magic.query import result_body
 from tests.support.rows_engine import body, by_arrow, by_json, cut, lines, same, shown, values
 
-pytestmark = pytest.mark.usefixtures("road")
+pytestmark = pytest.mark.usefixtures("each_json_path")
 
 
 @dataclass

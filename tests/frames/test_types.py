@@ -526,7 +526,7 @@ def test_each_type_goes_through_json_rows_and_back(case: Case, null: bool) -> No
     assert batch is None or frames.to_rows(batch, types) == rows[1:]
 
 
-@pytest.mark.usefixtures("road")
+@pytest.mark.usefixtures("each_json_path")
 @pytest.mark.parametrize(("case", "null"), NULLS)
 def test_each_type_arrives_in_a_result(case: Case, null: bool) -> None:
     """Read from the engine's own JSON lines, or from a result body that comes in pieces, the table is the same."""

@@ -24,7 +24,7 @@ from roe_magic.errors import ProtocolError, ResultTooLarge
 from roe_magic.query import result_body
 from tests.support.rows_engine import QUERY_ID, body, cut, same, shown, values
 
-pytestmark = pytest.mark.usefixtures("road")
+pytestmark = pytest.mark.usefixtures("each_json_path")
 
 UTC = ZoneInfo("UTC")
 

@@ -1,7 +1,8 @@
-"""The fast road for rows of simple cells: JSON that has no nesting is nearly CSV, which Arrow reads without Python.
+"""Step 3, long blocks of scalar columns: rows read by Arrow's CSV reader, so that Python handles no cell.
 
-``[1,"a"],[2,null]`` becomes ``0,1,"a"⏎0,2,null``. Whatever could make the two notations differ is looked for first; a
-block with any of it, or that Arrow refuses, is left to the careful road.
+JSON rows without nesting are nearly CSV: ``[1,"a"],[2,null]`` becomes ``0,1,"a"⏎0,2,null`` by overwriting the brackets
+between rows. The block is first searched for everything that CSV would read otherwise (escapes, white space between
+cells); where there is any, or where Arrow refuses the block, the caller decodes it with ``row_decoder`` instead.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
-from roe_magic.frames.clickhouse_types import Type
-from roe_magic.frames.json.scanner import Positions, quotes_in, row_ends
-from roe_magic.frames.normalize import check_labels
-from roe_magic.frames.schema import AS_TEXT, Form, arrow_type, bare, is_known, may_overflow
+from roe_magic.frames.clickhouse_types import ClickHouseType
+from roe_magic.frames.json.scanner import Positions, row_ends, string_quotes
+from roe_magic.frames.normalize_array import check_labels
+from roe_magic.frames.schema import CANONICAL, Form, arrow_type, is_known
+from roe_magic.frames.type_properties import FLOAT_TYPES, is_enum, may_exceed_nanoseconds, unwrap
 
-_NUMBERS = {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)} | {"Float32", "Float64", "BFloat16"}
-_WRITTEN = {
+_NUMBER_TYPES = {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)} | FLOAT_TYPES
+# Types whose cells are JSON strings.
+_QUOTED_TYPES = {
     "String",
     "FixedString",
     "UUID",
@@ -35,84 +38,89 @@ _WRITTEN = {
     "DateTime",
     "DateTime64",
 }
-_EITHER = {"Decimal", "Int128", "UInt128"}
-_FLAT = _NUMBERS | _WRITTEN | _EITHER | {"Bool"}
-# Escapes that mean the same in CSV with an escape character: the next byte, as it is.
-_OTHER_ESCAPE = re.compile(rb'\\[^"\\/]')
+# Types that servers send as numbers or as strings.
+_EITHER_TYPES = {"Decimal", "Int128", "UInt128"}
+_SUPPORTED_TYPES = _NUMBER_TYPES | _QUOTED_TYPES | _EITHER_TYPES | {"Bool"}
+# CSV's escape character means "the next byte as it is", which is right for \" \\ and \/ only.
+_UNSUPPORTED_ESCAPE = re.compile(rb'\\[^"\\/]')
 _COMMA, _OPEN, _CLOSE, _NEWLINE, _ZERO = b",[]\n0"
+# After so many refused blocks in a row the reader is not tried again: later blocks will be refused, too.
+_MAX_REFUSALS = 3
 
 
-class FlatReader:
-    """Reads blocks of rows whose columns are all simple.
+class CsvRowReader:
+    """Reads blocks of rows whose columns are all scalar.
 
     Parameters
     ----------
-    kinds : sequence of Type
+    ch_types : sequence of ClickHouseType
         The columns' types.
     form : Form
-        What the columns are to look like.
+        The form of the returned arrays.
     """
 
-    def __init__(self, kinds: Sequence[Type], form: Form) -> None:
-        self.form = form
-        self.kinds = [bare(kind) for kind in kinds]
-        # Given up after a few refusals in a row: the data are of another sort.
-        self.patience = 3 if kinds and all(map(_is_flat, self.kinds)) else 0
+    def __init__(self, ch_types: Sequence[ClickHouseType], form: Form) -> None:
+        self._form = form
+        self._ch_types = [unwrap(ch_type) for ch_type in ch_types]
+        self._attempts_left = _MAX_REFUSALS if ch_types and all(map(_is_supported, self._ch_types)) else 0
 
     def read(self, text: bytes, ends: Positions) -> list[pa.Array] | None:
-        """Give the columns of the rows in ``text``, which begins at a row and ends with one; None if it cannot."""
-        if self.patience <= 0:
+        """Return the columns of a block of whole rows, or None where the CSV reader cannot read it exactly."""
+        if self._attempts_left <= 0:
             return None
         columns = self._read(text, ends)
-        self.patience = 3 if columns else self.patience - 1
+        self._attempts_left = _MAX_REFUSALS if columns else self._attempts_left - 1
         return columns
 
     def _read(self, text: bytes, ends: Positions) -> list[pa.Array] | None:
-        quoted = self._quoted(text[: int(ends[0]) + 1])
-        compact = None if quoted is None or _OTHER_ESCAPE.search(text) else _compact(text, ends)
+        quoted = self._quoted_columns(text[: int(ends[0]) + 1])
+        compact = None if quoted is None or _UNSUPPORTED_ESCAPE.search(text) else _compact(text, ends)
         if quoted is None or compact is None:
             return None
-        values, ends, marks = compact
+        values, ends, quote_count = compact
         try:
-            table = self._from_csv(_as_csv(values, ends), escaped=b"\\" in text)
-            columns = [self._canonical(column, kind) for column, kind in zip(table.columns, self.kinds, strict=True)]
-        except (pa.ArrowException, UnicodeDecodeError):  # the latter when its message quotes bytes that are not UTF-8
+            table = self._read_csv(_to_csv(values, ends), escaped=b"\\" in text)
+            pairs = zip(table.columns, self._ch_types, strict=True)
+            columns = [self._to_form(column, ch_type) for column, ch_type in pairs]
+        except (pa.ArrowException, UnicodeDecodeError):  # the latter where its message quotes bytes that are not UTF-8
             return None
         strings = sum(
             len(ends) - array.null_count for array, is_quoted in zip(columns, quoted, strict=True) if is_quoted
         )
-        # Else there is a string among numbers, or a bare word among strings.
-        return columns if table.num_rows == len(ends) and marks == 2 * strings else None
+        # Otherwise there is a string among numbers, or an unquoted cell among strings.
+        return columns if table.num_rows == len(ends) and quote_count == 2 * strings else None
 
-    def _canonical(self, column: pa.ChunkedArray, kind: Type) -> pa.Array:
+    def _to_form(self, column: pa.ChunkedArray, ch_type: ClickHouseType) -> pa.Array:
         array = column.combine_chunks()
-        if kind.name.startswith("Enum"):
-            check_labels(array, kind)
-        if kind.name == "Decimal":
-            array.validate(full=True)  # the CSV reader takes more digits than the type has
-        return array.cast(arrow_type(kind, self.form))
+        if is_enum(ch_type):
+            check_labels(array, ch_type)
+        if ch_type.name == "Decimal":
+            array.validate(full=True)  # the CSV reader accepts more digits than the type has
+        return array.cast(arrow_type(ch_type, self._form))
 
-    def _quoted(self, first_row: bytes) -> list[bool] | None:
-        """Tell from the first row which columns come as JSON strings."""
+    def _quoted_columns(self, first_row: bytes) -> list[bool] | None:
+        """Return for each column whether its cells are JSON strings, as the first row has them."""
         try:
             row: Any = msgspec.json.decode(first_row)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        if not isinstance(row, list) or len(row) != len(self.kinds):
+        if not isinstance(row, list) or len(row) != len(self._ch_types):
             return None
-        pairs = list(zip(row, self.kinds, strict=True))
-        if any(kind.name in _WRITTEN and not isinstance(cell, (str, type(None))) for cell, kind in pairs):
+        pairs = list(zip(row, self._ch_types, strict=True))
+        if any(ch_type.name in _QUOTED_TYPES and not isinstance(cell, (str, type(None))) for cell, ch_type in pairs):
             return None
-        return [isinstance(cell, str) or (cell is None and kind.name not in _NUMBERS) for cell, kind in pairs]
+        return [
+            isinstance(cell, str) or (cell is None and ch_type.name not in _NUMBER_TYPES) for cell, ch_type in pairs
+        ]
 
-    def _from_csv(self, data: pa.Buffer, *, escaped: bool) -> pa.Table:
-        names = [str(at) for at in range(len(self.kinds))]
+    def _read_csv(self, data: pa.Buffer, *, escaped: bool) -> pa.Table:
+        names = [str(index) for index in range(len(self._ch_types))]
         return csv.read_csv(
             pa.BufferReader(data),
             csv.ReadOptions(column_names=["", *names], block_size=data.size + 1, use_threads=False),
             csv.ParseOptions(escape_char="\\" if escaped else False, double_quote=False, ignore_empty_lines=False),
             csv.ConvertOptions(
-                column_types=dict(zip(names, map(_csv_type, self.kinds), strict=True)),
+                column_types=dict(zip(names, map(_csv_type, self._ch_types), strict=True)),
                 include_columns=names,
                 null_values=["null"],
                 strings_can_be_null=True,
@@ -123,45 +131,49 @@ class FlatReader:
         )
 
 
-def _is_flat(kind: Type) -> bool:
-    return kind.name in _FLAT and is_known(kind) and not may_overflow(kind)
+def _is_supported(ch_type: ClickHouseType) -> bool:
+    return ch_type.name in _SUPPORTED_TYPES and is_known(ch_type) and not may_exceed_nanoseconds(ch_type)
 
 
-def _csv_type(kind: Type) -> pa.DataType:
-    """Give the type to read: moments in UTC, whatever offset is written, and the widest decimals as text."""
-    want = arrow_type(kind, AS_TEXT)
-    if pa.types.is_decimal256(want):
+def _csv_type(ch_type: ClickHouseType) -> pa.DataType:
+    """Return the type for the CSV reader: timestamps in UTC, since any offset may be written; wide decimals as text."""
+    target = arrow_type(ch_type, CANONICAL)
+    if pa.types.is_decimal256(target):
         return pa.string()
-    return pa.timestamp(want.unit, "UTC") if pa.types.is_timestamp(want) else want
+    return pa.timestamp(target.unit, "UTC") if pa.types.is_timestamp(target) else target
 
 
-def _as_csv(values: npt.NDArray[np.uint8], ends: Positions) -> pa.Buffer:
-    """Write line ends and a first column of zeros over the brackets between the rows."""
-    line = np.empty(len(values) + 1, np.uint8)
-    line[0], line[1:] = _ZERO, values
-    line[1] = _COMMA
-    line[ends + 1] = _NEWLINE
-    line[ends[:-1] + 2] = _ZERO
-    line[ends[:-1] + 3] = _COMMA
-    return pa.py_buffer(line)
+def _to_csv(values: npt.NDArray[np.uint8], ends: Positions) -> pa.Buffer:
+    """Return the rows as CSV: line ends and a first column of zeros in place of the brackets between the rows."""
+    csv_bytes = np.empty(len(values) + 1, np.uint8)
+    csv_bytes[0], csv_bytes[1:] = _ZERO, values
+    csv_bytes[1] = _COMMA
+    csv_bytes[ends + 1] = _NEWLINE
+    csv_bytes[ends[:-1] + 2] = _ZERO
+    csv_bytes[ends[:-1] + 3] = _COMMA
+    return pa.py_buffer(csv_bytes)
 
 
 def _compact(text: bytes, ends: Positions) -> tuple[npt.NDArray[np.uint8], Positions, int] | None:
-    """Make sure that rows and cells follow each other without white space, and count the quotes."""
+    """Return the rows without white space between cells, where they end, and the number of quotes.
+
+    Return None where removing the white space does not make them compact.
+    """
     values = np.frombuffer(text, np.uint8)
-    quotes = quotes_in(values)
+    quotes = string_quotes(values)
     if not _is_compact(values, ends, quotes):
         spaces = np.flatnonzero(values <= ord(" "))
         spaces = spaces[(np.searchsorted(quotes, spaces) & 1) == 0]
         values = np.delete(values, spaces)
         ends, _ = row_ends(values.tobytes())
-        quotes = quotes_in(values)
+        quotes = string_quotes(values)
         if not _is_compact(values, ends, quotes):
             return None
     return values, ends, len(quotes)
 
 
 def _is_compact(values: npt.NDArray[np.uint8], ends: Positions, quotes: Positions) -> bool:
+    """Whether rows and cells follow each other without white space."""
     between = (values[ends[:-1] + 1] == _COMMA) & (values[ends[:-1] + 2] == _OPEN)
     before, after = values[quotes[::2] - 1], values[quotes[1::2] + 1]
     opened = (before == _COMMA) | (before == _OPEN)

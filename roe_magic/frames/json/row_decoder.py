@@ -1,8 +1,11 @@
-"""JSON rows decoded so that no cell loses anything: each as its ClickHouse type needs it."""
+"""Step 3, most blocks: JSON rows decoded so that no cell loses anything, each as its ClickHouse type needs it.
+
+msgspec decodes into a row type that is built from the columns' ClickHouse types. Rows that do not fit it, or that only
+the standard library reads (NaN, lone surrogates, bytes that are not UTF-8), are decoded again with the latter.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,65 +14,68 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from roe_magic.errors import ProtocolError
-from roe_magic.frames.clickhouse_types import Type, parse
-from roe_magic.frames.json.scanner import quotes_in
-from roe_magic.frames.schema import DOCUMENTS, bare, element_names
+from roe_magic.frames.clickhouse_types import ClickHouseType, parse
+from roe_magic.frames.json.scanner import string_quotes
+from roe_magic.frames.json.stream_reader import decode_leniently
+from roe_magic.frames.type_properties import DOCUMENT_TYPES, FLOAT_TYPES, element_names, unwrap
 
-_FLOATS = frozenset({"Float32", "Float64", "BFloat16"})
 _MINUS_ZERO = re.compile(rb"-0(?=[\],}\s])")
-# msgspec has no names with these for what it decodes into.
-_AWKWARD = re.compile('["\\\\\0-\x1f\ud800-\udfff]')
-_ENTRY = parse("Tuple(keys Nothing, values Nothing)")
-_NOT_NUMBERS = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
+# Characters that msgspec does not accept in the name of a field.
+_UNSUPPORTED_IN_NAME = re.compile('["\\\\\0-\x1f\ud800-\udfff]')
+# ClickHouse writes the entries of a map so, with JSON_SETTINGS.
+_MAP_ENTRY = parse("Tuple(keys Nothing, values Nothing)")
+_CONSTANTS = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
 
 
 class RowDecoder:
-    """Decodes rows of columns of these types.
+    """Decodes rows whose columns have these types.
 
-    Floats are floats, documents their text (``msgspec.Raw``), named tuples structs or lists; a number that stands
-    where the type has none is a Decimal or an int, of any length.
+    A float becomes a float, a document its text (``msgspec.Raw``), a named tuple a struct or a list; any other number
+    is a Decimal or an int, of any length.
     """
 
-    def __init__(self, kinds: Sequence[Type]) -> None:
-        row: Any = tuple[tuple(map(_cell, kinds))] if kinds else tuple[()]  # type: ignore[misc]  # made at run time
+    def __init__(self, ch_types: Sequence[ClickHouseType]) -> None:
+        row: Any = tuple[tuple(map(_cell_type, ch_types))] if ch_types else tuple[()]  # type: ignore[misc]  # made at run time
         self._decoder = msgspec.json.Decoder(list[row], float_hook=Decimal)
-        self._floats = any(map(_has_floats, kinds))
+        self._has_floats = any(map(_has_floats, ch_types))
 
-    def __call__(self, text: bytes) -> list[Sequence[Any]]:
-        """Decode ``[1,"a"],[2,"b"]``."""
-        text = b"[" + (_signed(text) if self._floats else text) + b"]"
+    def decode(self, text: bytes) -> list[Sequence[Any]]:
+        """Return the rows of ``[1,"a"],[2,"b"]``."""
+        text = b"[" + (_keep_minus_zero(text) if self._has_floats else text) + b"]"
         try:
             rows: list[Sequence[Any]] = self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _exactly(text)
+            rows = decode_leniently(
+                text, parse_int=_parse_integer, parse_float=Decimal, parse_constant=_CONSTANTS.__getitem__
+            )
         return rows
 
 
-def _cell(kind: Type) -> Any:
-    """Give the type to decode to; what does not fit it is decoded once more, as it comes."""
-    kind = bare(kind)
-    if kind.name in DOCUMENTS:
+def _cell_type(ch_type: ClickHouseType) -> Any:
+    """Return the Python type that msgspec decodes a cell to."""
+    ch_type = unwrap(ch_type)
+    if ch_type.name in DOCUMENT_TYPES:
         return msgspec.Raw
-    if kind.name in _FLOATS:
+    if ch_type.name in FLOAT_TYPES:
         return float | str | None
-    children = [_cell(child) for child in kind.types]
-    if kind.name == "Array" and children:
+    children = [_cell_type(child) for child in ch_type.types]
+    if ch_type.name == "Array" and children:
         return list[children[0]] | None  # type: ignore[valid-type]  # made at run time
-    if kind.name == "Map" and len(children) == 2:
-        entry = _tuple(_ENTRY, children)  # as ClickHouse writes it, or a pair
+    if ch_type.name == "Map" and len(children) == 2:
+        entry = _tuple_type(_MAP_ENTRY, children)  # an object with keys and values, or a pair
         return list[entry] | dict[str, children[1]] | None  # type: ignore[valid-type]  # the same
-    if kind.name == "Tuple" and children:
-        return _tuple(kind, children)
+    if ch_type.name == "Tuple" and children:
+        return _tuple_type(ch_type, children)
     return Any
 
 
-def _tuple(kind: Type, children: list[Any]) -> Any:
+def _tuple_type(ch_type: ClickHouseType, children: list[Any]) -> Any:
+    """Return a type that takes a list, and where the elements have names an object with just these keys."""
     as_list: Any = tuple[tuple(children)] | None  # type: ignore[misc]  # made at run time
-    names = element_names(kind)
-    if not kind.names or any(map(_AWKWARD.search, names)):
+    names = element_names(ch_type)
+    if not ch_type.names or any(map(_UNSUPPORTED_IN_NAME.search, names)):
         return as_list
-    fields = [f"f{at}" for at in range(len(names))]
+    fields = [f"f{index}" for index in range(len(names))]
     return as_list | msgspec.defstruct(
         "Tuple",
         list(zip(fields, children, strict=True)),
@@ -79,37 +85,23 @@ def _tuple(kind: Type, children: list[Any]) -> Any:
     )
 
 
-def _has_floats(kind: Type) -> bool:
-    kind = bare(kind)
-    return kind.name in _FLOATS or any(map(_has_floats, kind.types))
+def _has_floats(ch_type: ClickHouseType) -> bool:
+    ch_type = unwrap(ch_type)
+    return ch_type.name in FLOAT_TYPES or any(map(_has_floats, ch_type.types))
 
 
-def _signed(text: bytes) -> bytes:
-    """Write the number -0, of which msgspec loses the sign, as -0.0."""
-    found = np.array([match.end() for match in _MINUS_ZERO.finditer(text)], np.int64)
-    if not len(found):
+def _keep_minus_zero(text: bytes) -> bytes:
+    """Return the text with each number -0 written as -0.0, because msgspec drops the sign of -0."""
+    candidates = np.array([match.end() for match in _MINUS_ZERO.finditer(text)], np.int64)
+    if not len(candidates):
         return text
-    quotes = quotes_in(np.frombuffer(text, np.uint8))
-    ends = found[np.searchsorted(quotes, found) & 1 == 0].tolist()
-    pieces = [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
-    return b".0".join(pieces)
+    quotes = string_quotes(np.frombuffer(text, np.uint8))
+    ends = candidates[np.searchsorted(quotes, candidates) & 1 == 0].tolist()  # those outside strings
+    slices = [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
+    return b".0".join(slices)
 
 
-def _exactly(text: bytes) -> list[Sequence[Any]]:
-    """Decode what msgspec refuses: NaN, lone surrogates, bytes that are not UTF-8, another shape than the type's."""
-    try:
-        rows: list[Sequence[Any]] = json.loads(
-            text.decode("utf-8", "surrogateescape"),
-            parse_int=_integer,
-            parse_float=Decimal,
-            parse_constant=_NOT_NUMBERS.__getitem__,
-        )
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"The result is not JSON: {error or 'it is nested too deeply'}.") from None
-    return rows
-
-
-def _integer(digits: str) -> float | int | Decimal:
+def _parse_integer(digits: str) -> float | int | Decimal:
     if digits == "-0":
         return -0.0
     return int(digits) if len(digits) < 1000 else Decimal(digits)  # Python refuses very long integers

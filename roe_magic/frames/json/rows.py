@@ -1,4 +1,4 @@
-"""JSON cells, decoded, to canonical Arrow: column by column, each by its ClickHouse type."""
+"""Step 3: decoded JSON rows to Arrow arrays, column by column; nested types here, scalar ones in ``scalars``."""
 
 from __future__ import annotations
 
@@ -11,196 +11,203 @@ import numpy as np
 import pyarrow as pa
 
 from roe_magic.errors import ProtocolError
-from roe_magic.frames import schema as canonical
-from roe_magic.frames.clickhouse_types import Type
-from roe_magic.frames.json.scalars import LEAVES, STORED_LEAVES, carefully, each
+from roe_magic.frames.cells import JsonCells, map_cells
+from roe_magic.frames.clickhouse_types import ClickHouseType
+from roe_magic.frames.json.scalars import CONVERTERS, STORED_CONVERTERS, convert_cell_by_cell
 from roe_magic.frames.json_text import as_text
-from roe_magic.frames.normalize import enumerate_labels, fallen_back
+from roe_magic.frames.normalize import array_as_text
+from roe_magic.frames.normalize_array import enumerate_labels
 from roe_magic.frames.schema import (
-    AS_BYTES,
-    AS_TEXT,
+    CANONICAL,
+    CANONICAL_BINARY,
     STORED,
     Form,
     arrow_type,
-    bare,
+    build_table,
+    check_column_count,
     column_type,
-    element_names,
-    resolve,
+    is_known,
+    resolve_type,
+    warn_fallback,
 )
-from roe_magic.frames.temporal import Cells
+from roe_magic.frames.type_properties import element_names, is_enum, unwrap
 
-# What the engine must be told so that its JSON formats lose nothing.
+# Settings for the engine's JSON output with which nothing is lost.
 JSON_SETTINGS: dict[str, str] = {
     "output_format_json_quote_64bit_integers": "0",
     "output_format_json_quote_denormals": "1",
     "output_format_json_quote_decimals": "1",
     "output_format_json_escape_forward_slashes": "0",
     "output_format_json_named_tuples_as_objects": "1",
-    # An object cannot hold the same key twice, and makes text of every key.
+    # An object cannot hold a key twice, and its keys are all text.
     "output_format_json_map_as_array_of_tuples": "1",
-    # UTC with a Z: the plain form is ambiguous in the hour when summer time ends.
+    # UTC with a Z: the default format is ambiguous in the hour that the end of summer time repeats.
     "date_time_output_format": "iso",
     "print_pretty_type_names": "0",
 }
 
-# What a conversion raises on a cell that is not what its column's type says.
-Unfit = (pa.ArrowException, TypeError, ValueError, ArithmeticError, KeyError, AttributeError)
+# What a conversion raises on a cell that does not fit its column's type.
+_CONVERSION_ERRORS = (pa.ArrowException, TypeError, ValueError, ArithmeticError, KeyError, AttributeError)
 
 
 def from_rows(
     column_names: Sequence[str], column_types: Sequence[str], rows: Sequence[Sequence[Any]], *, stored: bool = False
 ) -> pa.Table:
-    """Turn decoded JSON rows into canonical Arrow.
+    """Return decoded JSON rows as a canonical Arrow table.
 
     Parameters
     ----------
     column_names, column_types : sequences of str
-        As the API answers them.
+        As the API returns them.
     rows : sequence of sequences
         The cells, row by row.
     stored : bool
-        Make the form whose schema depends on the types alone: see :func:`~roe_magic.frames.schema`.
+        Return the form whose schema depends on the types alone: see :func:`~roe_magic.frames.schema`.
 
     Raises
     ------
     ProtocolError
-        A row has not as many cells as there are columns.
+        A row does not have as many cells as there are columns.
     """
-    canonical.check_lengths(column_names, column_types)
+    check_column_count(column_names, column_types)
     columns = []
     for name, type_name, cells in zip(column_names, column_types, _transposed(rows, len(column_names)), strict=True):
-        kind = resolve(type_name)
-        columns.append(finish(pa.chunked_array([column(name, kind, cells, stored=stored)]), kind, stored=stored))
-    return canonical.table(column_names, column_types, columns, stored=stored)
+        ch_type = resolve_type(type_name)
+        chunk = column_from_cells(name, ch_type, cells, stored=stored)
+        columns.append(encode_dictionary(pa.chunked_array([chunk]), ch_type, stored=stored))
+    return build_table(column_names, column_types, columns, stored=stored)
 
 
-def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[Cells]:
+def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[JsonCells]:
     check_rows(rows, width)
     return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
-def check_rows(rows: Sequence[Any], width: int, first: int = 0) -> None:
-    """Refuse a row that has not as many cells as there are columns; ``first`` is the number of the first one."""
-    for number, row in enumerate(rows, first):
+def check_rows(rows: Sequence[Any], width: int, first_number: int = 0) -> None:
+    """Raise ProtocolError where a row does not have a cell for each column."""
+    for number, row in enumerate(rows, first_number):
         if not isinstance(row, (list, tuple)) or len(row) != width:
             raise ProtocolError(f"Row {number} of the result is not a list of {width} cells.")
 
 
-def column(name: str, kind: Type, cells: Cells, *, stored: bool = False) -> pa.Array:
-    """Make one column, or a part of one: text is binary where it is not UTF-8, plain text where nothing else fits."""
-    for form in (STORED,) if stored else (AS_TEXT, AS_BYTES):
+def column_from_cells(name: str, ch_type: ClickHouseType, cells: JsonCells, *, stored: bool = False) -> pa.Array:
+    """Return one column, or a part of one: text is binary where it is not UTF-8; text where a cell does not fit."""
+    for form in (STORED,) if stored else (CANONICAL, CANONICAL_BINARY):
         try:
-            return build(cells, kind, form)
+            return array_from_cells(cells, ch_type, form)
         except UnicodeEncodeError:
             continue
         except MemoryError:
             raise
-        except Unfit as error:
-            if stored:  # never from the engine: its values fit its types
+        except _CONVERSION_ERRORS as error:
+            if stored:  # stored rows come from the engine, whose values fit their types
                 raise
-            canonical.warn(f"Column {name!r} is kept as text: a value does not fit {kind}: {error}.")
+            warn_fallback(f"Column {name!r} is kept as text: a value does not fit {ch_type}: {error}.")
             break
-    return _fallen_back(cells, kind)
+    return _cells_as_text(cells, ch_type)
 
 
-def _fallen_back(cells: Cells, kind: Type) -> pa.Array:
-    """Write cells out as text: as the stored form does, so that all roads agree, where they fit at least that."""
+def _cells_as_text(cells: JsonCells, ch_type: ClickHouseType) -> pa.Array:
+    """Return cells as text; by way of the stored form where they fit it, so that JSON and Arrow give the same text."""
     try:
-        return fallen_back(build(cells, kind, STORED), kind)
-    except Unfit:
-        return pa.array([None if cell is None else as_text(cell) for cell in cells], pa.string())
+        return array_as_text(array_from_cells(cells, ch_type, STORED), ch_type)
+    except _CONVERSION_ERRORS:
+        return map_cells(as_text, cells, pa.string())
 
 
-def finish(whole: pa.ChunkedArray, kind: Type, *, stored: bool = False) -> pa.ChunkedArray:
-    """Make dictionaries of the columns that are Enum or LowCardinality(String)."""
-    want = column_type(kind, STORED if stored else Form(whole.type))
-    if not pa.types.is_dictionary(want) or want.value_type != whole.type:
-        return whole
-    if not bare(kind).name.startswith("Enum"):
-        return whole.dictionary_encode()
+def encode_dictionary(column: pa.ChunkedArray, ch_type: ClickHouseType, *, stored: bool = False) -> pa.ChunkedArray:
+    """Return an Enum or LowCardinality(String) column as a dictionary column, any other unchanged."""
+    target = column_type(ch_type, STORED if stored else Form(column.type))
+    if not pa.types.is_dictionary(target) or target.value_type != column.type:
+        return column
+    if not is_enum(unwrap(ch_type)):
+        return column.dictionary_encode()
     try:
-        return pa.chunked_array([enumerate_labels(chunk, kind, AS_TEXT) for chunk in whole.chunks], want)
-    except pa.ArrowInvalid:  # it fell back to text
-        return whole
+        return pa.chunked_array([enumerate_labels(chunk, ch_type) for chunk in column.chunks], target)
+    except pa.ArrowInvalid:  # the column fell back to text
+        return column
 
 
-def build(cells: Cells, kind: Type, form: Form) -> pa.Array:
-    """Make an array, at any depth, of decoded JSON cells."""
-    kind = bare(kind)
-    want = arrow_type(kind, form)
-    if not canonical.is_known(kind):
-        return each(as_text, cells, want)
-    maker = _NESTED.get(kind.name)
-    if maker is not None:
-        return maker(cells, kind, form)
-    leaves = STORED_LEAVES if want != arrow_type(kind, Form(form.text)) else LEAVES
-    quick, careful = leaves[kind.name]
+def array_from_cells(cells: JsonCells, ch_type: ClickHouseType, form: Form) -> pa.Array:
+    """Return an array, at any depth, of decoded JSON cells."""
+    ch_type = unwrap(ch_type)
+    target = arrow_type(ch_type, form)
+    if not is_known(ch_type):
+        return map_cells(as_text, cells, target)
+    convert_nested = _NESTED_CONVERTERS.get(ch_type.name)
+    if convert_nested is not None:
+        return convert_nested(cells, ch_type, form)
+    differs_when_stored = target != arrow_type(ch_type, Form(form.text))
+    convert_column, convert_cell = (STORED_CONVERTERS if differs_when_stored else CONVERTERS)[ch_type.name]
     try:
-        return quick(cells, kind, want)
+        return convert_column(cells, ch_type, target)
     except UnicodeEncodeError:
         raise
-    except Unfit:
-        return carefully(cells, kind, want, careful)
+    except _CONVERSION_ERRORS:
+        return convert_cell_by_cell(cells, ch_type, target, convert_cell)
 
 
-def _spread(cells: Cells) -> tuple[pa.Array, list[Any]]:
-    """Lay lists end to end; a null list is a null among the offsets."""
+def _flatten(cells: JsonCells) -> tuple[pa.Array, list[Any]]:
+    """Return the offsets of lists, and their elements in one list; a NULL list has a NULL offset."""
     if set(map(type, cells)) == {list}:
         offsets = np.cumsum([0, *map(len, cells)], dtype=np.int32)
         return pa.array(offsets), list(itertools.chain.from_iterable(cells))
-    return _spread_carefully(cells)
+    return _flatten_with_nulls(cells)
 
 
-def _spread_carefully(cells: Cells) -> tuple[pa.Array, list[Any]]:
-    at, offsets = 0, []
+def _flatten_with_nulls(cells: JsonCells) -> tuple[pa.Array, list[Any]]:
+    end, offsets = 0, []
     for cell in cells:
-        offsets.append(None if cell is None else at)
+        offsets.append(None if cell is None else end)
         if cell is not None:
             if not isinstance(cell, (list, tuple)):
                 raise TypeError(f"{cell!r} is not a list")
-            at += len(cell)
-    flat = itertools.chain.from_iterable(cell for cell in cells if cell is not None)
-    return pa.array([*offsets, at], pa.int32()), list(flat)
+            end += len(cell)
+    elements = itertools.chain.from_iterable(cell for cell in cells if cell is not None)
+    return pa.array([*offsets, end], pa.int32()), list(elements)
 
 
-def _array(cells: Cells, kind: Type, form: Form) -> pa.Array:
-    offsets, flat = _spread(cells)
-    values = build(flat, kind.types[0], form)
+def _array(cells: JsonCells, ch_type: ClickHouseType, form: Form) -> pa.Array:
+    offsets, elements = _flatten(cells)
+    values = array_from_cells(elements, ch_type.types[0], form)
     return pa.ListArray.from_arrays(offsets, values, type=pa.list_(values.type))
 
 
-_ENTRY = ("keys", "values")
+_MAP_ENTRY_NAMES = ("keys", "values")
 
 
-def _map(cells: Cells, kind: Type, form: Form) -> pa.Array:
-    offsets, pairs = _spread([list(cell.items()) if isinstance(cell, Mapping) else cell for cell in cells])
-    keys, items = _columns(pairs, _ENTRY)
-    return pa.MapArray.from_arrays(offsets, build(keys, kind.types[0], form), build(items, kind.types[1], form))
+def _map(cells: JsonCells, ch_type: ClickHouseType, form: Form) -> pa.Array:
+    offsets, entries = _flatten([list(cell.items()) if isinstance(cell, Mapping) else cell for cell in cells])
+    keys, items = _element_columns(entries, _MAP_ENTRY_NAMES)
+    key_type, item_type = ch_type.types[:2]
+    return pa.MapArray.from_arrays(
+        offsets, array_from_cells(keys, key_type, form), array_from_cells(items, item_type, form)
+    )
 
 
-def _tuple(cells: Cells, kind: Type, form: Form) -> pa.Array:
-    names = element_names(kind)
+def _tuple(cells: JsonCells, ch_type: ClickHouseType, form: Form) -> pa.Array:
+    names = element_names(ch_type)
     if not names:
         if any(cells):
             raise TypeError("a tuple of nothing has an element")
         return pa.array([None if cell is None else {} for cell in cells], pa.struct([]))
-    children = [build(each, child, form) for each, child in zip(_columns(cells, names), kind.types, strict=True)]
+    columns = zip(_element_columns(cells, names), ch_type.types, strict=True)
+    children = [array_from_cells(column, child_type, form) for column, child_type in columns]
     fields = [pa.field(name, child.type) for name, child in zip(names, children, strict=True)]
-    return pa.StructArray.from_arrays(
-        children, fields=fields, mask=pa.array([cell is None for cell in cells], pa.bool_())
-    )
+    nulls = pa.array([cell is None for cell in cells], pa.bool_())
+    return pa.StructArray.from_arrays(children, fields=fields, mask=nulls)
 
 
-def _columns(cells: Cells, names: tuple[str, ...]) -> Iterable[Cells]:
-    """Turn tuples, however they are sent, into a column for each of their elements."""
+def _element_columns(cells: JsonCells, names: tuple[str, ...]) -> Iterable[JsonCells]:
+    """Return a column for each element of tuples, which may be lists, objects or structs; NULL in each for NULL."""
     types = set(map(type, cells))
     if types <= {list, tuple} and set(map(len, cells)) <= {len(names)}:
         rows: Iterable[Sequence[Any]] = cells
     elif all(issubclass(each, msgspec.Struct) for each in types):
         rows = map(msgspec.structs.astuple, cells)
     else:
-        nothing = (None,) * len(names)
-        rows = [nothing if cell is None else _elements(cell, names) for cell in cells]
+        nulls = (None,) * len(names)
+        rows = [nulls if cell is None else _elements(cell, names) for cell in cells]
     return zip(*rows, strict=True) if cells else [()] * len(names)
 
 
@@ -216,4 +223,8 @@ def _elements(cell: Any, names: tuple[str, ...]) -> Sequence[Any]:
     return cell
 
 
-_NESTED: dict[str, Callable[[Cells, Type, Form], pa.Array]] = {"Array": _array, "Map": _map, "Tuple": _tuple}
+_NESTED_CONVERTERS: dict[str, Callable[[JsonCells, ClickHouseType, Form], pa.Array]] = {
+    "Array": _array,
+    "Map": _map,
+    "Tuple": _tuple,
+}

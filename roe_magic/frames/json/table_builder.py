@@ -1,4 +1,9 @@
-"""One statement's rows, converted to Arrow a thousand at a time while they arrive."""
+"""Steps 3 and 4: blocks of JSON rows to arrays, and the arrays of all blocks to one table.
+
+:meth:`TableBuilder.add` is called with each block while the result arrives. It tries the CSV reader where the block is
+long enough, and decodes the block otherwise. Each column collects its arrays; when a later one has a wider type
+(binary text, or text of a column that fell back), the earlier ones are converted to it.
+"""
 
 from __future__ import annotations
 
@@ -8,128 +13,142 @@ from typing import Any
 import pyarrow as pa
 
 from roe_magic.errors import ProtocolError
-from roe_magic.frames import schema as canonical
-from roe_magic.frames.clickhouse_types import Type
-from roe_magic.frames.json import rows
-from roe_magic.frames.json.fast_path import FlatReader
+from roe_magic.frames.clickhouse_types import ClickHouseType
+from roe_magic.frames.json.fast_path import CsvRowReader
 from roe_magic.frames.json.row_decoder import RowDecoder
+from roe_magic.frames.json.rows import check_rows, column_from_cells, encode_dictionary
 from roe_magic.frames.json.scanner import Positions, row_ends
 from roe_magic.frames.memory import no_garbage_collection
-from roe_magic.frames.normalize import fallen_back, repair
-from roe_magic.frames.schema import AS_BYTES, AS_TEXT, STORED, resolve
+from roe_magic.frames.normalize import array_as_text
+from roe_magic.frames.normalize_array import normalize_array
+from roe_magic.frames.schema import (
+    CANONICAL,
+    CANONICAL_BINARY,
+    STORED,
+    arrow_type,
+    build_table,
+    check_column_count,
+    resolve_type,
+)
 
-# Rows at a time: more fall out of the processor's cache.
-ROWS = 1024
-# Small arrays are joined when there are so many of them.
-_PARTS = 64
-# Arrow's CSV reader takes a millisecond to begin.
-_FEW = 500
+# A block of more rows than this is read by the CSV reader, which needs a millisecond to start. Tests lower it.
+FAST_PATH_THRESHOLD = 500
+# Rows that are decoded and converted together; with more of them the cells leave the processor's cache.
+_ROWS_PER_BATCH = 1024
+# So many small arrays of a column are joined to one.
+_ARRAYS_TO_JOIN = 64
 
 
 class TableBuilder:
-    """Takes JSON text of rows, gives a canonical (or stored) table."""
+    """Builds a canonical (or stored) table from the JSON text of rows; ``row_count`` is the number of rows so far."""
 
     def __init__(self, column_names: Sequence[str], column_types: Sequence[str], *, stored: bool = False) -> None:
-        canonical.check_lengths(column_names, column_types)
-        self.names, self.types, self.stored = list(column_names), list(column_types), stored
-        kinds = list(map(resolve, column_types))
-        self.columns = [_Column(name, kind, stored=stored) for name, kind in zip(column_names, kinds, strict=True)]
-        self.count = 0
-        self._flat = FlatReader(kinds, STORED if stored else AS_TEXT)
-        self._decode = RowDecoder(kinds)
+        check_column_count(column_names, column_types)
+        self.row_count = 0
+        self._names, self._type_names, self._stored = list(column_names), list(column_types), stored
+        ch_types = list(map(resolve_type, column_types))
+        pairs = zip(column_names, ch_types, strict=True)
+        self._columns = [_ColumnBuilder(name, ch_type, stored=stored) for name, ch_type in pairs]
+        self._csv_reader = CsvRowReader(ch_types, STORED if stored else CANONICAL)
+        self._decoder = RowDecoder(ch_types)
 
     def add(self, text: bytes, ends: Positions) -> None:
-        """Take whole rows, ``[1,"a"],[2,"b"]``, and where in the text each of them ends."""
+        """Add whole rows, ``[1,"a"],[2,"b"]``; ``ends`` is where in the text each of them ends."""
         if not len(ends):
             return
-        text, ends = self._without_comma(text, ends)
-        arrays = self._flat.read(text, ends) if len(ends) > _FEW else None
-        if arrays is not None:
-            self.count += len(ends)
-            for column, array in zip(self.columns, arrays, strict=True):
-                column.append(array)
+        text, ends = self._without_leading_comma(text, ends)
+        arrays = self._csv_reader.read(text, ends) if len(ends) > FAST_PATH_THRESHOLD else None
+        if arrays is None:
+            self._add_decoded(text, ends)
             return
-        start = 0
-        for end in [*ends[ROWS - 1 :: ROWS].tolist(), *([int(ends[-1])] if len(ends) % ROWS else [])]:
-            with no_garbage_collection():
-                self._convert(self._decode(text[start : end + 1].strip().removeprefix(b",")))
-            start = end + 1
+        self.row_count += len(ends)
+        for column, array in zip(self._columns, arrays, strict=True):
+            column.append(array)
 
-    def _without_comma(self, text: bytes, ends: Positions) -> tuple[bytes, Positions]:
-        """Take off the comma after the rows before, which must be there, and white space."""
+    def _without_leading_comma(self, text: bytes, ends: Positions) -> tuple[bytes, Positions]:
+        """Remove the comma after the previous block's rows; raise ProtocolError where it is missing or too many."""
         rest = text.lstrip()
-        if rest.startswith(b",") != (self.count > 0):
+        if rest.startswith(b",") != (self.row_count > 0):
             raise ProtocolError("The result's rows are not separated by single commas.")
         rest = rest.removeprefix(b",").lstrip()
         return rest, ends - (len(text) - len(rest))
 
-    def _convert(self, found: list[Sequence[Any]]) -> None:
-        if found and not isinstance(found[0], tuple):  # the quick decoder has looked at every row
-            rows.check_rows(found, len(self.columns), self.count)
-        self.count += len(found)
-        for column, cells in zip(self.columns, zip(*found, strict=True), strict=True):
+    def _add_decoded(self, text: bytes, ends: Positions) -> None:
+        last_of_batch = ends[_ROWS_PER_BATCH - 1 :: _ROWS_PER_BATCH].tolist()
+        remainder = [int(ends[-1])] if len(ends) % _ROWS_PER_BATCH else []
+        start = 0
+        for end in [*last_of_batch, *remainder]:
+            with no_garbage_collection():
+                self._add_rows(self._decoder.decode(text[start : end + 1].strip().removeprefix(b",")))
+            start = end + 1
+
+    def _add_rows(self, rows: list[Sequence[Any]]) -> None:
+        if rows and not isinstance(rows[0], tuple):  # msgspec has checked the length of each row, and returns tuples
+            check_rows(rows, len(self._columns), self.row_count)
+        self.row_count += len(rows)
+        for column, cells in zip(self._columns, zip(*rows, strict=True), strict=True):
             column.add(cells)
 
     def table(self) -> pa.Table:
-        """Give all the rows so far."""
-        columns = [column.whole() for column in self.columns]
-        return canonical.table(self.names, self.types, columns, stored=self.stored)
+        """Return all the rows so far as one table."""
+        columns = [column.column() for column in self._columns]
+        return build_table(self._names, self._type_names, columns, stored=self._stored)
 
 
 def from_lines(
     column_names: Sequence[str], column_types: Sequence[str], lines: bytes, *, stored: bool = False
 ) -> pa.Table:
-    """Turn rows as ClickHouse's JSONCompactEachRow writes them, one a line, into canonical Arrow.
+    """Return rows in ClickHouse's format JSONCompactEachRow, one row per line, as a canonical Arrow table.
 
-    It is quicker than decoding and :func:`~roe_magic.frames.from_rows`, and keeps what decoding loses: the text of
+    It is faster than decoding and :func:`~roe_magic.frames.from_rows`, and keeps what decoding loses: the text of
     documents and the sign of ``-0``.
 
     Parameters
     ----------
     column_names, column_types : sequences of str
-        As the API answers them.
+        As the API returns them.
     lines : bytes
-        Whole rows alone, with the settings of ``JSON_SETTINGS``.
+        Whole rows, written with the settings of ``JSON_SETTINGS``.
     stored : bool
-        Make the form whose schema depends on the types alone: see :func:`~roe_magic.frames.schema`.
+        Return the form whose schema depends on the types alone: see :func:`~roe_magic.frames.schema`.
     """
     builder = TableBuilder(column_names, column_types, stored=stored)
-    text = lines.strip(b"\n").replace(b"\n", b",")  # within a value, JSON writes it as an escape
+    text = lines.strip(b"\n").replace(b"\n", b",")  # inside a value JSON writes a line end as an escape
     builder.add(text, row_ends(text)[0])
     return builder.table()
 
 
-class _Column:
-    """The parts of one column; all have one type, which a later part may widen."""
+class _ColumnBuilder:
+    """Collects the arrays of one column, all of one type."""
 
-    def __init__(self, name: str, kind: Type, *, stored: bool) -> None:
-        self.name, self.kind, self.stored = name, kind, stored
-        self.parts: list[pa.Array] = []
+    def __init__(self, name: str, ch_type: ClickHouseType, *, stored: bool) -> None:
+        self._name, self._ch_type, self._stored = name, ch_type, stored
+        self._arrays: list[pa.Array] = []
 
     def add(self, cells: Sequence[Any]) -> None:
-        self.append(rows.column(self.name, self.kind, cells, stored=self.stored))
+        self.append(column_from_cells(self._name, self._ch_type, cells, stored=self._stored))
 
-    def append(self, part: pa.Array) -> None:
-        if self.parts and part.type != self.parts[0].type:
-            part = self._widened(part)
-        self.parts.append(part)
-        if len(self.parts) % _PARTS == 0:
-            self.parts[-_PARTS:] = [pa.concat_arrays(self.parts[-_PARTS:])]
+    def append(self, array: pa.Array) -> None:
+        if self._arrays and array.type != self._arrays[0].type:
+            array = self._widen(array)
+        self._arrays.append(array)
+        if len(self._arrays) % _ARRAYS_TO_JOIN == 0:
+            self._arrays[-_ARRAYS_TO_JOIN:] = [pa.concat_arrays(self._arrays[-_ARRAYS_TO_JOIN:])]
 
-    def _widened(self, part: pa.Array) -> pa.Array:
-        """Bring this part and those before it to the wider type of the two: bytes, or at last plain text."""
-        text_or_bytes = [canonical.arrow_type(self.kind, form) for form in (AS_TEXT, AS_BYTES)]
-        fits = part.type in text_or_bytes and self.parts[0].type in text_or_bytes
-        widen = self._as_bytes if fits else self._as_text
-        self.parts = [widen(each) for each in self.parts]
-        return widen(part)
+    def _widen(self, array: pa.Array) -> pa.Array:
+        """Convert the earlier arrays to binary text, or else to text; return this array converted likewise."""
+        types = [arrow_type(self._ch_type, form) for form in (CANONICAL, CANONICAL_BINARY)]
+        is_binary_enough = array.type in types and self._arrays[0].type in types
+        convert = self._to_binary if is_binary_enough else self._to_text
+        self._arrays = [convert(each) for each in self._arrays]
+        return convert(array)
 
-    def _as_bytes(self, array: pa.Array) -> pa.Array:
-        return repair(array, self.kind, AS_BYTES)
+    def _to_binary(self, array: pa.Array) -> pa.Array:
+        return normalize_array(array, self._ch_type, CANONICAL_BINARY)
 
-    def _as_text(self, array: pa.Array) -> pa.Array:
-        return array if pa.types.is_string(array.type) else fallen_back(array, self.kind)
+    def _to_text(self, array: pa.Array) -> pa.Array:
+        return array if pa.types.is_string(array.type) else array_as_text(array, self._ch_type)
 
-    def whole(self) -> pa.ChunkedArray:
-        parts = self.parts or [rows.column(self.name, self.kind, (), stored=self.stored)]
-        return rows.finish(pa.chunked_array(parts), self.kind, stored=self.stored)
+    def column(self) -> pa.ChunkedArray:
+        arrays = self._arrays or [column_from_cells(self._name, self._ch_type, (), stored=self._stored)]
+        return encode_dictionary(pa.chunked_array(arrays), self._ch_type, stored=self._stored)
