@@ -55,7 +55,7 @@ class JsonStreamReader:
         return count > 0
 
     def receive_block(self) -> None:
-        """Wait for one block more; for a long value for as many bytes as it has so far, so that it takes linear time."""
+        """Wait for one block more; for a long value for as many bytes as it has so far, to take linear time."""
         if not self.receive(max(_BLOCK_SIZE, len(self.data) - self.position)):
             raise ProtocolError(f"The result ends too early, after {self.bytes_received:,} bytes.")
 
