@@ -1,4 +1,4 @@
-"""A large result in a process of little memory: it works or is refused in one clear sentence."""
+"""Large results in a process of limited memory: they fit, or the error is one clear sentence."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from roe_magic.frames.memory import memory_errors
 from tests.support.services import Service
 
 ROWS = 5_000_000
+# Half as many are too many for a process that has 250 MB left after its imports, which take 515 MB of address space.
+TOO_MANY = ROWS // 2
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]) << 20,) * 2)
@@ -31,40 +33,41 @@ SELECT number AS id, number / 3 AS x, concat('name ', toString(number)) AS name,
     if(number % 10 = 0, NULL, toInt64(number)) AS maybe
 FROM numbers({ROWS})
 """
-FITS, REFUSED = f"rows: {ROWS}", "refused: The rows do not fit into this process's memory."
-# Elsewhere than on Linux the limit is not kept, so that everything fits.
+REFUSED = "refused: The rows do not fit into this process's memory."
+# Other systems than Linux ignore the limit, so that everything fits.
 IS_LIMITED = sys.platform == "linux"
 
 
-def said_in(megabytes: int, service: Service, sql: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
+def output_with_memory(megabytes: int, service: Service, sql: str) -> str:
+    """Return what a process with this much address space prints about a query's result."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
     command = [sys.executable, "-c", LIMITED, sql, str(megabytes)]
-    # Arenas of malloc's own take address space, not memory, as many times 64 MB as there are threads.
-    environment = {**kept, **service.env, "MALLOC_ARENA_MAX": "2"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
-    assert "Traceback" not in done.stderr
-    return done.stdout.strip()
+    # malloc reserves 64 MB of address space for each arena, and by default has several arenas per thread.
+    environment = {**inherited, **service.env, "MALLOC_ARENA_MAX": "2"}
+    process = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+    assert "Traceback" not in process.stderr
+    return process.stdout.strip()
 
 
 def test_five_million_rows_fit_into_two_gigabytes(service: Service) -> None:
-    """Rows of seven columns become a DataFrame beside the Arrow table that they came in."""
-    assert said_in(2048, service, MIXED) == FITS
+    """Rows of seven columns become a DataFrame while their Arrow table is in memory too."""
+    assert output_with_memory(2048, service, MIXED) == f"rows: {ROWS}"
 
 
 @pytest.mark.parametrize(
     "sql",
     [
-        pytest.param(f"SELECT repeat('x', 200) AS s, number FROM numbers({ROWS})", id="while it is read"),
-        pytest.param(f"SELECT [toInt128(number), 1] AS a FROM numbers({ROWS})", id="while it becomes a DataFrame"),
+        pytest.param(f"SELECT repeat('x', 200) AS s, number FROM numbers({TOO_MANY})", id="while it is read"),
+        pytest.param(f"SELECT [toInt128(number), 1] AS a FROM numbers({TOO_MANY})", id="while it becomes a DataFrame"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_in_a_sentence(service: Service, sql: str) -> None:
-    """ResultTooLarge says so, wherever the memory ends; no MemoryError comes through."""
-    assert said_in(1024, service, sql) == (REFUSED if IS_LIMITED else FITS)
+    """The error is ResultTooLarge, not MemoryError, wherever the memory ends."""
+    assert output_with_memory(768, service, sql) == (REFUSED if IS_LIMITED else f"rows: {TOO_MANY}")
 
 
 def test_the_error_does_not_hold_what_did_not_fit() -> None:
-    """The frames of the memory's end, and the rows in them, are not kept alive by the new error."""
+    """ResultTooLarge has no reference to the MemoryError, whose stack frames hold the rows."""
 
     @memory_errors
     def read() -> None:
