@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 # Set on the code of functions, not on that of modules and class bodies.
@@ -19,7 +19,7 @@ class Trace:
 
     def __init__(self, folder: str, written_to: str | None = None) -> None:
         self.files: list[str] = []
-        self._folder, self._written_to = os.path.join(folder, ""), written_to
+        self._folder, self._written_to = f"{folder}/", written_to and Path(written_to)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Trace:
@@ -47,8 +47,9 @@ class Trace:
             self._write(file)
 
     def _write(self, file: str) -> None:
-        """Append to a file, each name once; it may be removed to begin anew."""
-        seen = open(self._written_to).read().split() if os.path.exists(self._written_to) else []
+        """Append to a file, each name once; the file may be removed to begin anew."""
+        assert self._written_to is not None
+        seen = self._written_to.read_text().split() if self._written_to.exists() else []
         if file not in seen:
-            with open(self._written_to, "a") as out:
+            with self._written_to.open("a") as out:
                 out.write(f"{file}\n")
