@@ -1,4 +1,4 @@
-"""The same values through clickhouse-connect, on the same engine: where it differs, and how (docs/types.md)."""
+"""The same values read by clickhouse-connect on the same engine: it differs only as docs/types.md says."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def _rows(sql: str) -> list[Any]:
 
 
 def peer_cells(sql: str) -> list[Any]:
-    """Give a column as clickhouse-connect converts it."""
+    """Return a column as clickhouse-connect converts it."""
     return _process().submit(_rows, sql).result(timeout=240)
 
 
 def our_cells(sql: str) -> list[Any]:
-    """Give a column as the cells of a pandas object."""
+    """Return a column as ``python_cells`` converts it for pandas."""
     _, types, table = by_json(sql)
     return [cell for chunk in table.column(0).chunks for cell in python_cells(chunk, resolve_type(types[0]))]
 
 
 def naive(moment: Any) -> datetime:
-    """Microseconds at most, and no zone."""
+    """Return a timestamp cut to microseconds, without its time zone."""
     return datetime(*moment.timetuple()[:6], moment.microsecond)  # noqa: DTZ001  # that is the difference
 
 
@@ -73,9 +73,9 @@ def count(unit: timedelta) -> Callable[[Any], int]:
     return lambda span: round(span / unit)
 
 
-# What clickhouse-connect makes of our value, for each type where that is not the value itself.
+# From our value to that of clickhouse-connect, for each type where the two differ.
 DIFFERENCES: dict[str, Callable[[Any], Any]] = {
-    # It loses something: bytes are hex text, digits are cut, repeated keys vanish, a zone is dropped.
+    # clickhouse-connect loses something: bytes become hex text, digits, repeated keys and time zones are dropped.
     "String": lambda cell: hexed(cell) if isinstance(cell, bytes) else cell,
     "Array(String)": lambda cell: [hexed(each) for each in cell],
     "DateTime": naive,
@@ -98,7 +98,7 @@ DIFFERENCES: dict[str, Callable[[Any], Any]] = {
     "Geometry": lambda cell: tuple(map(float, cell)),
     "JSON(max_dynamic_paths=8, `a.b` Decimal(30, 20), SKIP q)": lambda cell: {"a": {"b": Decimal(cell["a"]["b"])}},
     "Dynamic(max_types=3)": lambda cell: datetime.fromisoformat(cell.replace("Z", "+00:00")).astimezone(PARIS),
-    # The count alone.
+    # The count, without its unit.
     "IntervalNanosecond": lambda cell: cell.value,
     "IntervalMicrosecond": count(timedelta(microseconds=1)),
     "IntervalMillisecond": count(timedelta(milliseconds=1)),
@@ -113,7 +113,7 @@ REFUSED = {"AggregateFunction(sum, UInt64)"}
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case)[:50])
 def test_clickhouse_connect_differs_only_as_documented(case: Case) -> None:
-    """Its value is ours, or what the list of differences makes of ours."""
+    """Its value is equal to ours, after the listed conversion where there is one."""
     sql = select(case, null=case.nullable)
     theirs = peer_cells(sql)
     if case.type in REFUSED:
@@ -125,7 +125,7 @@ def test_clickhouse_connect_differs_only_as_documented(case: Case) -> None:
 
 
 def test_every_listed_difference_is_one() -> None:
-    """The list names no type that is converted alike, and none that is not tested."""
+    """DIFFERENCES and REFUSED have no type whose values are equal, and none that is not tested."""
     differing = {
         case.type
         for case in CASES

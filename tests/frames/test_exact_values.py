@@ -1,4 +1,4 @@
-"""The corners where a value is most easily lost: beyond a type, at depth, with odd names, from another server."""
+"""Cases in which values are easily lost: beyond their type, nested, with unusual names, from other servers."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ pytestmark = pytest.mark.usefixtures("each_json_path")
 
 
 def received(kind: str, *cells: str, beside: bool = False) -> pa.Table:
-    """Read a column of JSON cells as a server sends them, alone or beside a nested one, which takes the other road."""
+    """Return the table of a column of JSON cells; ``beside`` a nested column the rows cannot be read as CSV."""
     names, types = ["c", *("z" * beside)], [kind, *(["Array(UInt8)"] * beside)]
     rows = ",".join(f"[{cell},[]]" if beside else f"[{cell}]" for cell in cells)
     (statement,) = result_body.read_json(cut(body(names, types, rows.encode()), 1 << 16)).results or ()
     return statement.result_rows
 
 
-def by_every_road(sql: str) -> tuple[list[str], pa.Table]:
-    """Read a SELECT by JSON lines, and make sure that every other road gives the same table."""
+def by_every_path(sql: str) -> tuple[list[str], pa.Table]:
+    """Return a SELECT's types and table read from JSON lines, and assert that JSON and Arrow of any form agree."""
     names, types, text = lines(sql)
     table = frames.from_lines(names, types, text)
     stored = frames.from_lines(names, types, text, stored=True)
@@ -67,27 +67,27 @@ FAR, NEAR = "2299-12-31 23:59:59.9", "2024-01-01 00:00:00"
         ("{far}", "{FAR}"),
     ],
 )
-def test_moments_beyond_nanoseconds_are_text_at_any_depth(digits: int, sql: str, text: str) -> None:
-    """Inside arrays, tuples and maps, too, and by every road, the column is the same text."""
+def test_timestamps_beyond_nanoseconds_are_text_at_any_depth(digits: int, sql: str, text: str) -> None:
+    """The column is the same text by every path, also inside arrays, tuples and maps."""
     far, near = (f"toDateTime64('{moment}', {digits})" for moment in (FAR, NEAR))
     zeros = "0" * digits
     written = {"FAR": f"2299-12-31T23:59:59.9{zeros[1:]}Z", "NEAR": f"2024-01-01T00:00:00.{zeros}Z"}
-    _, table = by_every_road(f"SELECT {sql.format(far=far, near=near, digits=digits)} AS t")
+    _, table = by_every_path(f"SELECT {sql.format(far=far, near=near, digits=digits)} AS t")
     assert values(table) == [text.format(**written)]
 
 
 @pytest.mark.parametrize("digits", [7, 8, 9])
 @pytest.mark.parametrize("moment", ["2262-04-11 16:47:16.8547758", "1900-01-02 00:00:00.1", "1969-12-31 23:59:59.9"])
 def test_the_first_and_last_moments_of_nanoseconds_are_moments(digits: int, moment: str) -> None:
-    """What nanoseconds can hold is no text, in the last months of 2262 either, by every road."""
-    _, table = by_every_road(f"SELECT [toTimeZone(toDateTime64('{moment}', {digits}, 'UTC'), 'Asia/Kolkata')] AS t")
+    """Timestamps that nanoseconds can hold are not text, those of the last months of 2262 included, by every path."""
+    _, table = by_every_path(f"SELECT [toTimeZone(toDateTime64('{moment}', {digits}, 'UTC'), 'Asia/Kolkata')] AS t")
     assert table.schema.field(0).type == pa.list_(pa.timestamp("ns", "Asia/Kolkata"))
     assert values(table)[0] == [pd.Timestamp(moment, tz="UTC")]
 
 
 @pytest.mark.filterwarnings("ignore::roe_magic.frames.TypeFallbackWarning")
-def test_a_column_is_the_same_text_wherever_the_first_moment_beyond_nanoseconds_is() -> None:
-    """Blocks that were moments already are written as the engine writes them."""
+def test_a_column_is_the_same_text_wherever_the_first_timestamp_beyond_nanoseconds_is() -> None:
+    """Blocks that were converted to timestamps before it become the text that the engine writes."""
     sql = "SELECT [toDateTime64(if(number = 29999, '2299-01-01', '2024-01-01'), 7)] AS t FROM numbers(30000)"
     names, types, text = lines(sql)
     stored = frames.from_lines(names, types, text, stored=True)
@@ -112,13 +112,13 @@ MOST = 2**63 - 1
     ],
 )
 def test_intervals_beyond_their_unit_are_text_at_any_depth(sql: str, text: str) -> None:
-    """The count is kept, by every road, where its seconds are more than 64 bits hold."""
-    _, table = by_every_road(f"SELECT {sql} AS i")
+    """The count is kept, by every path, where its seconds do not fit into 64 bits."""
+    _, table = by_every_path(f"SELECT {sql} AS i")
     assert values(table) == [text]
 
 
 def test_a_long_interval_is_a_duration() -> None:
-    """Seconds beyond what Python's timedelta holds reach pandas, nested ones too."""
+    """Durations that Python's timedelta cannot hold reach pandas, also inside an array."""
     names, types, text = lines(f"SELECT toIntervalSecond({MOST}) AS i, [toIntervalSecond({MOST})] AS l")
     table = frames.from_arrow(frames.from_lines(names, types, text, stored=True), types)
     assert table.column(0).cast(pa.int64()).to_pylist() == [MOST]
@@ -127,15 +127,15 @@ def test_a_long_interval_is_a_duration() -> None:
     assert frame["l"][0] == [np.timedelta64(MOST, "s")]
 
 
-def test_a_moment_that_cannot_be_shown_in_its_zone_is_shown_in_utc() -> None:
-    """The last hours of nanoseconds are beyond them in the zones of the east."""
+def test_a_timestamp_that_cannot_be_shown_in_its_zone_is_shown_in_utc() -> None:
+    """In time zones east of UTC the last hours of nanoseconds are beyond their range."""
     table = received("Array(DateTime64(9, 'Asia/Kolkata'))", '["2262-04-11T23:47:16.854775807Z"]')
     frame = frames.to_pandas(table, ["Array(DateTime64(9, 'Asia/Kolkata'))"])
     assert frame["c"][0] == [pd.Timestamp(MOST, tz="UTC")]
 
 
 def test_a_column_that_fell_back_to_text_warns_once() -> None:
-    """Making frames of it says nothing more."""
+    """Making DataFrames of it does not warn again."""
     names, types, text = lines("SELECT [toDateTime64('2299-01-01 00:00:00', 7)] AS t")
     stored = frames.from_lines(names, types, text, stored=True)
     with pytest.warns(frames.TypeFallbackWarning) as caught:
@@ -164,24 +164,24 @@ ENGINE: list[tuple[str, list[Any]]] = [
 
 
 @pytest.mark.parametrize(("sql", "expected"), ENGINE)
-def test_odd_values_of_the_engine_are_the_same_by_every_road(sql: str, expected: list[Any]) -> None:
-    """Maps of nothing, negative zeros, labels and names that are not UTF-8 or need quotes, documents inside arrays."""
-    _, table = by_every_road(sql)
+def test_unusual_values_of_the_engine_are_the_same_by_every_path(sql: str, expected: list[Any]) -> None:
+    """Empty maps, negative zeros, labels and names that are not UTF-8 or need quotes, documents inside arrays."""
+    _, table = by_every_path(sql)
     assert shown(values(table)) == shown(expected)
 
 
 @pytest.mark.filterwarnings("ignore:The time zone")  # the first pyarrow releases that we support know no offsets
 @pytest.mark.parametrize("zone", ["Fixed/UTC+05:30:00", "Fixed/UTC-01:00:00", "Etc/GMT+5", "GMT0"])
-def test_a_zone_without_a_place_keeps_its_moments(zone: str) -> None:
-    """ClickHouse's fixed offsets become Arrow's where it has any, and UTC elsewhere; the moment is the same."""
-    types, table = by_every_road(f"SELECT toDateTime(3600, '{zone}') AS t, [t] AS l")
+def test_a_time_zone_that_is_an_offset_keeps_its_timestamps(zone: str) -> None:
+    """ClickHouse's fixed offsets become Arrow's, or UTC where Arrow has none; the timestamps are the same."""
+    types, table = by_every_path(f"SELECT toDateTime(3600, '{zone}') AS t, [t] AS l")
     assert table.schema.field(0).type.tz in (zone, zone.removeprefix("Fixed/UTC").removesuffix(":00"), "UTC")
     assert frames.to_pandas(table, types)["t"][0].timestamp() == 3600
     assert frames.to_polars(table, types)["t"].dt.epoch("s")[0] == 3600
 
 
 def test_a_zone_that_is_not_known_here_is_shown_in_utc_with_a_warning() -> None:
-    """A moment with its offset stays what it is; a time without one cannot be told and stays text."""
+    """A time with an offset keeps its value; a time without one has no known value and is kept as text."""
     with pytest.warns(frames.TypeFallbackWarning, match="Olympus"):
         table = received("DateTime('Mars/Olympus')", '"2024-01-01T00:00:00Z"')
     assert [str(moment) for moment in values(table)] == ["2024-01-01 00:00:00+00:00"]
@@ -191,9 +191,9 @@ def test_a_zone_that_is_not_known_here_is_shown_in_utc_with_a_warning() -> None:
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_thousand_columns_are_read(nested: bool) -> None:
-    """Width costs no value."""
+    """No value of a wide result is lost."""
     cell = "[number + {}]" if nested else "number + {}"
-    _, table = by_every_road(
+    _, table = by_every_path(
         f"SELECT {', '.join(cell.format(at) + f' AS c{at}' for at in range(1000))} FROM numbers(2)"
     )
     assert [values(table, at)[1] for at in range(1000)] == [[at + 1] if nested else at + 1 for at in range(1000)]
@@ -303,7 +303,7 @@ TEXT: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize(("kind", "cell", "text"), TEXT)
 def test_what_does_not_fit_its_type_is_text_with_one_warning(kind: str, cell: str, text: str, beside: bool) -> None:
-    """No value is bent to its type: what is sent is there to be read, digit by digit."""
+    """No value is rounded or cut to fit its type: the text has every digit that was sent."""
     with pytest.warns(frames.TypeFallbackWarning) as caught:
         table = received(kind, cell, beside=beside)
     assert len(caught) == 1
@@ -317,8 +317,8 @@ def test_what_does_not_fit_its_type_is_text_with_one_warning(kind: str, cell: st
 @pytest.mark.parametrize(
     "kind", ["Decimal(5, 9)", "Enum8('a' = 1, 'a' = 2)", "Enum8", "Decimal", "Map(String)", "Array", "Nullable"]
 )
-def test_a_type_that_cannot_be_is_text_with_a_warning(kind: str) -> None:
-    """Arguments that no ClickHouse would send are no reason to fail."""
+def test_a_type_with_invalid_arguments_is_text_with_a_warning(kind: str) -> None:
+    """Arguments that no ClickHouse would send do not raise an error."""
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
         table = received(kind, '"a"')
@@ -328,35 +328,35 @@ def test_a_type_that_cannot_be_is_text_with_a_warning(kind: str) -> None:
 
 
 def test_names_that_are_not_utf8_are_shown_with_backslashes() -> None:
-    """A lone surrogate in a column's name or type does not stop the rows."""
+    """A lone surrogate in a column's name or type does not prevent reading the rows."""
     table = frames.from_rows(["\udcff"], ["Enum8('\udcff' = 1)"], [["\udcff"]])
     assert table.column_names == ["\\xff"]
     assert values(table) == ["\\xff"]
 
 
-def by_hand(data: bytes) -> list[int]:
-    found, slashes = [], 0
-    for at, byte in enumerate(data):
-        if byte == ord('"') and slashes % 2 == 0:
-            found.append(at)
-        slashes = slashes + 1 if byte == ord("\\") else 0
-    return found
+def string_quotes_one_by_one(data: bytes) -> list[int]:
+    quotes, backslashes = [], 0
+    for position, byte in enumerate(data):
+        if byte == ord('"') and backslashes % 2 == 0:
+            quotes.append(position)
+        backslashes = backslashes + 1 if byte == ord("\\") else 0
+    return quotes
 
 
 PIECES = st.lists(st.sampled_from([b'"', b"\\", b"a", b"\\" * 33, b"\\" * 64]), max_size=12).map(b"".join)
 
 
 @given(PIECES)
-def test_a_quote_behind_any_number_of_backslashes_is_told(data: bytes) -> None:
-    """An odd number escapes it, however many there are."""
-    assert scanner.string_quotes(np.frombuffer(data, np.uint8)).tolist() == by_hand(data)
+def test_a_quote_after_any_number_of_backslashes_is_recognised(data: bytes) -> None:
+    """An odd number of backslashes escapes the quote, in runs of any length."""
+    assert scanner.string_quotes(np.frombuffer(data, np.uint8)).tolist() == string_quotes_one_by_one(data)
 
 
 @pytest.mark.parametrize(
     "write", [frames.to_rows, lambda table, types: json.loads(b"[%s]" % frames.to_json(table, types))]
 )
 def test_numbers_of_documents_that_no_float_holds_are_json(write: Callable[[pa.Table, list[str]], Any]) -> None:
-    """JSON has no inf: such a number goes out as its digits, as a string where Python's numbers are made of it."""
+    """JSON has no inf: such a number is written as its digits, by ``to_rows`` as a string of them."""
     table = frames.from_lines(["d"], ["JSON"], b'[{"a":1e300,"b":-0}]')
     assert shown(write(table, ["JSON"])[0][0]["a"]) == "1e+300"
     table = frames.from_lines(["d"], ["Dynamic"], b"[1e400]")

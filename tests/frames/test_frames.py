@@ -1,4 +1,4 @@
-"""Frames: what a user does with them, and what the service needs of them."""
+"""The functions of ``roe_magic.frames``: DataFrames for users, and the stored form for the service."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_null_and_nan_are_told_apart_in_pandas(table: pa.Table) -> None:
 
 
 def test_integers_with_null_stay_integers() -> None:
-    """Ids near the ends of 64 bits keep their last digit beside a NULL."""
+    """The largest and smallest 64-bit integers keep their last digit in a column with a NULL."""
     column = frames.from_rows(["id"], ["Nullable(Int64)"], [[2**63 - 1], [None], [-(2**63)]])
     frame = frames.to_pandas(column, ["Nullable(Int64)"])
     assert frame["id"].dtype == pd.Int64Dtype()
@@ -56,7 +56,7 @@ def test_integers_with_null_stay_integers() -> None:
 
 
 def test_frames_can_be_changed(table: pa.Table) -> None:
-    """The frame has memory of its own: pandas may write to every column."""
+    """A DataFrame does not share memory with the table: pandas may write to every column."""
     frame = frames.to_pandas(table, TYPES)
     for name, value in {"id": 9, "ratio": 9.5, "name": "z", "flag": False, "kind": "x", "day": pd.NaT}.items():
         frame.loc[1, name] = value
@@ -64,8 +64,8 @@ def test_frames_can_be_changed(table: pa.Table) -> None:
     assert values(table, 0) == [1, 2, None]
 
 
-def test_one_time_zone_can_be_asked_for(table: pa.Table) -> None:
-    """With tz the moments stay and the zone is that one, in both backends."""
+def test_times_can_be_converted_to_one_time_zone(table: pa.Table) -> None:
+    """With tz the column has that time zone and the same times, in both backends."""
     moments = frames.to_pandas(table, TYPES)["at"]
     for backend in ("numpy_nullable", "pyarrow"):
         moved = frames.to_pandas(table, TYPES, tz="Asia/Tokyo", dtype_backend=backend)["at"]  # type: ignore[arg-type]  # one of the two
@@ -74,7 +74,7 @@ def test_one_time_zone_can_be_asked_for(table: pa.Table) -> None:
 
 
 def test_the_common_types_go_to_parquet_and_back(table: pa.Table) -> None:
-    """to_parquet works with a frame as it is, attributes included, and loses no value."""
+    """to_parquet works without a conversion before it, and keeps values and attributes."""
     frame = frames.to_pandas(table, TYPES)
     frame.attrs["roe"] = {"id": "x", "row_count": 3}
     sink = io.BytesIO()
@@ -89,7 +89,7 @@ def test_the_common_types_go_to_parquet_and_back(table: pa.Table) -> None:
 
 
 def test_the_arrow_table_goes_to_parquet_with_its_type_names(table: pa.Table) -> None:
-    """The ClickHouse type is in each field's metadata and outlives the file."""
+    """The ClickHouse type in each field's metadata is written to the file and read from it."""
     sink = io.BytesIO()
     pq.write_table(table.drop_columns("span"), sink)
     back = pq.read_table(sink)
@@ -97,14 +97,14 @@ def test_the_arrow_table_goes_to_parquet_with_its_type_names(table: pa.Table) ->
 
 
 def test_categories_follow_the_enum_or_the_rows(table: pa.Table) -> None:
-    """An Enum's categories are its labels in its order; those of a LowCardinality come as they appear."""
+    """An Enum's categories are its labels in the type's order; a LowCardinality's are in order of appearance."""
     frame = frames.to_pandas(table, TYPES)
     assert frame["kind"].cat.categories.tolist() == ["x", "y"]
     assert frame["city"].cat.categories.tolist() == ["Oslo", "Bern"]
 
 
 def test_an_empty_result_keeps_names_and_dtypes(table: pa.Table) -> None:
-    """Without rows a frame has the dtypes that it has with them."""
+    """A DataFrame without rows has the same dtypes as one with rows."""
     empty = frames.from_rows(NAMES, TYPES, [])
     assert empty.schema.equals(frames.schema(NAMES, TYPES))
     frame = frames.to_pandas(empty, TYPES)
@@ -116,7 +116,7 @@ def test_an_empty_result_keeps_names_and_dtypes(table: pa.Table) -> None:
 
 
 def test_a_result_without_columns_is_an_empty_frame() -> None:
-    """DDL and INSERT give no columns."""
+    """DDL and INSERT have no columns."""
     nothing = frames.from_rows([], [], [])
     assert frames.to_pandas(nothing, []).shape == (0, 0)
     assert frames.to_polars(nothing, []).shape == (0, 0)
@@ -126,20 +126,20 @@ def test_a_result_without_columns_is_an_empty_frame() -> None:
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b", "c"]])
 def test_names_and_types_must_be_as_many(names: list[str]) -> None:
-    """A disagreement is an error, not a guess."""
+    """Fewer or more names than types are a ProtocolError."""
     with pytest.raises(ProtocolError, match="column types"):
         frames.from_rows(names, ["UInt8", "UInt8"], [])
 
 
 @pytest.mark.parametrize("rows", [[[1]], [[1, 2, 3]], [1], [{"a": 1}], ["ab"]])
 def test_rows_must_have_a_cell_for_each_column(rows: list[Any]) -> None:
-    """A row of another length, or that is no list, is an error."""
+    """A row of another length, or one that is not a list, is a ProtocolError."""
     with pytest.raises(ProtocolError, match="2 cells"):
         frames.from_rows(["a", "b"], ["UInt8", "UInt8"], rows)
 
 
 def test_canonical_columns_share_their_memory() -> None:
-    """What needs no repair is not copied: the engine's numbers, and bytes that turn out to be text."""
+    """Columns that need no conversion are not copied: the engine's numbers, and bytes that are valid text."""
     sql = "SELECT number AS n, toString(number) AS s FROM numbers(10000)"
     raw = by_arrow(sql)
     table = frames.from_arrow(raw, ["UInt64", "String"])
@@ -150,7 +150,7 @@ def test_canonical_columns_share_their_memory() -> None:
 
 
 def test_batches_of_one_result_are_stored_with_one_schema() -> None:
-    """The stored form does not depend on the values: bytes may come after text, and labels in any order."""
+    """The stored schema does not depend on the values: a later batch may have bytes, or labels in another order."""
     names, types = ["s", "l", "t"], ["String", "LowCardinality(String)", "DateTime64(7)"]
     schema = frames.schema(names, types, stored=True)
     parts = [[["a", "x", "2024-01-01 00:00:00Z"]], [["\udcff", "y", "2024-01-01 00:00:00.0000001Z"]]]
@@ -159,8 +159,8 @@ def test_batches_of_one_result_are_stored_with_one_schema() -> None:
     assert same(frames.from_arrow(stored, types), frames.from_rows(names, types, [*parts[0], *parts[1]]))
 
 
-def test_moments_beyond_nanoseconds_are_text_with_a_warning() -> None:
-    """DateTime64(7) reaches 2299, Arrow's nanoseconds 2262; what is stored survives."""
+def test_timestamps_beyond_nanoseconds_are_text_with_a_warning() -> None:
+    """DateTime64(7) reaches 2299, Arrow's nanoseconds 2262; the stored form holds both."""
     names, types, text = ["t"], ["DateTime64(7)"], "2299-12-31T23:59:59.1234567Z"
     rows = f'["{text}"]\n["2024-01-01T00:00:00Z"]\n'.encode()
     stored = frames.from_lines(names, types, rows, stored=True)
@@ -188,24 +188,24 @@ def test_moments_beyond_nanoseconds_are_text_with_a_warning() -> None:
     ],
 )
 def test_the_types_that_arrow_cannot_carry_are_known(kind: str, faithful: bool) -> None:
-    """For these the engine's Arrow is not asked, at any depth."""
+    """``arrow_is_faithful`` is false for these, at any depth."""
     assert frames.arrow_is_faithful(["UInt8", kind]) is faithful
 
 
-def test_a_type_that_is_not_known_is_not_asked_for_in_arrow() -> None:
-    """The engine may write anything for it."""
+def test_arrow_is_not_faithful_for_an_unknown_type() -> None:
+    """The engine may write an unknown type in any way."""
     with pytest.warns(frames.TypeFallbackWarning, match="Octonion"):
         assert not frames.arrow_is_faithful(["Octonion"])
 
 
-def test_a_settings_clause_of_the_engine_takes_every_setting() -> None:
-    """None of the settings that the service must use is unknown to the engine."""
+def test_the_engine_knows_every_setting() -> None:
+    """A SELECT with all settings that the service uses is run."""
     for settings in (frames.ARROW_SETTINGS, frames.JSON_SETTINGS):
         assert query("SELECT 1", "TSV", settings) == b"1\n"
 
 
-def test_a_session_in_another_zone_changes_no_moment() -> None:
-    """SET session_timezone moves the text of a DateTime without a zone, not what comes out."""
+def test_a_session_in_another_time_zone_changes_no_timestamp() -> None:
+    """session_timezone changes how the engine writes a DateTime without a zone, not the value that is read."""
     sql = "SELECT toDateTime(0) AS t, toDateTime64(0, 3) AS u WHERE getSetting('session_timezone') = 'Asia/Tokyo'"
     answer = query(sql, "JSONCompactEachRow", {**frames.JSON_SETTINGS, "session_timezone": "Asia/Tokyo"})
     table = frames.from_lines(["t", "u"], ["DateTime", "DateTime64(3)"], answer)
@@ -213,7 +213,7 @@ def test_a_session_in_another_zone_changes_no_moment() -> None:
 
 
 def test_other_libraries_take_the_table_as_it_is(table: pa.Table) -> None:
-    """Through Arrow's C stream polars reads the canonical table, Enum, times and all."""
+    """polars reads the canonical table, Enum and times included, through Arrow's C stream interface."""
     import polars as pl
 
     frame = pl.DataFrame(table.drop_columns("raw"))
@@ -222,7 +222,7 @@ def test_other_libraries_take_the_table_as_it_is(table: pa.Table) -> None:
 
 
 def test_without_polars_the_error_says_what_to_install(table: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    """polars is an extra."""
+    """polars is an optional dependency."""
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(MissingExtra, match=r"roe-magic\[polars\]"):
         frames.to_polars(table, TYPES)
@@ -239,7 +239,7 @@ def test_128_bit_integers_and_maps_have_their_polars_types() -> None:
     assert frame["w"].dtype == pl.String
 
 
-def test_pandas_and_polars_are_imported_when_they_are_asked_for() -> None:
-    """Importing frames loads neither."""
+def test_pandas_and_polars_are_imported_when_they_are_used() -> None:
+    """Importing ``roe_magic.frames`` loads neither."""
     code = "import sys; import roe_magic.frames; print({'pandas', 'polars', 'IPython'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

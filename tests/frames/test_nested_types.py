@@ -1,4 +1,4 @@
-"""Nested type expressions, made up by hypothesis, through the real engine."""
+"""Nested types and values of them that hypothesis generates, through the real engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("each_json_path")
 
 @dataclass
 class Kind:
-    """A ClickHouse type with a strategy of its values, how to write one in SQL, and what it is in Arrow."""
+    """A ClickHouse type, a strategy for its values, and functions from a value to SQL and to the Arrow value."""
 
     name: str
     values: st.SearchStrategy[Any]
@@ -156,7 +156,7 @@ def columns(draw: st.DrawFn) -> tuple[Kind, list[Any]]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(columns(), st.integers(1, 60))
 def test_any_nested_type_is_exact_by_json_and_by_arrow(column: tuple[Kind, list[Any]], size: int) -> None:
-    """Whatever is nested in whatever, all roads give one table, which holds the values written in the SQL."""
+    """Every path from the engine leads to the same table, which has the values written in the SQL."""
     kind, cells = column
     parts = [f"SELECT {at} AS n, {_cast(kind, cell)} AS c" for at, cell in enumerate(cells)]
     sql = f"SELECT c FROM ({' UNION ALL '.join(parts)}) ORDER BY n"

@@ -1,4 +1,4 @@
-"""Every ClickHouse type from the real engine, by JSON and by Arrow, against values computed here."""
+"""Every ClickHouse type from the real engine, by JSON and by Arrow, against expected values."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ CASES = [
         pa.timestamp("s", "UTC"),
         "datetime64[s, UTC]",
     ),
-    # The hour that summer time's end repeats: both moments are told apart.
+    # The hour that the end of summer time repeats: the two times differ.
     Case(
         "DateTime('Europe/Paris')",
         ["toDateTime(1729987200)", "toDateTime(1729990800)"],
@@ -181,7 +181,7 @@ CASES = [
         "datetime64[s, Europe/Paris]",
     ),
     *(moments(digits, zone) for digits in range(10) for zone in (None, "America/New_York")),
-    # Before there were zones a town's own time had seconds in its offset.
+    # Local mean time, before there were time zones, has seconds in its offset.
     Case(
         "DateTime64(3, 'Europe/Paris')",
         ["fromUnixTimestamp64Milli(-2208988800001)"],
@@ -480,7 +480,7 @@ def expected(case: Case, *, null: bool) -> list[Any]:
 
 
 def cell(value: Any) -> Any:
-    """Bring a pandas cell to what can be compared: every missing value to None."""
+    """Return a pandas cell as a Python value that can be compared; None for every missing value."""
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     return value.item() if hasattr(value, "item") else value
@@ -496,7 +496,7 @@ NULLS = [
 
 @pytest.mark.parametrize(("case", "null"), NULLS)
 def test_each_type_has_its_values_by_json_and_by_arrow(case: Case, null: bool) -> None:
-    """The engine's JSON, and its Arrow where it is faithful, become the same table, with the values computed here."""
+    """The engine's JSON, and its Arrow where it is faithful, become the same table, with the expected values."""
     sql, wanted = select(case, null=null), expected(case, null=null)
     names, types, table = by_json(sql)
     assert shown(values(table)) == shown(wanted)
@@ -516,7 +516,7 @@ def test_each_type_has_its_values_by_json_and_by_arrow(case: Case, null: bool) -
 
 @pytest.mark.parametrize(("case", "null"), NULLS)
 def test_each_type_goes_through_json_rows_and_back(case: Case, null: bool) -> None:
-    """to_rows gives JSON-ready cells, of which from_rows makes the same table again, whole or in slices."""
+    """``from_rows`` of ``to_rows`` is the same table, also for a slice or a batch."""
     names, types, table = by_json(select(case, null=null))
     rows = json.loads(json.dumps(frames.to_rows(table, types), allow_nan=False))
     assert same(frames.from_rows(names, types, rows), table)
@@ -529,7 +529,7 @@ def test_each_type_goes_through_json_rows_and_back(case: Case, null: bool) -> No
 @pytest.mark.usefixtures("each_json_path")
 @pytest.mark.parametrize(("case", "null"), NULLS)
 def test_each_type_arrives_in_a_result(case: Case, null: bool) -> None:
-    """Read from the engine's own JSON lines, or from a result body that comes in pieces, the table is the same."""
+    """The engine's own JSON lines, and a result body in chunks of any size, become the same table."""
     names, types, table = by_json(select(case, null=null))
     assert same(frames.from_lines(*lines(select(case, null=null))), table)
     for size in (11, 1 << 20):
@@ -540,7 +540,7 @@ def test_each_type_arrives_in_a_result(case: Case, null: bool) -> None:
 
 @pytest.mark.parametrize(("case", "null"), NULLS)
 def test_each_type_has_its_pandas_dtype(case: Case, null: bool) -> None:
-    """The DataFrame has the documented dtype, and its cells the values computed here."""
+    """The DataFrame has the documented dtype and the expected values."""
     _, types, table = by_json(select(case, null=null))
     frame = frames.to_pandas(table, types)
     wanted = [None, *(case.objects or case.python), None] if null else (case.objects or case.python)
@@ -566,7 +566,7 @@ def test_each_type_has_an_arrow_backed_pandas_column(case: Case, null: bool) -> 
 @pytest.mark.filterwarnings("ignore:polars")
 @pytest.mark.parametrize(("case", "null"), NULLS)
 def test_each_type_reaches_polars(case: Case, null: bool) -> None:
-    """polars takes every type, row for row, with the same values missing."""
+    """polars accepts every type, with the same number of rows and the same values missing."""
     _, types, table = by_json(select(case, null=null))
     frame = frames.to_polars(table, types)
     assert frame.height == table.num_rows

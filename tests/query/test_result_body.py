@@ -1,4 +1,4 @@
-"""Result bodies read while they arrive: whole, in pieces, unusual and broken."""
+"""Result bodies, JSON and Arrow, read while they arrive: in chunks of any size, unusual ones and broken ones."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def table_of(names: list[str], types: list[str], rows: str | bytes, size: int = 
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1 << 16])
-def test_the_published_example_is_read_however_it_is_cut(size: int) -> None:
-    """Every field of the documentation's own answer is there, in pieces of any size."""
+def test_the_published_example_is_read_in_chunks_of_any_size(size: int) -> None:
+    """Every field of the documentation's example is read, in chunks of any size."""
     result = read(EXAMPLE, size)
     assert (str(result.worksheet_query_id), result.status, result.error) == (QUERY_ID, "SUCCESS", None)
     assert result.extra == {"more": [1]}
@@ -69,7 +69,7 @@ def test_the_published_example_is_read_however_it_is_cut(size: int) -> None:
 
 
 def test_rows_may_come_before_their_types() -> None:
-    """JSON has no order among keys, so rows wait for the types that come after them."""
+    """Keys of a JSON object have no order, so the rows may come before column_names and column_types."""
     text = (
         '{"results": [{"result_rows": [[1, "a"], [2, "]"]], "column_types": ["UInt8", "String"], '
         '"column_names": ["n", "s"]}], "worksheet_query_id": "%s", "status": "SUCCESS"}'
@@ -80,8 +80,8 @@ def test_rows_may_come_before_their_types() -> None:
 
 
 @pytest.mark.parametrize("rows", ["null", "[]", " [ ] "])
-def test_an_answer_without_rows_keeps_its_columns(rows: str) -> None:
-    """No rows, as an empty list or null, give an empty table with names and types."""
+def test_a_result_without_rows_keeps_its_columns(rows: str) -> None:
+    """An empty list of rows, or null, becomes an empty table with names and types."""
     text = body(["a", "b"], ["UInt64", "LowCardinality(String)"], b"").replace(b"[]", rows.encode())
     (statement,) = read(text).results or ()
     assert statement.result_rows.schema.equals(frames.schema(["a", "b"], ["UInt64", "LowCardinality(String)"]))
@@ -89,7 +89,7 @@ def test_an_answer_without_rows_keeps_its_columns(rows: str) -> None:
 
 
 @pytest.mark.parametrize("results", ["null", "[]", '[{"query": "CREATE TABLE t (a Int8)", "result_rows": null}]'])
-def test_an_answer_without_columns_is_read(results: str) -> None:
+def test_a_result_without_columns_is_read(results: str) -> None:
     """A failed query has no results; DDL has one without columns."""
     text = f'{{"worksheet_query_id": "{QUERY_ID}", "status": "FAILURE", "results": {results}, "error": "no"}}'
     result = read(text)
@@ -106,8 +106,8 @@ def test_several_statements_each_have_their_rows() -> None:
     assert [values(each.result_rows) for each in statements] == [[1, 2], ["x"]]
 
 
-def test_a_byte_order_mark_is_stepped_over() -> None:
-    """Some proxies put one in front."""
+def test_a_byte_order_mark_is_skipped() -> None:
+    """Some proxies add one."""
     assert read(b"\xef\xbb\xbf" + EXAMPLE.encode(), 2).status == "SUCCESS"
 
 
@@ -181,7 +181,7 @@ def _split(cells: str) -> Iterator[str]:
 
 
 def test_decimals_sent_as_numbers_keep_every_digit() -> None:
-    """A JSON number is read as decimal digits, not by way of a float."""
+    """A JSON number of a Decimal column does not pass through a float."""
     table = table_of(["d"], ["Decimal(38, 20)"], "[0.10000000000000000001],[12345678901234567.5],[null]")
     assert [str(value) for value in values(table)] == [
         "0.10000000000000000001",
@@ -194,8 +194,8 @@ def test_decimals_sent_as_numbers_keep_every_digit() -> None:
 
 @pytest.mark.parametrize("offset", ["+00:00", "Z", "", "+02:00", "-0530"])
 @pytest.mark.parametrize("separator", [" ", "T"])
-def test_moments_are_read_with_any_offset(offset: str, separator: str) -> None:
-    """An offset decides; without one the time is the column's own zone's."""
+def test_timestamps_are_read_with_any_offset(offset: str, separator: str) -> None:
+    """A time without an offset is one of the column's time zone."""
     rows = f'["2024-07-01{separator}12:00:00{offset}"],["2024-07-01{separator}12:00:00.250{offset}"]'
     minutes = {"+00:00": 0, "Z": 0, "": 120, "+02:00": 120, "-0530": -330}[offset]
     table = table_of(["t"], ["DateTime64(3, 'Europe/Paris')"], rows)
@@ -204,7 +204,7 @@ def test_moments_are_read_with_any_offset(offset: str, separator: str) -> None:
 
 
 def test_a_column_turns_to_bytes_when_a_late_row_is_not_text() -> None:
-    """Rows converted long before are bytes too: a column has one type."""
+    """The rows before it become bytes, too: a column has one type."""
     rows = ",".join(['["a",["a"]]'] * 5000 + ['["\\udcff",["\\udcff"]]'] + ['["b",["b"]]'] * 5000)
     table = table_of(["s", "l"], ["String", "Array(String)"], rows)
     assert table.schema.types == [pa.binary(), pa.list_(pa.binary())]
@@ -213,7 +213,7 @@ def test_a_column_turns_to_bytes_when_a_late_row_is_not_text() -> None:
 
 
 def test_a_column_turns_to_text_with_one_warning_when_a_late_value_does_not_fit() -> None:
-    """A value beyond its type is kept, as text, with the whole column."""
+    """The whole column is kept as text, the value included."""
     rows = ",".join([f"[{at}]" for at in range(5000)] + ["[70000]"] + ["[5]"] * 5000)
     with pytest.warns(frames.TypeFallbackWarning, match="UInt16") as caught:
         table = table_of(["n"], ["UInt16"], rows)
@@ -223,7 +223,7 @@ def test_a_column_turns_to_text_with_one_warning_when_a_late_value_does_not_fit(
 
 
 def test_a_column_of_an_unknown_type_is_text_with_one_warning() -> None:
-    """A type of a later ClickHouse is no error, at any depth."""
+    """A type that this version does not know is not an error, at any depth."""
     rows = '[{"x":1},["a"]],["b",[2]],[null,[]]'
     with pytest.warns(frames.TypeFallbackWarning, match="Quaternion") as caught:
         table = table_of(["q", "l"], ["Quaternion(Float64)", "Array(Quaternion(Float64))"], rows)
@@ -234,13 +234,13 @@ def test_a_column_of_an_unknown_type_is_text_with_one_warning() -> None:
 
 
 def test_a_type_that_cannot_be_read_is_text_with_a_warning() -> None:
-    """Not even garbage for a type name loses the rows."""
+    """A column type that is not a type name does not prevent reading the rows."""
     with pytest.warns(frames.TypeFallbackWarning, match="Array\\(\\("):
         assert values(table_of(["q"], ["Array(("], "[1]")) == ["1"]
 
 
 def test_repeated_and_empty_column_names_survive() -> None:
-    """A join gives the same name twice; pandas and Arrow have both, polars numbers them with a warning."""
+    """A join may return a name twice; Arrow and pandas keep both, polars numbers them with a warning."""
     names, types = ["a", "a", "", "", "a_1"], ["UInt8"] * 5
     table = table_of(names, types, "[1,2,3,4,5]")
     assert table.column_names == names
@@ -254,8 +254,8 @@ def test_repeated_and_empty_column_names_survive() -> None:
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
 @pytest.mark.parametrize("indent", [None, 2])
-def test_any_white_space_is_read_alike(separators: tuple[str, str], indent: int | None) -> None:
-    """Compact, spaced and indented JSON give the same table."""
+def test_white_space_makes_no_difference(separators: tuple[str, str], indent: int | None) -> None:
+    """Compact, spaced and indented JSON become the same table."""
     names, types = ["i", "s", "t", "f"], ["Int64", "String", "DateTime", "Nullable(Float32)"]
     rows = [[at, f"a, [{at}] \\ ", "2024-01-01 00:00:00+00:00", None if at % 3 else at / 4] for at in range(3000)]
     expected = frames.from_rows(names, types, rows)
@@ -293,7 +293,7 @@ def results(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
 def test_streamed_rows_equal_decoded_rows(
     result: tuple[list[str], list[list[Any]]], ascii_only: bool, spaced: bool, size: int
 ) -> None:
-    """Whatever the rows hold and however they are written and cut, streaming gives what decoding the whole gives."""
+    """Reading a stream returns the same table as decoding the whole body, for any values, spacing and chunk size."""
     kinds, rows = result
     names = [str(at) for at in range(len(kinds))]
     payload = json.loads(body(names, kinds, b""))
@@ -334,13 +334,13 @@ BROKEN = {
 @pytest.mark.parametrize("size", [1 << 16, 50])
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_not_the_contract_is_a_protocol_error(name: str, size: int) -> None:
-    """Every fault of the body ends in the error that says so, never in another and never in wrong rows."""
+    """Every fault of the body is a ProtocolError, never another error and never wrong rows."""
     with pytest.raises(ProtocolError):
         result_body.read_json(cut(BROKEN[name], size))
 
 
-def test_progress_tells_bytes_and_rows_and_may_end_the_reading() -> None:
-    """The figures rise to the whole, and what the callback raises comes out."""
+def test_progress_has_bytes_and_rows_and_may_end_the_reading() -> None:
+    """Bytes and rows rise to their totals, and an exception of the callback is raised to the caller."""
     names, types = ["n", "s"], ["UInt64", "String"]
     rows = ",".join(f'[{at},"{at:020}"]' for at in range(100_000)).encode()
     data = body(names, types, rows)
@@ -362,7 +362,7 @@ def test_progress_tells_bytes_and_rows_and_may_end_the_reading() -> None:
 
 
 def test_garbage_collection_is_as_it_was_afterwards() -> None:
-    """It is paused while rows are converted, and on again even after a fault."""
+    """It is enabled again after rows were converted, also after an error, and stays disabled where it was."""
     assert gc.isenabled()
     read(EXAMPLE)
     assert gc.isenabled()
@@ -377,8 +377,8 @@ def test_garbage_collection_is_as_it_was_afterwards() -> None:
         gc.enable()
 
 
-def test_a_long_answer_is_never_held_as_a_whole() -> None:
-    """Python's memory stays near one block, however long the body is; Arrow's holds the rows."""
+def test_a_long_body_is_never_in_memory_as_a_whole() -> None:
+    """Python's memory stays near the size of one block, however long the body is; the rows are in Arrow's memory."""
     row = b'[12345,"' + b"x" * 90 + b'"]'
 
     def chunks() -> Iterator[bytes]:
@@ -398,12 +398,15 @@ def test_a_long_answer_is_never_held_as_a_whole() -> None:
     assert peak < 10_000_000  # of 40,000,000 bytes of body
 
 
-def stream(table: pa.Table, types: list[str], *, about: bool = True) -> bytes:
-    """Write an Arrow answer of one statement, in the form that the local service stores."""
+def stream(table: pa.Table, types: list[str], *, with_statement: bool = True) -> bytes:
+    """Return an Arrow body of one statement, in the form that the local service stores."""
     stored = frames.from_arrow(table, types, stored=True)
-    told = {"query": "SELECT 1", "column_names": table.column_names, "column_types": types, "row_count": table.num_rows}
+    names, row_count = table.column_names, table.num_rows
+    fields = {"query": "SELECT 1", "column_names": names, "column_types": types, "row_count": row_count}
     sink = io.BytesIO()
-    schema = stored.schema.with_metadata({models.STATEMENT_METADATA_KEY: json.dumps(told)} if about else None)
+    schema = stored.schema.with_metadata(
+        {models.STATEMENT_METADATA_KEY: json.dumps(fields)} if with_statement else None
+    )
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in stored.to_batches(max_chunksize=1000):
             writer.write_batch(batch)
@@ -415,8 +418,8 @@ ROWS = [[at, f"é{at}" if at % 7 else "\udcff", f"{at % 3}", "2024-01-01 00:00:0
 
 
 @pytest.mark.parametrize("size", [1, 100, 1 << 16, 1 << 24])
-def test_arrow_streams_one_after_the_other_are_read_however_they_are_cut(size: int) -> None:
-    """Each stream is a statement, its rows in canonical form, equal to what JSON gives."""
+def test_concatenated_arrow_streams_are_read_in_chunks_of_any_size(size: int) -> None:
+    """Each stream is a statement; its rows are in canonical form and equal to those read from JSON."""
     table = frames.from_rows(["n", "s", "l", "t"], TYPES, ROWS)
     data = stream(table, TYPES) + stream(table.slice(0, 0), TYPES) + stream(table.slice(0, 2), TYPES)
     statements = result_body.read_arrow(cut(data, size))
@@ -427,7 +430,7 @@ def test_arrow_streams_one_after_the_other_are_read_however_they_are_cut(size: i
 
 
 def test_a_cut_arrow_stream_is_a_protocol_error() -> None:
-    """Also where it is cut between two messages, which Arrow itself takes for the end."""
+    """So is one that is cut between two messages, which pyarrow accepts as complete."""
     data = stream(frames.from_rows(["n", "s", "l", "t"], TYPES, ROWS), TYPES)
     for end in (0, 3, 100, len(data) // 2, len(data) - 8, len(data) - 4, len(data) - 1):
         with pytest.raises(ProtocolError):
@@ -436,19 +439,19 @@ def test_a_cut_arrow_stream_is_a_protocol_error() -> None:
 
 @pytest.mark.parametrize("data", [b"garbage garbage garbage", b"{}", b"\xff" * 100, b"<html>"])
 def test_what_is_not_arrow_is_a_protocol_error(data: bytes) -> None:
-    """A proxy's page under Arrow's name is refused."""
+    """A proxy's page with Arrow's content type is refused."""
     with pytest.raises(ProtocolError):
         result_body.read_arrow([data])
 
 
 def test_an_arrow_stream_without_its_statement_is_a_protocol_error() -> None:
-    """Without the types the rows cannot be told."""
+    """Without the ClickHouse types the rows cannot be converted."""
     with pytest.raises(ProtocolError, match="which statement"):
-        result_body.read_arrow([stream(frames.from_rows(["n"], ["UInt8"], [[1]]), ["UInt8"], about=False)])
+        result_body.read_arrow([stream(frames.from_rows(["n"], ["UInt8"], [[1]]), ["UInt8"], with_statement=False)])
 
 
-def test_arrow_progress_tells_rows_and_may_end_the_reading() -> None:
-    """As for JSON; an interrupt or a lost connection comes out as itself."""
+def test_arrow_progress_has_rows_and_may_end_the_reading() -> None:
+    """As for JSON; an interrupt or a lost connection is raised to the caller unchanged."""
     data = stream(frames.from_rows(["n", "s", "l", "t"], TYPES, ROWS), TYPES)
     seen: list[tuple[int, int]] = []
     result_body.read_arrow(cut(data, 1000), lambda *figures: seen.append(figures))
