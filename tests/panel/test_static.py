@@ -3,12 +3,12 @@
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pytest
 
 from roe_magic.panel import html, text
 from roe_magic.panel.static import TONES
+from tests.support.html_page import Page
 from tests.support.query_states import query_state, replaced
 
 ID = "8f3a2c1d-3b52-4d0f-9a51-0d1b3c5a7e42"
@@ -28,30 +28,6 @@ DONE = query_state(
 )
 FAILED = replaced(DONE, status="FAILURE", error="Missing columns: 'x' (UNKNOWN_IDENTIFIER)", hint="Look.")
 ATTACK = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u202e\x1b[2J"
-
-
-class Page(HTMLParser):
-    """The tags, attributes and text of a piece of HTML, and whether every tag is closed."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: set[str] = set()
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.open.append(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_a_finished_query_is_one_line_with_the_rest_folded() -> None:

@@ -6,7 +6,6 @@ import json
 import pickle
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +22,7 @@ from roe_magic.contract import models
 from roe_magic.contract.codec import parse
 from roe_magic.errors import MissingExtra, UsageError
 from roe_magic.query.worksheet_query import WorksheetQuery
+from tests.support.html_page import Page
 
 WIRE = Path(__file__).parents[1] / "wire"
 ID = UUID("3c90c3cc-0d44-4b50-8888-8dd25736052a")
@@ -438,30 +438,6 @@ def test_any_metadata_goes_there_and_back(seconds: float, word: str | None, erro
 
 
 # How it is shown
-
-
-class Page(HTMLParser):
-    """The tags of a piece of HTML, its text, and whether each tag was closed."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.attributes: set[str] = set()
-        self.text = ""
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.open.append(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def shown(query: WorksheetQuery) -> tuple[str, Page]:
