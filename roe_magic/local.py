@@ -1,7 +1,9 @@
-"""One local service per user and data folder: the first process starts it, others join, it stops after the last left.
+"""Joins the local service of a data folder, and starts it where it does not run.
 
-Each process that uses the service holds a shared lock on a file; the service looks whether anyone does. A process that
-dies gives its lock back by dying, so nothing has to be tidied up.
+There is one service per data folder. Each process that uses it is a member: it holds a shared lock on a file, and the
+service ends when nobody has held that lock for a while. A process that dies releases its lock by dying, so nothing has
+to be tidied up. Who joins first takes the start lock, runs ``roe-magic serve`` as a process of its own, and waits until
+it answers at the address in its env file.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from roe_magic.service import env_file, file_lock, serve
 from roe_magic.service.data_folder import DataFolder
 
 START_TIMEOUT = 60.0
-# A service that is going holds the members' file until it has gone.
+# A service that is about to end holds the members' lock until it has ended.
 LEAVE_TIMEOUT = 30.0
 _joined: dict[Path, LocalService] = {}
 
@@ -75,88 +77,89 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
     data : path, optional
         The data folder; ``ROE_LOCAL_DATA`` or the user's own one when left out.
     memory : bool
-        Start one of this process's own that keeps nothing.
+        Start a service of this process alone that keeps nothing.
 
     Raises
     ------
     MissingExtra
         The extra ``local`` is not installed.
     ServiceError
-        It did not start; the message ends with what it said.
+        It did not start; the message ends with the last lines of its log.
     """
     serve.check_installation()
-    folder = (
+    root = (
         Path(tempfile.mkdtemp(prefix="roe-magic-"))
         if memory
         else Path(data or os.environ.get("ROE_LOCAL_DATA") or serve.default_data()).expanduser().resolve()
     )
-    if folder in _joined:
-        return _joined[folder]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if root in _joined:
+        return _joined[root]
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = DataFolder(root)
     with contextlib.ExitStack() as undo:
-        undo.enter_context(_locked(DataFolder(folder).members_lock, shared=True))
-        with _locked(DataFolder(folder).start_lock):
-            source = _running(folder) or _start(folder, memory=memory)
+        undo.enter_context(_locked(folder.members_lock, shared=True))
+        with _locked(folder.start_lock):
+            source = _join(folder) or _start(folder, memory=memory)
         member = undo.pop_all()
-    service = _joined[folder] = LocalService(folder, source, member, memory=memory)
+    service = _joined[root] = LocalService(root, source, member, memory=memory)
     atexit.register(service.close)
     return service
 
 
-def _running(folder: Path) -> SettingsSource | None:
-    """Find the service that holds the data folder, if one does."""
-    with file_lock.opened(DataFolder(folder).service_lock) as handle:
+def _join(folder: DataFolder) -> SettingsSource | None:
+    """Return the settings of the service that runs on the data folder; None where none does."""
+    with file_lock.opened(folder.service_lock) as handle:
         is_free = file_lock.acquire(handle, shared=True)
-    return None if is_free else _answering(folder)
+    return None if is_free else _wait_until_healthy(folder)
 
 
-def _start(folder: Path, *, memory: bool) -> SettingsSource:
-    command = [sys.executable, "-m", "roe_magic", "serve", "--port", "0", "--data", str(folder)]
-    command += ["--env-file", str(DataFolder(folder).env_file)]
-    command += ["--members-lock", str(DataFolder(folder).members_lock)]
-    # The first member is here already.
-    command += ["--grace", "0"]
-    command += ["--memory"] if memory else []
-    # The service needs no key of the user's, so it does not get one.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
-    # It may name an address that another service has by now.
-    stale = _written(folder)
-    with DataFolder(folder).log.open("wb") as log:
+def _start(folder: DataFolder, *, memory: bool) -> SettingsSource:
+    """Start the service and return its settings."""
+    # An env file of before may name an address that another service has by now.
+    stale = _modified(folder.env_file)
+    with folder.log.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # our own module, no shell
-            command,
+            _command(folder, memory=memory),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment,
-            cwd=folder,
+            # The service needs no key of the user's, so it does not get one.
+            env={name: value for name, value in os.environ.items() if not name.startswith("ROE_")},
+            cwd=folder.root,
             start_new_session=True,
         )
-    # Whoever starts it outlives it, perhaps: then its end is taken note of, and it leaves no zombie.
+    # This process may outlive the service; waiting for its end leaves no zombie.
     threading.Thread(target=process.wait, name="roe-service", daemon=True).start()
-    return _answering(folder, process, stale)
+    return _wait_until_healthy(folder, process, stale)
 
 
-def _written(folder: Path) -> int:
-    """Tell when the env file was written, 0 when there is none."""
-    path = DataFolder(folder).env_file
+def _command(folder: DataFolder, *, memory: bool) -> list[str]:
+    command = [sys.executable, "-m", "roe_magic", "serve", "--port", "0", "--data", str(folder.root)]
+    command += ["--env-file", str(folder.env_file), "--members-lock", str(folder.members_lock)]
+    # This process, the first member, has joined already.
+    command += ["--grace", "0"]
+    return [*command, "--memory"] if memory else command
+
+
+def _modified(path: Path) -> int:
+    """Return when a file was last written, in nanoseconds; 0 where there is none."""
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def _answering(folder: Path, process: subprocess.Popen[bytes] | None = None, stale: int = 0) -> SettingsSource:
-    """Wait until the service answers, and read where it is; an env file of the time ``stale`` is not looked at."""
+def _wait_until_healthy(
+    folder: DataFolder, process: subprocess.Popen[bytes] | None = None, stale: int = 0
+) -> SettingsSource:
+    """Wait until the service answers and return its settings; an env file of the time ``stale`` is not read."""
     ends = time.monotonic() + START_TIMEOUT
     while time.monotonic() < ends:
-        if _written(folder) != stale and _is_healthy(source := _read_source(DataFolder(folder).env_file)):
+        if _modified(folder.env_file) != stale and _is_healthy(source := _read_source(folder.env_file)):
             return source
         if process is not None and process.poll() is not None:
-            raise ServiceError(
-                f"The local service did not start. {_last_words(folder)}", hint="roe-magic doctor tells more."
-            )
+            message = f"The local service did not start. {_end_of_log(folder.log)}"
+            raise ServiceError(message, hint="roe-magic doctor tells more.")
         time.sleep(0.02)
-    raise ServiceError(
-        f"The local service did not answer within {START_TIMEOUT:g} s. {_last_words(folder)}",
-        hint=f"Its log: {DataFolder(folder).log}",
-    )
+    message = f"The local service did not answer within {START_TIMEOUT:g} s. {_end_of_log(folder.log)}"
+    raise ServiceError(message, hint=f"Its log: {folder.log}")
 
 
 def _read_source(path: Path) -> SettingsSource:
@@ -178,8 +181,7 @@ def _is_healthy(source: SettingsSource) -> bool:
         connection.close()
 
 
-def _last_words(folder: Path) -> str:
-    log = DataFolder(folder).log
+def _end_of_log(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
     return f"It said: {' '.join(lines[-3:])}" if lines else "It said nothing."
 
