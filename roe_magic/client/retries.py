@@ -1,4 +1,4 @@
-"""When a request is sent again: attempts, pauses between them, and how many requests one client sends a second.
+"""Whether and when a request is sent again, and how many requests one client sends a second.
 
 Pure decisions: the clock, the sleep and the random source come from outside.
 """
@@ -14,10 +14,29 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from roe_magic.client.messages import Request
+from roe_magic.errors import CertificateRefused, ConnectFailed, RoeAPIException, RoeError, TransportError
+
 # A server that says "come back tomorrow" is asked again after this long at the latest.
 LONGEST_RETRY_AFTER = 300.0
 # Seconds that a server which honours `Prefer: wait` may hold its response back.
 WAIT_SUBMIT, WAIT_STATUS = 1, 25
+
+
+# Statuses after which a GET, or a POST that was refused with a Retry-After, may succeed at the next attempt.
+_RETRYABLE_GET = {429, 500, 502, 503, 504}
+_RETRYABLE_POST = {429, 503}
+
+
+def is_retryable(request: Request, error: RoeError) -> bool:
+    """Whether a request may be sent again after this error, without running anything twice."""
+    if isinstance(error, ConnectFailed):
+        return not isinstance(error, CertificateRefused)
+    if isinstance(error, RoeAPIException):
+        if request.method == "GET":
+            return error.status_code in _RETRYABLE_GET
+        return error.status_code in _RETRYABLE_POST and error.retry_after is not None
+    return request.method == "GET" and isinstance(error, TransportError)
 
 
 def backoff(attempt: int, *, rng: Callable[[], float] = _random.random) -> float:

@@ -30,17 +30,14 @@ from roe_magic._version import __version__
 from roe_magic.client.deadlines import POOL_CLASSES
 from roe_magic.client.messages import Request, Response
 from roe_magic.client.response_errors import error_from
-from roe_magic.client.retries import Attempt, RateLimit, attempts, parse_retry_after
+from roe_magic.client.retries import RateLimit, attempts, is_retryable, parse_retry_after
 from roe_magic.client.transport_errors import translate
 from roe_magic.config.secret import Secret
 from roe_magic.config.settings import Settings
 from roe_magic.errors import (
-    CertificateRefused,
-    ConnectFailed,
     ProtocolError,
     RoeAPIException,
     RoeError,
-    TransportError,
 )
 
 USER_AGENT = f"roe-magic/{__version__} (python/{platform.python_version()}; requests/{requests.__version__})"
@@ -48,8 +45,6 @@ CONNECT_TIMEOUT = 10.0
 CHUNK_BYTES = 1 << 16
 MAX_REDIRECTS = 3
 _HEADERS = {**requests.utils.default_headers(), "User-Agent": USER_AGENT, "Accept": "application/json"}
-_RETRYABLE_GET = {429, 500, 502, 503, 504}
-_RETRYABLE_POST = {429, 503}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -99,7 +94,9 @@ class Transport:
                 return self._send_once(request)
             except RoeError as error:
                 error.query_id = error.query_id or request.query_id
-                _fail(attempt, request, error)
+                if not is_retryable(request, error):
+                    raise
+                attempt.failed(error, getattr(error, "retry_after", None))
         raise AssertionError("attempts() raises when it is used up")
 
     def _send_once(self, request: Request) -> Response:
@@ -193,23 +190,6 @@ class Transport:
             # After the last byte the connection is back in the pool already; before it, this closes it.
             response.raw.close()
         raise problem
-
-
-def _fail(attempt: Attempt, request: Request, error: RoeError) -> None:
-    """Mark the attempt as failed where the request may be retried, else raise."""
-    if not _is_retryable(request, error):
-        raise error
-    attempt.failed(error, getattr(error, "retry_after", None))
-
-
-def _is_retryable(request: Request, error: RoeError) -> bool:
-    if isinstance(error, ConnectFailed):
-        return not isinstance(error, CertificateRefused)
-    if isinstance(error, RoeAPIException):
-        if request.method == "GET":
-            return error.status_code in _RETRYABLE_GET
-        return error.status_code in _RETRYABLE_POST and error.retry_after is not None
-    return request.method == "GET" and isinstance(error, TransportError)
 
 
 class _BearerAuth(requests.auth.AuthBase):
