@@ -41,7 +41,7 @@ from roe_magic.service.data_folder import MAX_STORED_BYTES, DataFolder
 if TYPE_CHECKING:
     from roe_magic.service.job import Limits
 
-_REQUIRED = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
+REQUIRED_PACKAGES = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
 # Addresses that mean every interface, and the ones by which this machine reaches itself.
 _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
 _BACKLOG = 128
@@ -138,7 +138,7 @@ def check_installation() -> None:
     """Raise an error if the service cannot run on this system, or the extra ``local`` is not installed."""
     if sys.platform == "win32":
         raise ServiceError("The local service needs Linux or macOS: its engine, chDB, has no Windows version.")
-    if not all(importlib.util.find_spec(name) for name in _REQUIRED):
+    if not all(importlib.util.find_spec(name) for name in REQUIRED_PACKAGES):
         raise MissingExtra("local", "The local service")
 
 

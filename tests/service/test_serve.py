@@ -181,7 +181,7 @@ def test_an_env_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the error names it."""
-    monkeypatch.setattr(serve, "_REQUIRED", ("uvicorn", "no_such_package_anywhere"))
+    monkeypatch.setattr(serve, "REQUIRED_PACKAGES", ("uvicorn", "no_such_package_anywhere"))
     with pytest.raises(MissingExtra, match=re.escape("pip install 'roe-magic[local]'")):
         serve.serve(serve.ServeOptions(memory=True))
 

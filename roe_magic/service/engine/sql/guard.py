@@ -124,10 +124,9 @@ _NOT_A_TABLE = allow_lists.word_set(
 
 
 def _judge_tokens(tokens: Sequence[Token], database: str) -> Verdict:
-    pattern_text = " ".join(_token_class(token, index) for index, token in enumerate(tokens))
+    token_classes = " ".join(_token_class(token, index) for index, token in enumerate(tokens))
     for pattern in _PATTERNS:
-        match = pattern.fullmatch(pattern_text)
-        if match:
+        if pattern.fullmatch(token_classes):
             names = [token for index, token in enumerate(tokens) if _token_class(token, index) == "name"]
             _require(not names or names[0].word not in _NOT_A_TABLE, f"{_first_words(tokens)} is not offered here")
             _check_table_name([_unquote(name.text) for name in names], database)

@@ -161,21 +161,3 @@ def test_a_refused_write_says_how_to_write_from_a_notebook(api: Api) -> None:
     error = api.status(api.submit("DROP TABLE x")["id"])["error"]
     assert "use_admin" in error
     assert "%%roe --use-admin" in error
-
-
-def test_a_wrong_organization_names_the_parameter(api: Api) -> None:
-    """Malformed or another's, in the query string or the body, the message says organization_id."""
-    for wrong in ("nonsense", "6a0f7f3e-0d5b-4a3c-9a53-0f6f0a1c2b3d"):
-        in_query = api.http.get("/v1/tables/", params={"organization_id": wrong})
-        body = {"query": "SELECT 1", "organization_id": wrong}
-        in_body = api.http.post("/v1/database/query/async/", json=body)
-        assert "organization_id" in in_query.text
-        assert "organization_id" in in_body.json()["message"]
-        assert in_query.status_code == in_body.status_code == (400 if wrong == "nonsense" else 404)
-
-
-def test_a_doubled_version_in_the_path_is_explained(api: Api) -> None:
-    """Who has put /v1 into ROE_BASE_URL is told so."""
-    answer = api.http.get("/v1/v1/tables/")
-    assert answer.status_code == 404
-    assert "ROE_BASE_URL" in answer.json()["detail"]

@@ -1,0 +1,50 @@
+"""What goes between the service and the engine's process."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from roe_magic.service.engine.chdb import messages
+from roe_magic.service.job import Job, Outcome, SubmitRequest
+
+
+def body_of(encoded: bytes) -> bytes:
+    header, body = encoded[: messages.HEADER_BYTES], encoded[messages.HEADER_BYTES :]
+    assert messages.body_length(header) == len(body)
+    return body
+
+
+def test_a_job_arrives_as_it_was_sent() -> None:
+    """The whole of it is one value: a new field needs no change here."""
+    request = SubmitRequest(sql="SELECT 'é'", use_admin=True, kind="table", row_limit=3)
+    job = Job(id="1", request=request, database="own", folder="/tmp/x")
+    call = messages.Call(7, "run", msgspec.Raw(msgspec.msgpack.encode(job)))
+    arrived = messages.decode_call(body_of(messages.encode(call)))
+    assert (arrived.id, arrived.method) == (7, "run")
+    assert msgspec.msgpack.decode(arrived.arguments, type=Job) == job
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        messages.Ready("none"),
+        messages.StartFailed("no", is_missing=True, folder_in_use=False),
+        messages.ProgressReport(1, {"read_rows": 2**63}),
+        messages.Response(1, [["a", 1.5, None]]),
+        messages.Response(2, error="no such table"),
+        messages.Response(3, ["bytes that are not UTF-8: \udcff"]),
+    ],
+)
+def test_every_message_of_the_engine_arrives(message: messages.EngineMessage) -> None:
+    """Text that msgpack cannot encode as well."""
+    assert messages.decode_engine_message(body_of(messages.encode(message))) == message
+
+
+@pytest.mark.parametrize("error", [None, "bytes that are not UTF-8: \udcff"])
+def test_an_outcome_arrives(error: str | None) -> None:
+    """Its bytes survive both encodings."""
+    outcome = Outcome("FAILURE", error, b'[{"query":"SELECT 1"}]')
+    response = messages.decode_engine_message(body_of(messages.encode(messages.Response(1, outcome))))
+    assert isinstance(response, messages.Response)
+    assert msgspec.convert(response.value, Outcome) == outcome

@@ -1,0 +1,67 @@
+"""Stored rows read back, without an engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pytest
+
+from roe_magic.contract import models
+from roe_magic.service.results import manifest, reader, writer
+from roe_magic.service.results.local_store import LocalResultStore
+
+ROWS = 10_000
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> tuple[bytes, Path]:
+    """Two statements: many rows, and none."""
+    header = b'["n"]\n["UInt64"]\n'
+    lines = b"".join(b"[%d]\n" % n for n in range(ROWS))
+    writer.write_json(tmp_path / "0.arrow", [header + lines])
+    writer.write_empty(tmp_path / "1.arrow")
+    statements = [models.Statement(query="a", column_names=["n"], column_types=["UInt64"]), models.Statement(query="b")]
+    return manifest.encode(statements), tmp_path
+
+
+def test_a_list_has_every_row_of_every_statement(result: tuple[bytes, Path]) -> None:
+    """The pieces make one JSON list."""
+    first, second = json.loads(b"".join(reader.json_list(*result)))
+    assert (first["query"], second["query"]) == ("a", "b")
+    assert [int(n) for (n,) in first["result_rows"]] == list(range(ROWS))
+    assert second["result_rows"] == []
+
+
+def test_a_stream_says_how_long_it_is_and_what_it_is_of(result: tuple[bytes, Path]) -> None:
+    """The statement is in the schema's metadata, and the length is known before anything is read."""
+    for stream, query in zip(reader.arrow_streams(*result), "ab", strict=True):
+        data = b"".join(stream)
+        assert len(data) == len(stream)
+        assert json.loads(pa.ipc.open_stream(data).schema.metadata[models.STATEMENT_METADATA_KEY])["query"] == query
+    assert pa.ipc.open_stream(b"".join(reader.arrow_streams(*result)[0])).read_all().num_rows == ROWS
+
+
+@pytest.mark.parametrize(("limit", "has_more"), [(3, True), (ROWS - 1, True), (ROWS, False), (ROWS + 1, False)])
+def test_the_first_rows_end_at_the_limit(tmp_path: Path, limit: int, has_more: bool) -> None:
+    """Whether there are more is known by one row beyond it."""
+    lines = b"".join(b"[%d]\n" % n for n in range(ROWS))
+    writer.write_json(tmp_path / "0.arrow", [b'["n"]\n["UInt64"]\n' + lines])
+    encoded = manifest.encode([models.Statement(query="a", column_names=["n"], column_types=["UInt64"])])
+    statement, rows, more = reader.first_rows(encoded, tmp_path, limit)
+    assert (statement.query, len(rows), more) == ("a", min(limit, ROWS), has_more)
+
+
+def test_a_folder_is_measured_and_deleted(tmp_path: Path) -> None:
+    """A query without a folder takes nothing, and can be deleted as well."""
+    store, query_id = LocalResultStore(tmp_path), uuid4()
+    assert store.size(query_id) == 0
+    store.folder(query_id).mkdir()
+    (store.folder(query_id) / "0.arrow").write_bytes(b"x" * 7)
+    (store.folder(query_id) / "1.arrow").write_bytes(b"x" * 5)
+    assert store.size(query_id) == 12
+    for _ in range(2):
+        store.delete(query_id)
+        assert not store.folder(query_id).exists()
