@@ -88,7 +88,7 @@ def test_the_env_file_is_private_and_plain(service: Service) -> None:
 
 
 def test_the_env_file_is_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is private from its first byte, whatever the umask, and appears whole or not at all."""
+    """Only its owner can read it from its first byte on, whatever the umask, and it is never seen half written."""
     path, seen = tmp_path / "e", []
     old = os.umask(0)
     try:
@@ -102,7 +102,7 @@ def test_the_env_file_is_never_readable_by_others(tmp_path: Path, monkeypatch: p
 
 
 def test_a_later_start_keeps_a_valid_key_and_renews_a_lost_one(tmp_path: Path) -> None:
-    """The key in the env file stays; when the file is gone, or holds nonsense, a new key is made; the id stays."""
+    """A valid key in the env file is kept; without one a new key is made. The organisation stays the same."""
     with running(tmp_path) as first:
         query = submit(first, "SELECT 1", wait=30)
     with running(tmp_path) as again:
@@ -118,7 +118,7 @@ def test_a_later_start_keeps_a_valid_key_and_renews_a_lost_one(tmp_path: Path) -
 
 
 def test_the_data_folder_has_an_env_file_beside_the_one_asked_for(tmp_path: Path) -> None:
-    """Who looks into the data folder finds the same address and key, for its owner alone."""
+    """The data folder always has an env file with the address and key, readable by its owner alone."""
     asked = tmp_path / "roe.env"
     with running(tmp_path / "data", "--env-file", str(asked)) as service:
         own = service.data / "service.env"
@@ -127,15 +127,15 @@ def test_the_data_folder_has_an_env_file_beside_the_one_asked_for(tmp_path: Path
         assert stat.S_IMODE(own.stat().st_mode) == 0o600
 
 
-def test_the_help_shows_what_a_person_may_want() -> None:
-    """What notebooks use among themselves is not among the options, though it works."""
+def test_the_help_lists_the_options_for_people() -> None:
+    """Options that only other processes of ours use are not listed."""
     done = subprocess.run([sys.executable, "-m", "roe_magic.service", "--help"], capture_output=True, check=True)
     options = set(re.findall(rb"^ +(--[a-z-]+)", done.stdout, re.MULTILINE))
     assert options == {b"--host", b"--port", b"--data", b"--env-file", b"--memory"}
 
 
-def test_one_service_has_a_data_folder(service: Service) -> None:
-    """A second start on the same folder ends with what to do and exit code 1, and harms nothing."""
+def test_a_data_folder_has_one_service(service: Service) -> None:
+    """A second start on the same folder ends with exit code 1 and says what to do; the first service goes on."""
     code, said = second_start("--data", str(service.data))
     assert code == 1
     assert re.fullmatch(r"Another service uses the data folder .* already\.\nIn a notebook, .*\n", said)
@@ -143,8 +143,8 @@ def test_one_service_has_a_data_folder(service: Service) -> None:
     assert status(service, submit(service, "SELECT 1", wait=30)["id"])["status"] == "SUCCESS"
 
 
-def test_a_busy_port_is_said(tmp_path: Path) -> None:
-    """One sentence names the port."""
+def test_a_busy_port_is_reported(tmp_path: Path) -> None:
+    """The error is one sentence that names the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, said = second_start("--data", str(tmp_path), "--port", str(port))
@@ -156,37 +156,37 @@ def test_a_busy_port_is_said(tmp_path: Path) -> None:
     ("arguments", "says"),
     [(["--host", "no.such.host.invalid"], "no.such.host.invalid"), (["--port", "99999"], "99999")],
 )
-def test_an_impossible_address_is_said(tmp_path: Path, arguments: list[str], says: str) -> None:
-    """A name that does not resolve and a port out of range are one sentence each."""
+def test_an_impossible_address_is_reported(tmp_path: Path, arguments: list[str], says: str) -> None:
+    """For a name that does not resolve, and for a port out of range, the error is one sentence."""
     code, said = second_start("--data", str(tmp_path), *arguments)
     assert (code, said.count("\n")) == (1, 1)
     assert says in said
 
 
-def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
-    """A file in the folder's place is one sentence."""
+def test_a_data_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
+    """If the path is a file, the error is one sentence."""
     (tmp_path / "file").write_text("")
     code, said = second_start("--data", str(tmp_path / "file" / "data"))
     assert (code, said.count("\n")) == (1, 1)
     assert "cannot be used" in said
 
 
-def test_an_env_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    """A folder in the env file's place is one sentence."""
+def test_an_env_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    """If the path is a folder, the error is one sentence."""
     (tmp_path / "env").mkdir()
     code, said = second_start("--data", str(tmp_path / "d"), "--env-file", str(tmp_path / "env"))
     assert (code, said.count("\n")) == (1, 1)
     assert "cannot be written" in said
 
 
-def test_a_missing_package_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the error names it."""
     monkeypatch.setattr(serve, "REQUIRED_PACKAGES", ("uvicorn", "no_such_package_anywhere"))
     with pytest.raises(MissingExtra, match=re.escape("pip install 'roe-magic[local]'")):
         serve.serve(serve.ServeOptions(memory=True))
 
 
-def test_windows_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the engine does not exist the error says so in one sentence."""
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(ServiceError, match="needs Linux or macOS"):
@@ -231,8 +231,8 @@ def test_a_killed_service_says_so_at_its_next_start(tmp_path: Path) -> None:
         assert submit(second, "SELECT 1", wait=30)["query_task_status"] == "SUCCESS"
 
 
-def test_in_memory_nothing_stays(tmp_path: Path) -> None:
-    """The temporary folder is gone after the end; the data folder that was named is not touched."""
+def test_in_memory_nothing_is_left(tmp_path: Path) -> None:
+    """At the end the temporary folder is removed."""
     (tmp_path / "tmp").mkdir()
     path = tmp_path / "env"
     command = [sys.executable, "-m", "roe_magic.service", "--memory", "--env-file", str(path)]
@@ -251,8 +251,8 @@ def test_in_memory_nothing_stays(tmp_path: Path) -> None:
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_it_ends_soon_after_its_last_member(tmp_path: Path) -> None:
-    """It runs while a member holds the shared lock and ends by itself when the last has let go."""
+def test_the_service_ends_soon_after_its_last_member(tmp_path: Path) -> None:
+    """It runs while a member holds the shared lock, and ends by itself when the last one has released it."""
     lock = tmp_path / "members.lock"
     with lock.open("w") as first, lock.open("w") as second:
         fcntl.flock(first, fcntl.LOCK_SH)
@@ -265,8 +265,8 @@ def test_it_ends_soon_after_its_last_member(tmp_path: Path) -> None:
             assert service.wait() == 0
 
 
-def test_a_query_that_runs_keeps_it(tmp_path: Path) -> None:
-    """When the last member has gone the query under way still ends, as a kernel that is restarted expects."""
+def test_a_running_query_keeps_the_service(tmp_path: Path) -> None:
+    """A running query ends normally after the last member has left; a restarted kernel can then read its result."""
     lock = tmp_path / "members.lock"
     with lock.open("w") as member:
         fcntl.flock(member, fcntl.LOCK_SH)
@@ -277,15 +277,15 @@ def test_a_query_that_runs_keeps_it(tmp_path: Path) -> None:
             assert service.wait() == 0
 
 
-def test_it_ends_when_no_member_comes(tmp_path: Path) -> None:
-    """A service that nobody joins does not stay for ever; who asks for the lock meanwhile waits for its end."""
+def test_the_service_ends_if_no_member_comes(tmp_path: Path) -> None:
+    """A service that no member joins ends by itself."""
     lock = tmp_path / "members.lock"
     with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "0.5", "--grace", "3") as service:
         assert service.wait() == 0
 
 
 def test_healthz_needs_no_key(service: Service) -> None:
-    """A starter of the service can ask whether it answers."""
+    """A process that has started the service can check that it is ready."""
     answer = requests.get(f"{service.url}/healthz", timeout=PATIENCE)
     assert json.loads(answer.text)["status"] == "ok"
     assert "server" not in {name.lower() for name in answer.headers}

@@ -1,4 +1,4 @@
-"""A real engine for tests that are not asynchronous: its event loop runs in a thread of its own."""
+"""A real engine for tests that are not asynchronous; its event loop runs in a thread of its own."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class LiveEngine:
         return self.submit(sql, **options)[1].result(PATIENCE)
 
     def rows(self, sql: str, statement: int = -1, **options: Any) -> list[tuple[Any, ...]]:
-        """Run SQL that must succeed, and read back the rows of one statement."""
+        """Run SQL that must succeed, and return the rows of one statement."""
         job, future = self.submit(sql, **options)
         outcome = future.result(PATIENCE)
         assert outcome.status == models.SUCCESS, outcome.error

@@ -1,4 +1,4 @@
-"""The real service, as a process of its own and inside this one: what the fixtures of conftest hand out."""
+"""The real service, as a process of its own and inside this one, for the fixtures in conftest."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ class Service:
 
     @property
     def env(self) -> dict[str, str]:
-        """What the env file says, for a child's environment."""
+        """The variables of the env file."""
         return env_file.read(self.env_file)
 
     @property
     def log(self) -> str:
-        """What it has said on its standard error so far."""
+        """Its standard error so far."""
         return (self.data / "service.log").read_text()
 
     def client(self, **options: Any) -> httpx.Client:
-        """Make an HTTP client with the service's address and key."""
+        """Return an HTTP client with the service's address and key."""
         headers = {"Authorization": f"Bearer {self.api_key}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, trust_env=False, **options)
 
     def wait(self) -> int:
-        """Wait for the end of the process, and tell its exit code."""
+        """Wait for the end of the process, and return its exit code."""
         return self.process.wait(PATIENCE)
 
 
@@ -89,10 +89,10 @@ def end_service(service: Service) -> None:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Wait until a condition holds, and give its value."""
+    """Wait until a condition holds, and return its value."""
     end = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < end, "it did not come true in time"
+        assert time.monotonic() < end, "the condition did not come true in time"
         time.sleep(0.02)
     return value
 
@@ -107,23 +107,23 @@ class Api:
     organization_id: str
 
     def as_(self, who: str) -> dict[str, str]:
-        """Give the headers of another key: ``reader`` may not write, ``other`` is another organisation's admin."""
+        """Return the headers of another key: ``reader`` may not write, ``other`` is another organisation's admin."""
         return {"Authorization": f"Bearer {self.keys[who]}"}
 
     def submit(self, sql: str, *, wait: int = 30, **more: Any) -> dict[str, Any]:
-        """Submit a query, wait for its end, and give its WorksheetQuery."""
+        """Submit a query, wait for its end, and return its WorksheetQuery."""
         body = {"query": sql, "organization_id": self.organization_id, **more}
         answer = self.http.post("/v1/database/query/async/", json=body, headers={"Prefer": f"wait={wait}"})
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     def status(self, query_id: str, wait: int = 0) -> dict[str, Any]:
-        """Ask for a query's status."""
+        """Return a query's status."""
         headers = {"Prefer": f"wait={wait}"} if wait else {}
         return dict(self.http.get(f"/v1/database/query/{query_id}/status/", headers=headers).json())
 
     def result(self, query_id: str) -> dict[str, Any]:
-        """Ask for a query's result as JSON."""
+        """Return a query's result as JSON."""
         answer = self.http.get(f"/v1/database/query/{query_id}/result/")
         assert answer.status_code == 200, answer.text
         return dict(answer.json())

@@ -1,4 +1,4 @@
-"""Whose request it is: each organisation finds its own things alone."""
+"""The key's organisation decides what a request can find."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOBODYS = "6a0f7f3e-0d5b-4a3c-9a53-0f6f0a1c2b3d"
 
 
 def test_another_organisations_things_are_not_found(api: Api) -> None:
-    """Another organisation's key, or its id in a request, finds nothing and learns nothing."""
+    """With another organisation's key, or its id in a request, everything is a 404."""
     query, other = api.submit("SELECT 1"), api.as_("other")
     table_query = api.http.post("/v1/tables/query/", json={"sql": "SELECT 1"}).json()["table_query_id"]
     api.upload("mine", "a\n1\n")
@@ -43,7 +43,7 @@ def test_another_organisations_things_are_not_found(api: Api) -> None:
 
 
 def test_a_running_query_of_another_organisation_is_not_found(api: Api) -> None:
-    """What still runs is as private as what has ended."""
+    """A running query of another organisation is a 404, as an ended one is."""
     query = api.submit(SLOW, wait=0)
     path = f"/v1/database/query/{query['id']}"
     assert api.http.request("POST", f"{path}/cancel/", headers=api.as_("other")).status_code == 404
@@ -52,14 +52,14 @@ def test_a_running_query_of_another_organisation_is_not_found(api: Api) -> None:
 
 @pytest.mark.parametrize("path", ["tables/", "worksheets/", "tables/x/describe/", f"database/query/{NOBODYS}/status/"])
 def test_an_organization_in_the_query_string_must_be_the_keys(api: Api, path: str) -> None:
-    """Another one is 404, none at all is 400."""
+    """For another organisation's id the response is 404, for text that is no UUID 400."""
     assert api.http.get(f"/v1/{path}", params={"organization_id": str(uuid.uuid4())}).status_code == 404
     assert api.http.get(f"/v1/{path}", params={"organization_id": "x"}).status_code == 400
     assert api.http.get(f"/v1/{path}?organization_id={api.organization_id}&organization_id=x").status_code == 400
 
 
 def test_a_wrong_organization_names_the_parameter(api: Api) -> None:
-    """Malformed or another's, in the query string or the body, the message says organization_id."""
+    """Whether the id is malformed or another's, in the query string or the body: the message names organization_id."""
     for wrong in ("nonsense", "6a0f7f3e-0d5b-4a3c-9a53-0f6f0a1c2b3d"):
         in_query = api.http.get("/v1/tables/", params={"organization_id": wrong})
         body = {"query": "SELECT 1", "organization_id": wrong}

@@ -1,4 +1,4 @@
-"""The gate: who is let in, and under which host name."""
+"""Which requests pass the gate: keys, host names, origins."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_valid_key_is_needed(api: Api, key: str | None) -> None:
         {"Host": ""},
     ],
 )
-def test_a_page_of_another_site_gets_nothing(api: Api, headers: dict[str, str]) -> None:
+def test_a_page_of_another_site_is_refused(api: Api, headers: dict[str, str]) -> None:
     """A foreign Host or any Origin is 403, with a valid key as well, and for what needs no key."""
     for path in ("/v1/tables/", "/healthz", "/openapi.json"):
         assert api.http.get(path, headers=headers).status_code == 403

@@ -1,4 +1,4 @@
-"""The service's description of itself."""
+"""The API's description that the service serves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ITS_OWN = {"info", "servers"}
 
 
 def lacking(published: Any, ours: Any, where: str) -> Iterator[str]:
-    """Name every part of a published description that ours has not, or has otherwise."""
+    """Yield every part of a published description that is missing in ours, or different."""
     if isinstance(published, dict) and isinstance(ours, dict):
         for key, value in published.items():
             if key not in ours:
@@ -36,14 +36,14 @@ def lacking(published: Any, ours: Any, where: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", ["contract", "tables"])
 def test_nothing_of_the_published_descriptions_is_lost(name: str) -> None:
-    """Ours is a superset of the contract and of its neighbours, word for word."""
+    """Every part of the published descriptions is in ours, unchanged."""
     published = json.loads((PUBLISHED / f"{name}.json").read_text("utf-8"))
     ours = openapi.description()
     assert [gap for key in published.keys() - ITS_OWN for gap in lacking(published[key], ours[key], key)] == []
 
 
 def test_a_lost_part_would_be_seen() -> None:
-    """The comparison itself finds what is missing or different, at any depth."""
+    """The comparison finds what is missing or different, at any depth."""
     published = {"a": {"b": [{"name": "x", "schema": {"type": "string"}}], "c": 1}}
     assert list(lacking(published, {"a": {"b": [{"name": "x", "schema": {}}], "c": 2}}, "")) == [".a.b[0]", ".a.c"]
 
@@ -88,7 +88,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def test_the_description_is_served(api: Api) -> None:
-    """It comes as JSON, OpenAPI 3.1, and says by which kind of key a request is let in."""
+    """It is JSON, OpenAPI 3.1, and names the kind of key that requests need."""
     answer = api.http.get("/openapi.json")
     assert answer.headers["Content-Type"] == "application/json"
     described = answer.json()

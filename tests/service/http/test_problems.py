@@ -1,4 +1,4 @@
-"""Error responses of no endpoint in particular."""
+"""Error responses that do not belong to one endpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_an_unknown_path_is_not_found(api: Api, path: str) -> None:
     ],
 )
 def test_another_method_is_not_allowed(api: Api, method: str, path: str, allow: str) -> None:
-    """405 names the methods that there are."""
+    """A 405 names the methods that are allowed."""
     answer = api.http.request(method, path)
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) >= set(allow.split(", "))
@@ -47,7 +47,7 @@ def test_a_failure_of_the_service_shows_nothing_of_it(api: Api, monkeypatch: pyt
 
 
 def test_a_doubled_version_in_the_path_is_explained(api: Api) -> None:
-    """Who has put /v1 into ROE_BASE_URL is told so."""
+    """The message for a path with /v1 twice mentions ROE_BASE_URL."""
     answer = api.http.get("/v1/v1/tables/")
     assert answer.status_code == 404
     assert "ROE_BASE_URL" in answer.json()["detail"]

@@ -11,7 +11,7 @@ ASYNC = "/v1/database/query/async/"
 
 @pytest.mark.parametrize("where", ["params", "json"])
 def test_worksheet_and_organization_come_from_query_string_or_body(api: Api, where: str) -> None:
-    """Both places name the same things."""
+    """Both have the same effect."""
     made = api.http.post("/v1/worksheets/", json={"name": f"from {where}"}).json()
     named = {"worksheet_id": made["id"], "organization_id": api.organization_id}
     options = {"json": {"query": "SELECT 1"}, **({"params": named} if where == "params" else {})}
@@ -64,7 +64,7 @@ def test_a_body_that_cannot_be_read_is_the_callers_mistake(api: Api, content: by
 
 
 def test_a_body_of_unknown_length_is_limited_too(api: Api) -> None:
-    """A chunked body does not get round the limit."""
+    """The limit holds for a chunked body as well."""
     chunks = (b" " * 2**20 for _ in range(17))
     answer = api.http.post(ASYNC, content=chunks, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
@@ -72,7 +72,7 @@ def test_a_body_of_unknown_length_is_limited_too(api: Api) -> None:
 
 @pytest.mark.parametrize("prefer", ["wait", "wait=x", "wait=-1", "return=minimal", "await=3"])
 def test_other_preferences_are_ignored(api: Api, prefer: str) -> None:
-    """A preference that is not understood changes nothing, as RFC 7240 has it."""
+    """An unknown preference is ignored, as RFC 7240 demands."""
     query = api.submit("SELECT 1")
     answer = api.http.get(f"/v1/database/query/{query['id']}/status/", headers={"Prefer": prefer})
     assert answer.status_code == 200

@@ -31,7 +31,7 @@ def live_query() -> LiveQuery:
 
 
 def test_changes_are_paced() -> None:
-    """However often the progress changes, a watcher hears of it at most every quarter of a second, and of the end."""
+    """However often the progress changes, a watcher gets at most four changes per second, and always the end."""
 
     async def act() -> None:
         live = live_query()
@@ -54,7 +54,7 @@ def test_changes_are_paced() -> None:
 
 
 def test_a_release_ends_every_wait() -> None:
-    """Who waits, or watches, goes on with the status as it is."""
+    """Waits and streams of changes end with the present status."""
 
     async def act() -> None:
         live = live_query()

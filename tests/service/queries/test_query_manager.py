@@ -100,7 +100,7 @@ def test_a_query_waits_for_its_turn(tmp_path: Path) -> None:
 
 
 def test_a_cancel_returns_when_the_engine_has_stopped(tmp_path: Path) -> None:
-    """After a cancel nothing runs any more: with room for one, the next query starts at once."""
+    """After a cancel the query's slot is free: with a single slot, the next query starts at once."""
 
     async def act(scene: Scene) -> None:
         slow = scene.submit(SLOW)
@@ -115,7 +115,7 @@ def test_a_cancel_returns_when_the_engine_has_stopped(tmp_path: Path) -> None:
 
 
 def test_many_wait_for_one_query(tmp_path: Path) -> None:
-    """Every waiter is released by the end, and no one of them takes a thread."""
+    """The end of a query ends every wait, and a wait takes no thread."""
 
     async def act(scene: Scene) -> None:
         live = scene.submit("SELECT sleep(0.5)")
@@ -181,7 +181,7 @@ def test_a_slow_query_is_started_on_disk(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
-def test_a_start_that_cannot_be_written_harms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_cannot_be_stored_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The query goes on, and its end is stored with the time of its start."""
 
     async def act(scene: Scene) -> None:
@@ -194,8 +194,8 @@ def test_a_start_that_cannot_be_written_harms_nothing(tmp_path: Path, monkeypatc
     play(tmp_path, act)
 
 
-def test_what_runs_fails_when_the_service_stops(tmp_path: Path) -> None:
-    """Stopping ends every wait, refuses what comes, and writes down why the running and the waiting did not end."""
+def test_unfinished_queries_fail_when_the_service_stops(tmp_path: Path) -> None:
+    """Stopping ends every wait, refuses new queries, and stores why running and waiting ones failed."""
     seen: list[LiveQuery] = []
 
     async def act(scene: Scene) -> None:
@@ -216,7 +216,7 @@ def test_what_runs_fails_when_the_service_stops(tmp_path: Path) -> None:
     assert seen
 
 
-def test_what_a_dead_process_left_fails_at_the_next_start(tmp_path: Path) -> None:
+def test_unfinished_queries_of_a_killed_process_fail_at_the_next_start(tmp_path: Path) -> None:
     """A query that had not ended is FAILURE "server restarted", and its half-written rows are removed."""
     left: list[schema.QueryRow] = []
 
@@ -238,7 +238,7 @@ def test_what_a_dead_process_left_fails_at_the_next_start(tmp_path: Path) -> Non
 
 
 def test_the_oldest_rows_make_room(tmp_path: Path) -> None:
-    """When the rows of all queries take too much, the oldest go; the query itself stays, and says so."""
+    """If the rows of all queries take too much, the oldest are deleted; their query stays, marked as expired."""
 
     async def act(scene: Scene) -> None:
         queries = [scene.submit("SELECT * FROM numbers(10000)")]
@@ -290,8 +290,8 @@ def test_a_bug_in_the_engine_ends_in_failure(tmp_path: Path, monkeypatch: pytest
     play(tmp_path, act)
 
 
-def test_an_end_that_cannot_be_written_is_told_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a full disk, say, those who wait are released with the outcome."""
+def test_an_end_that_cannot_be_stored_is_still_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the end of a query cannot be stored, requests that wait for it still get the outcome."""
 
     async def act(scene: Scene) -> None:
         live = scene.submit("SELECT 1")
@@ -308,7 +308,7 @@ def _full(*_: object, **__: object) -> None:
 
 
 def test_too_many_queries_are_refused(tmp_path: Path) -> None:
-    """The queue has an end."""
+    """Only so many queries may be unfinished."""
 
     async def act(scene: Scene) -> None:
         running = scene.services

@@ -14,18 +14,18 @@ STATEMENTS = [
 
 
 def test_statements_come_back() -> None:
-    """What was encoded is decoded again, in order."""
+    """Decoding returns the encoded statements, in order."""
     assert manifest.decode(manifest.encode(STATEMENTS)) == STATEMENTS
 
 
 def test_rows_are_left_out() -> None:
-    """They are files of their own."""
+    """A manifest does not contain rows."""
     encoded = manifest.encode([models.Statement(query="SELECT 1", result_rows=[[1]])])
     assert "result_rows" not in json.loads(encoded)[0]
 
 
 def test_each_statement_stays_json() -> None:
-    """The parts are those of the list, byte for byte."""
+    """The items are those of the list, byte for byte."""
     encoded = manifest.encode(STATEMENTS)
     assert b"[" + b",".join(manifest.split(encoded)) + b"]" == encoded
     assert manifest.split(b"[]") == []

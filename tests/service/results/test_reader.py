@@ -27,7 +27,7 @@ def result(tmp_path: Path) -> tuple[bytes, Path]:
     return manifest.encode(statements), tmp_path
 
 
-def test_a_list_has_every_row_of_every_statement(result: tuple[bytes, Path]) -> None:
+def test_the_list_has_every_row_of_every_statement(result: tuple[bytes, Path]) -> None:
     """The pieces make one JSON list."""
     first, second = json.loads(b"".join(reader.json_list(*result)))
     assert (first["query"], second["query"]) == ("a", "b")
@@ -35,7 +35,7 @@ def test_a_list_has_every_row_of_every_statement(result: tuple[bytes, Path]) -> 
     assert second["result_rows"] == []
 
 
-def test_a_stream_says_how_long_it_is_and_what_it_is_of(result: tuple[bytes, Path]) -> None:
+def test_a_stream_has_a_length_and_describes_its_statement(result: tuple[bytes, Path]) -> None:
     """The statement is in the schema's metadata, and the length is known before anything is read."""
     for stream, query in zip(reader.arrow_streams(*result), "ab", strict=True):
         data = b"".join(stream)
@@ -46,7 +46,7 @@ def test_a_stream_says_how_long_it_is_and_what_it_is_of(result: tuple[bytes, Pat
 
 @pytest.mark.parametrize(("limit", "has_more"), [(3, True), (ROWS - 1, True), (ROWS, False), (ROWS + 1, False)])
 def test_the_first_rows_end_at_the_limit(tmp_path: Path, limit: int, has_more: bool) -> None:
-    """Whether there are more is known by one row beyond it."""
+    """Whether there are more rows than the limit is returned as well."""
     lines = b"".join(b"[%d]\n" % n for n in range(ROWS))
     writer.write_json(tmp_path / "0.arrow", [b'["n"]\n["UInt64"]\n' + lines])
     encoded = manifest.encode([models.Statement(query="a", column_names=["n"], column_types=["UInt64"])])
@@ -55,7 +55,7 @@ def test_the_first_rows_end_at_the_limit(tmp_path: Path, limit: int, has_more: b
 
 
 def test_a_folder_is_measured_and_deleted(tmp_path: Path) -> None:
-    """A query without a folder takes nothing, and can be deleted as well."""
+    """A query without a folder has the size 0, and deleting it does nothing."""
     store, query_id = LocalResultStore(tmp_path), uuid4()
     assert store.size(query_id) == 0
     store.folder(query_id).mkdir()

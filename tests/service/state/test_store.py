@@ -52,21 +52,21 @@ def first_key(store: Store) -> schema.KeyRow:
     return found
 
 
-def test_the_migrations_make_what_the_code_expects(database: sa.Engine) -> None:
+def test_the_migrations_create_the_tables_of_the_models(database: sa.Engine) -> None:
     """Alembic finds no difference between the tables on disk and those of the code."""
     with database.connect() as connection:
         context = alembic.migration.MigrationContext.configure(connection, opts={"compare_type": False})
         assert alembic.autogenerate.compare_metadata(context, schema.Base.metadata) == []
 
 
-def test_the_last_step_is_the_one_that_the_code_looks_for() -> None:
+def test_the_newest_revision_is_that_of_the_last_migration() -> None:
     """An up-to-date file is opened without Alembic, which the revision in the code permits."""
     newest = alembic.script.ScriptDirectory.from_config(migrations.config()).get_current_head()
     assert newest == NEWEST_REVISION
 
 
 def test_the_file_is_in_wal_mode_with_foreign_keys_on(database: sa.Engine) -> None:
-    """Nothing acknowledged is lost when the process is killed, and no row points nowhere."""
+    """A committed write survives a kill, and a row cannot refer to one that does not exist."""
     with database.connect() as connection:
         pragma = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")
@@ -91,7 +91,7 @@ def test_several_openings_at_once_migrate_once(tmp_path: Path) -> None:
 
 
 def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The steps are one transaction: the next start begins where this one did."""
+    """All migrations are one transaction: the next start begins anew."""
     path = tmp_path / "state.sqlite3"
     with monkeypatch.context() as patch:
         patch.setattr("alembic.op.create_index", lambda *_: 1 / 0)
@@ -126,7 +126,7 @@ def test_a_second_start_finds_what_the_first_made(tmp_path: Path) -> None:
 
 
 def test_a_keys_text_is_nowhere_on_disk(tmp_path: Path) -> None:
-    """Only the digest is kept."""
+    """Only its digest is stored."""
     store = Store(tmp_path / "s")
     organization, user = store.first_start()
     key = store.add_key(organization, user, admin=True)
@@ -147,8 +147,8 @@ def test_a_keys_text_is_nowhere_on_disk(tmp_path: Path) -> None:
         lambda key: key.replace("roe_local_", ""),
     ],
 )
-def test_another_text_is_no_key(store: Store, change) -> None:
-    """A key is taken whole or not at all, before and after it was first used."""
+def test_a_changed_key_is_not_valid(store: Store, change) -> None:
+    """A changed key is not valid, neither before nor after the real one was first used."""
     organization, user = store.first_start()
     key = store.add_key(organization, user, admin=True)
     assert store.key(change(key)) is None
@@ -177,7 +177,7 @@ def test_text_comes_back_exactly(store: Store) -> None:
 
 
 def test_unfinished_queries_fail_and_others_stay(store: Store) -> None:
-    """What a dead process left is FAILURE with the reason; what had ended is not touched."""
+    """Unfinished queries become FAILURE with the reason; ended ones are not changed."""
     key = first_key(store)
     done, left = store.add_query(key, ONE), store.add_query(key, SubmitRequest(sql="SELECT 2"))
     finish(store, done)
@@ -190,7 +190,7 @@ def test_unfinished_queries_fail_and_others_stay(store: Store) -> None:
 
 
 def test_the_oldest_results_are_over_the_limit(store: Store) -> None:
-    """Results count from the newest; those beyond the total are named."""
+    """Sizes are added up from the newest query on; those beyond the limit are returned."""
     key = first_key(store)
     queries = [store.add_query(key, ONE) for _ in range(4)]
     for hour, query in enumerate(queries):
@@ -204,7 +204,7 @@ def test_the_oldest_results_are_over_the_limit(store: Store) -> None:
     assert found.expired
 
 
-def test_a_started_query_is_kept_as_such(store: Store) -> None:
+def test_a_started_query_is_stored_as_started(store: Store) -> None:
     """Its status and the time of its start are on disk, and a restart still fails it with that time."""
     key = first_key(store)
     query = store.add_query(key, ONE)
@@ -219,8 +219,8 @@ def test_a_started_query_is_kept_as_such(store: Store) -> None:
     assert (failed.status, failed.started_at) == ("FAILURE", BEGIN)
 
 
-def test_every_field_of_a_request_is_kept(store: Store) -> None:
-    """What was submitted comes back as it was, field by field."""
+def test_every_field_of_a_request_is_stored(store: Store) -> None:
+    """The stored row has every field of the request."""
     request = SubmitRequest(sql="SELECT 1", use_admin=True, kind="table", row_limit=7)
     query = store.add_query(first_key(store), request)
     found = store.query(query.organization_id, query.id, "table")
@@ -229,13 +229,13 @@ def test_every_field_of_a_request_is_kept(store: Store) -> None:
 
 
 def test_a_large_result_is_counted(store: Store) -> None:
-    """More bytes than 32 bits hold."""
+    """The size of a result may need more than 32 bits."""
     finish(store, store.add_query(first_key(store), ONE), size=2**40)
     assert store.stored_bytes() == 2**40
 
 
-def test_a_failure_of_the_database_is_an_error_of_ours(tmp_path: Path) -> None:
-    """Whoever uses the store need not know what is behind it."""
+def test_a_failure_of_the_database_is_a_store_error(tmp_path: Path) -> None:
+    """An error of SQLAlchemy becomes a StoreError."""
     (tmp_path / "text").write_text("this is no database " * 100)
     with pytest.raises(StoreError, match="not a database"):
         Store(tmp_path / "text")
@@ -259,8 +259,8 @@ def test_threads_may_use_one_store(store: Store) -> None:
     assert len(store.queries(worksheet.id, 1000)) == 80
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    """A process that is killed while it writes loses no query whose id it has told."""
+def test_acknowledged_queries_survive_a_kill(tmp_path: Path) -> None:
+    """A process that is killed while it writes loses no query whose id it has returned."""
     program = (
         "import sys; from pathlib import Path; from roe_magic.service.state.store import Store\n"
         "from roe_magic.service.job import SubmitRequest; one = SubmitRequest(sql='SELECT 1')\n"

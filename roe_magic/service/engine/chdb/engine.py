@@ -163,11 +163,11 @@ class ChdbEngine:
             The table exists, or the file cannot be read as CSV.
         """
         arguments = {"database": database, "table": table, "path": str(path), "with_headers": with_headers}
-        return codec.parse(models.Summary, await self._call("load_csv", **arguments))
+        return codec.parse(models.Summary, await self._call("create_from_csv", **arguments))
 
     async def create_from_arrow(self, database: str, table: str, path: Path) -> models.Summary:
         """Create a table from an Arrow file or stream inside the engine's folder; errors as for CSV."""
-        value = await self._call("load_arrow", database=database, table=table, path=str(path))
+        value = await self._call("create_from_arrow", database=database, table=table, path=str(path))
         return codec.parse(models.Summary, value)
 
     async def drop(self, database: str, table: str) -> bool:

@@ -104,7 +104,7 @@ class TableCatalogue:
         preview = models.TablePreview(table_name=table, columns=columns, rows=rows, row_count=len(rows))
         return codec.to_wire(preview)
 
-    def load_csv(self, database: str, table: str, path: str, *, with_headers: bool) -> dict[str, Any]:
+    def create_from_csv(self, database: str, table: str, path: str, *, with_headers: bool) -> dict[str, Any]:
         """Create a table from a CSV file; the types of its columns are inferred."""
         self._require_free(database, table)
         file = csv_file.prepare(Path(path), with_headers=with_headers)
@@ -119,16 +119,16 @@ class TableCatalogue:
             "input_format_csv_skip_first_lines": str(file.skipped),
         }
         try:
-            return self._load(database, table, FileSource(path, "CSV", settings, file.separator, file.names))
+            return self._create(database, table, FileSource(path, "CSV", settings, file.separator, file.names))
         except EngineError as error:
             raise file.explain(error) from None
 
-    def load_arrow(self, database: str, table: str, path: str) -> dict[str, Any]:
+    def create_from_arrow(self, database: str, table: str, path: str) -> dict[str, Any]:
         """Create a table from an Arrow file or stream."""
         self._require_free(database, table)
         with Path(path).open("rb") as file:
             file_format = "Arrow" if file.read(6) == b"ARROW1" else "ArrowStream"
-        return self._load(database, table, FileSource(path, file_format))
+        return self._create(database, table, FileSource(path, file_format))
 
     def drop(self, database: str, table: str) -> bool:
         """Drop a table; False if there is no such table."""
@@ -152,7 +152,7 @@ class TableCatalogue:
         if self._clickhouse.rows(sql, {"database": database, "table": table}):
             raise _exists_error(table)
 
-    def _load(self, database: str, table: str, source: FileSource) -> dict[str, Any]:
+    def _create(self, database: str, table: str, source: FileSource) -> dict[str, Any]:
         temporary_name = f"{_IMPORT_PREFIX}{uuid4().hex}"
         temporary = f"{quoted(database)}.{quoted(temporary_name)}"
         # Otherwise a folder called a=b in the path becomes a column.

@@ -84,8 +84,8 @@ class Worker:
             "tables": tables.tables,
             "describe": tables.describe,
             "preview": tables.preview,
-            "load_csv": tables.load_csv,
-            "load_arrow": tables.load_arrow,
+            "create_from_csv": tables.create_from_csv,
+            "create_from_arrow": tables.create_from_arrow,
             "drop": tables.drop,
         }
 

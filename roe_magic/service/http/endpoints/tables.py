@@ -53,13 +53,13 @@ async def all_tables(request: Request) -> Response:
 async def describe(request: Request) -> Response:
     """Respond with a table's columns, row count and last change."""
     database, name = caller(request).organization.database, _name(request)
-    return json_response(_found(await services(request).engine.describe(database, name)))
+    return json_response(_or_not_found(await services(request).engine.describe(database, name)))
 
 
 async def preview(request: Request) -> Response:
     """Respond with a table's first rows."""
     database, limit = caller(request).organization.database, parameters(request, _PreviewParameters).limit
-    return json_response(_found(await services(request).engine.preview(database, _name(request), limit)))
+    return json_response(_or_not_found(await services(request).engine.preview(database, _name(request), limit)))
 
 
 async def delete(request: Request) -> Response:
@@ -122,7 +122,7 @@ def _valid_name(name: str) -> str:
     return name
 
 
-def _found(model: M | None) -> M:
+def _or_not_found(model: M | None) -> M:
     if model is None:
         raise not_found("Table")
     return model

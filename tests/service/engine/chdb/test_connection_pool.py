@@ -1,4 +1,4 @@
-"""Connections to the engine: who gets one that was used before."""
+"""Connections to ClickHouse: which statement gets one that was used before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING, Connec
 
 
 class Connection:
-    """What chDB's connection is to those who keep it."""
+    """The part of chDB's connection that the pool uses."""
 
     def __init__(self, text: str) -> None:
         self.text, self.asked, self.closed = text, list[str](), False
@@ -21,7 +21,7 @@ class Connection:
 
 
 class Opened(list[Connection]):
-    """Everything that was opened, in order."""
+    """Every connection that was opened, in order."""
 
     def __call__(self, text: str) -> Connection:
         self.append(Connection(text))
@@ -39,7 +39,7 @@ def connections(opened: Opened) -> ConnectionPool:
 
 
 def test_the_same_settings_get_the_same_connection(connections: ConnectionPool, opened: Opened) -> None:
-    """One after the other; two at a time are two."""
+    """A connection is reused after its statement; two statements at the same time get two."""
     with connections.lend({"a": "1"}) as first:
         pass
     with connections.lend({"a": "1"}) as again, connections.lend({"a": "1"}) as other:
@@ -51,7 +51,7 @@ def test_the_same_settings_get_the_same_connection(connections: ConnectionPool, 
 
 
 def test_a_database_is_chosen_once(connections: ConnectionPool, opened: Opened) -> None:
-    """And a connection that uses it is for those alone who name it."""
+    """USE runs once per connection, and a statement without a database never gets that connection."""
     for _ in range(2):
         with connections.lend({}, "mine"):
             pass
@@ -61,7 +61,7 @@ def test_a_database_is_chosen_once(connections: ConnectionPool, opened: Opened) 
 
 
 def test_after_an_error_a_connection_is_closed(connections: ConnectionPool, opened: Opened) -> None:
-    """It holds output that would come before the next answer."""
+    """It would return output of the failed statement before that of the next one."""
     with pytest.raises(RuntimeError), connections.lend({}):
         raise RuntimeError
     with connections.lend({}):
@@ -70,14 +70,14 @@ def test_after_an_error_a_connection_is_closed(connections: ConnectionPool, open
 
 
 def test_a_setting_for_one_statement_alone_keeps_no_connection(connections: ConnectionPool, opened: Opened) -> None:
-    """Nobody would ask for it again."""
+    """No other statement would use it."""
     with connections.lend({UNIQUE_SETTING: "x"}):
         pass
     assert opened[0].closed
 
 
-def test_not_all_are_kept(connections: ConnectionPool, opened: Opened) -> None:
-    """Those that were used longest ago are closed."""
+def test_only_so_many_idle_connections_stay_open(connections: ConnectionPool, opened: Opened) -> None:
+    """Above the limit, connections that were used longest ago are closed."""
     for number in range(40):
         with connections.lend({"n": str(number)}):
             pass

@@ -28,7 +28,7 @@ def loaded(api: Api, content: bytes, **more: str) -> pd.DataFrame:
 
 
 def refusal(api: Api, content: bytes) -> str:
-    """Upload a file that must be refused; give the one sentence and make sure that no table is left."""
+    """Upload a file that must be refused; check that no table is left, and return the message."""
     sent = api.http.post("/v1/tables/upload/", data={"table_name": "refused"}, files={"file": ("t.csv", content)})
     assert sent.status_code == 400
     (message,) = sent.json()
@@ -37,14 +37,14 @@ def refusal(api: Api, content: bytes) -> str:
 
 
 def test_no_column_is_lost_whatever_its_header(api: Api) -> None:
-    """A column without a name is called by its position; odd names stay as they are."""
+    """A column without a name gets one made of its position; unusual names are not changed."""
     found = loaded(api, b'First Name,Amount (\xe2\x82\xac),date,,first name,"a,b",1st\nx,1,2020-01-01,here,y,z,7\n')
     assert list(found) == ["First Name", "Amount (€)", "date", "column_4", "first name", "a,b", "1st"]
     assert found.loc[0].tolist() == ["x", 1, "2020-01-01", "here", "y", "z", 7]
 
 
 def test_the_index_of_a_dataframe_is_a_column(api: Api) -> None:
-    """What pandas writes by default keeps its index."""
+    """A file that pandas has written keeps its index."""
     frame = pd.DataFrame({"a": [1, 2], "small": [1.5e-05, 2.0]}, index=[10, 20])
     found = loaded(api, frame.to_csv().encode())
     assert found["column_1"].tolist() == [10, 20]
@@ -62,7 +62,7 @@ def test_the_index_of_a_dataframe_is_a_column(api: Api) -> None:
     ],
 )
 def test_every_column_has_a_name_of_its_own(header: list[str], names: list[str]) -> None:
-    """Names that are there stay, as far as they differ; the others are found around them."""
+    """Names in the header are not changed if they differ; others get a number that makes them differ."""
     assert csv_file.column_names(header) == names
 
 
@@ -120,12 +120,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_cell(api: Api) -> None:
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(api: Api, content: bytes, says: str) -> None:
-    """The sentence tells the line, and no table is left."""
+    """The sentence names the line, and no table is left."""
     assert refusal(api, content) == says
 
 
 def test_the_line_that_is_not_utf8_is_found_in_a_long_file(tmp_path: Path) -> None:
-    """A character at the border of two pieces is whole, and lines are counted across pieces."""
+    """A character that spans two chunks is read as one, and lines are counted across chunks."""
     path = tmp_path / "long.csv"
     text = ("a" * 9 + "\n").encode() * 104857 + "abcdeé\n".encode()  # the é lies at 2**20 - 1
     path.write_bytes(text)
@@ -135,8 +135,8 @@ def test_the_line_that_is_not_utf8_is_found_in_a_long_file(tmp_path: Path) -> No
         csv_file.prepare(path, with_headers=True)
 
 
-def test_a_taken_name_says_how_to_free_it(api: Api) -> None:
-    """The service's inner names do not show, and the way out does."""
+def test_the_error_for_an_existing_table_says_how_to_replace_it(api: Api) -> None:
+    """The message shows how to replace the table, and none of the service's own names."""
     assert api.upload("odd", "a\n1\n").status_code == 201
     (message,) = api.upload("odd", "a,b\n1\n").json()
     assert message == (
@@ -145,8 +145,8 @@ def test_a_taken_name_says_how_to_free_it(api: Api) -> None:
     api.http.delete("/v1/tables/odd/")
 
 
-def test_messages_name_tables_as_their_owner_does(api: Api) -> None:
-    """The database of the organisation is nobody's business, in SQL errors, too."""
+def test_messages_do_not_show_the_database(api: Api) -> None:
+    """Error messages do not show the name of the organisation's database."""
     assert api.upload("oddly", "a\n1\n").status_code == 201
     for sql in ("CREATE TABLE oddly (a Int8) ENGINE = Memory", "SELECT * FROM oddl", "DROP TABLE oddl"):
         query = api.submit(sql, use_admin=True)

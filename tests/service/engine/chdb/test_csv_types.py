@@ -1,4 +1,4 @@
-"""The types of large files, whose first rows need not tell of all the others."""
+"""The types of large files, whose first rows may differ from later ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PADDING = "some words " * (csv_types.LARGE_FILE_BYTES // (11 * ROWS) + 1)
 
 
 def column_of(api: Api, usual: str, last: str) -> tuple[str, object]:
-    """Upload a large file with one value in all rows but the last; give the column's type and the last row's value."""
+    """Upload a large file with one value in all rows but the last; return the column's type and the last value."""
     lines = ["padding,a", *[f"{PADDING},{usual}"] * ROWS, f"the last,{last}"]
     sent = api.upload("large", "\n".join(lines))
     assert sent.status_code == 201, sent.text
@@ -39,7 +39,7 @@ def column_of(api: Api, usual: str, last: str) -> tuple[str, object]:
     ],
 )
 def test_values_like_the_first_have_their_type(api: Api, usual: str, last: str, kind: str, value: object) -> None:
-    """What the first rows tell is right where all rows are like them."""
+    """The types of the first rows are used if all rows have them."""
     assert column_of(api, usual, last) == (f"Nullable({kind})", value)
 
 
@@ -61,11 +61,11 @@ def test_values_like_the_first_have_their_type(api: Api, usual: str, last: str, 
     ],
 )
 def test_no_late_value_is_damaged(api: Api, usual: str, last: str, kind: str, value: object) -> None:
-    """A last value of another kind than the thousands before it is kept as it is, in a type that holds both."""
+    """If the last value differs from the thousands before it, the column gets a type that holds both."""
     assert column_of(api, usual, last) == (f"Nullable({kind})", value)
 
 
 def test_a_late_row_with_more_values_is_named(api: Api) -> None:
-    """The line is said in a large file, too."""
+    """The message names the line in a large file as well."""
     (message,) = api.upload("large", "\n".join(["padding,a", *[f"{PADDING},1"] * ROWS, "x,2,3"])).json()
     assert message == f"The file cannot be read as CSV: line {ROWS + 2} has 3 values, and the first line has 2."

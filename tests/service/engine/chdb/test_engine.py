@@ -1,4 +1,4 @@
-"""Submissions on the real engine: results, errors, limits, progress, cancelling, and a child that dies."""
+"""Submissions on the real engine: results, errors, limits, progress, cancelling, and a process that dies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ENDLESS = "SELECT sum(number) FROM numbers(1000000000000000)"
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveEngine]:
-    """One engine for the tests that leave it as it was."""
+    """One engine for the tests that do not change it."""
     live = LiveEngine(tmp_path_factory.mktemp("engine"))
     try:
         yield live.start()
@@ -44,7 +44,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveEngine]:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
-    """Start engines of one's own."""
+    """Start engines for one test alone."""
     made: list[LiveEngine] = []
 
     def start(**limits: float) -> LiveEngine:
@@ -59,12 +59,12 @@ def make(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
 def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "it never came to pass"
+        assert time.monotonic() < deadline, "the condition did not come true in time"
         time.sleep(0.01)
 
 
 def endless(live: LiveEngine) -> tuple[str, Future[Outcome]]:
-    """Start a submission and wait until the engine is at work on it."""
+    """Start a submission, and wait until the engine runs it."""
     working = threading.Event()
     job, future = live.submit(ENDLESS, on_progress=lambda _: working.set())
     assert working.wait(PATIENCE)
@@ -78,8 +78,8 @@ def failure(live: LiveEngine, sql: str, **options: object) -> str:
     return outcome.error
 
 
-def test_a_statement_tells_what_it_was_and_what_it_gave(live: LiveEngine) -> None:
-    """A statement comes back with its text, columns, figures, times and a query id, and its rows lie in its file."""
+def test_a_statement_is_described(live: LiveEngine) -> None:
+    """A statement is returned with its SQL, columns, summary, times and a query id, and its rows are in its file."""
     before = time.time()
     sql = "SELECT number AS n, toString(number) AS s FROM numbers(100000) WHERE number % 20000 = 0"
     job, future = live.submit(sql)
@@ -116,18 +116,18 @@ def parts_of(live: LiveEngine, sql: str) -> int:
     ],
 )
 def test_many_rows_are_taken_in_parts(live: LiveEngine, sql: str) -> None:
-    """Where the text promises nothing the engine's process never holds them all."""
+    """If there may be many rows, the engine's process never has all of them in memory."""
     assert parts_of(live, sql) > 1
 
 
 @pytest.mark.parametrize("sql", ["SELECT 1", "SELECT number FROM numbers(200000) LIMIT 1000"])
 def test_few_rows_are_taken_at_once(live: LiveEngine, sql: str) -> None:
-    """Where the text promises few, asking for the types first would take as long as the query."""
+    """If the syntax shows that there are few rows, they are read at once."""
     assert parts_of(live, sql) == 1
 
 
-def test_statements_are_cut_by_the_engines_lexer(live: LiveEngine) -> None:
-    """Semicolons in strings, names, comments and heredocs do not cut, and empty pieces are dropped."""
+def test_statements_are_split_by_the_engines_lexer(live: LiveEngine) -> None:
+    """Semicolons in strings, names, comments and heredocs end no statement, and empty statements are left out."""
     sql = ";SELECT 'é;' AS `a;b`; -- one; two\n /* ; */ ;\nSELECT $x$;$x$, 'it\\'s;' /* 🦜; */;;"
     outcome = live.run(sql)
     assert [statement.query for statement in manifest.decode(outcome.statements)] == [
@@ -139,7 +139,7 @@ def test_statements_are_cut_by_the_engines_lexer(live: LiveEngine) -> None:
 
 
 def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine) -> None:
-    """What came before is kept, and the error says which statement it was, in ClickHouse's words."""
+    """Earlier statements are in the outcome, and the error names the statement, with ClickHouse's message."""
     job, future = live.submit("SELECT 1; SELECT * FROM nosuch; SELECT 3")
     outcome = future.result(PATIENCE)
     assert outcome.status == models.FAILURE
@@ -183,7 +183,7 @@ def test_what_is_not_sql_ends_in_a_clear_failure(live: LiveEngine, sql: str, wor
 
 
 def test_ddl_and_insert_give_an_empty_result_with_counts(live: LiveEngine) -> None:
-    """A writing statement has no columns and no rows, and its summary says what it wrote."""
+    """A writing statement has no columns and no rows, and its summary counts what it wrote."""
     sql = """
         CREATE TABLE counts (a Int32, b String) ENGINE = MergeTree ORDER BY a;
         INSERT INTO counts VALUES (1, 'x;'), (2, 'y');
@@ -203,7 +203,7 @@ def test_ddl_and_insert_give_an_empty_result_with_counts(live: LiveEngine) -> No
 
 
 def test_set_holds_for_the_rest_of_its_own_submission_only(live: LiveEngine) -> None:
-    """A SET reaches the statements behind it, not those of another submission."""
+    """A SET applies to the statements after it, not to those of another submission."""
     ask = "SELECT getSetting('max_block_size')"
     (default,) = live.rows(ask)[0]
     assert live.rows(f"{ask}; SET max_block_size = 1234; {ask}", 0) == [(default,)]
@@ -220,7 +220,7 @@ def test_a_settings_clause_of_harmless_settings_takes_effect(live: LiveEngine) -
 
 
 def test_a_bad_value_of_a_setting_fails_where_it_stands(live: LiveEngine) -> None:
-    """The engine's objection to a SET names that statement, not a later one."""
+    """The error for a bad SET names that statement, not a later one."""
     assert failure(live, "SET max_threads = 'many'; SELECT 1").startswith("Statement 1 of 2: ")
 
 
@@ -242,7 +242,7 @@ def test_a_bad_value_of_a_setting_fails_where_it_stands(live: LiveEngine) -> Non
 def test_rows_come_with_clickhouse_type_names(
     live: LiveEngine, sql: str, types: list[str], rows: list[tuple[object, ...]]
 ) -> None:
-    """Every kind of reading statement has true type names, duplicates and empty answers included."""
+    """Every kind of reading statement has ClickHouse's type names, also with duplicate names or no rows."""
     job, future = live.submit(sql)
     outcome = future.result(PATIENCE)
     assert outcome.status == models.SUCCESS, outcome.error
@@ -260,7 +260,7 @@ def test_a_scalar_subquery_runs_once(live: LiveEngine) -> None:
 
 
 def test_a_result_of_many_parts_is_whole_and_in_order(live: LiveEngine) -> None:
-    """A million rows arrive in parts and lie in one file, by the Arrow and by the JSON way."""
+    """A million rows are read in parts and written to one file, as Arrow and as JSON."""
     job, future = live.submit(
         "SELECT number FROM numbers(1000000); SELECT number, '1'::Variant(UInt8, String) FROM numbers(150000)"
     )
@@ -271,7 +271,7 @@ def test_a_result_of_many_parts_is_whole_and_in_order(live: LiveEngine) -> None:
 
 
 def test_progress_rises_and_says_which_statement_runs(live: LiveEngine) -> None:
-    """A long statement is reported several times, with rising figures, and seldom enough."""
+    """A long statement is reported several times, with rising counters, at most every 100 ms."""
     seen: list[tuple[float, models.Progress]] = []
     sql = "SELECT 1; SELECT sum(sipHash64(number)) FROM numbers(150000000) SETTINGS max_threads = 1"
     outcome = live.submit(sql, on_progress=lambda step: seen.append((time.monotonic(), step)))[1].result(PATIENCE)
@@ -295,14 +295,14 @@ def test_progress_rises_and_says_which_statement_runs(live: LiveEngine) -> None:
 def test_a_limit_ends_the_statement_with_a_clear_error(
     make: Callable[..., LiveEngine], limits: dict[str, float], sql: str, name: str
 ) -> None:
-    """Time, memory and result size are limited, and the engine goes on afterwards."""
+    """Time, memory and result size are limited, and the engine still works afterwards."""
     live = make(**limits)
     assert name in failure(live, sql)
     assert live.rows("SELECT 1") == [(1,)]
 
 
 def test_a_select_of_any_length_is_cancelled(live: LiveEngine) -> None:
-    """A long text is known by another mark than a short one."""
+    """Long SQL is found by its log_comment, short SQL by the comment in it."""
     working, pid = threading.Event(), live.engine.pid
     text = ENDLESS.replace("SELECT", f"SELECT /* {'long ' * 30_000} */")
     job, future = live.submit(text, on_progress=lambda _: working.set())
@@ -323,7 +323,7 @@ def test_cancel_returns_when_the_engine_has_stopped(live: LiveEngine) -> None:
 
 
 def test_cancel_at_once_is_not_lost(live: LiveEngine) -> None:
-    """A cancel that comes before the engine knows the query stops it all the same."""
+    """A cancel that comes before the engine has the query still stops it."""
     for _ in range(20):
         started = threading.Event()
         job, future = live.submit(f"SELECT 1; {ENDLESS}", on_start=started.set)
@@ -338,7 +338,7 @@ def test_cancelling_what_is_not_there_is_false(live: LiveEngine) -> None:
 
 
 def test_submissions_queue_above_the_limit(make: Callable[..., LiveEngine]) -> None:
-    """One that waits has not started, can be cancelled there, and the next one still gets its turn."""
+    """A job that waits has not started; if it is cancelled then, the next one still gets its slot."""
     live = make(max_concurrency=1)
     first, running = endless(live)
     starts: list[str] = []
@@ -354,7 +354,7 @@ def test_submissions_queue_above_the_limit(make: Callable[..., LiveEngine]) -> N
 
 
 def test_submissions_run_beside_each_other(live: LiveEngine) -> None:
-    """A quick one ends while a long one runs."""
+    """A quick query ends while a long one runs."""
     job, long_one = endless(live)
     assert live.rows("SELECT 1") == [(1,)]
     assert not long_one.done()
@@ -365,7 +365,7 @@ def test_submissions_run_beside_each_other(live: LiveEngine) -> None:
 def test_an_engine_that_will_not_stop_is_replaced(
     make: Callable[..., LiveEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a while the process is killed: the cancelled job is REVOKED, others fail honestly, the next query works."""
+    """After a timeout the process is killed: the cancelled job is REVOKED, others fail, and the next query works."""
     live = make()
     pid = live.engine.pid
     _, bystander = endless(live)
@@ -379,7 +379,7 @@ def test_an_engine_that_will_not_stop_is_replaced(
 
 
 def test_a_killed_engine_is_replaced_and_loses_no_rows(make: Callable[..., LiveEngine]) -> None:
-    """kill -9 fails what runs, says so, and the next query finds the tables as they were."""
+    """After kill -9 running queries fail with a message, and the next query finds the tables unchanged."""
     live = make()
     live.run(
         "CREATE TABLE kept (a Int) ENGINE = MergeTree ORDER BY a; INSERT INTO kept VALUES (1), (2)", use_admin=True
@@ -391,8 +391,8 @@ def test_a_killed_engine_is_replaced_and_loses_no_rows(make: Callable[..., LiveE
     assert live.rows("SELECT a FROM kept ORDER BY a") == [(1,), (2,)]
 
 
-def test_stopping_with_work_in_hand_does_not_hang(make: Callable[..., LiveEngine]) -> None:
-    """Stop ends the process at once, whatever runs and waits."""
+def test_stopping_while_jobs_run_does_not_hang(make: Callable[..., LiveEngine]) -> None:
+    """Stop ends the process at once, whatever runs or waits."""
     live = make(max_concurrency=1)
     pid = live.engine.pid
     _, running = endless(live)
@@ -406,7 +406,7 @@ def test_stopping_with_work_in_hand_does_not_hang(make: Callable[..., LiveEngine
 
 
 def test_the_engine_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
-    """The child reads its owner's end of the pipe, so that a kill -9 of the service leaves nothing behind."""
+    """The engine's process reads the end of its input, so it ends even if the service is killed with kill -9."""
     program = """
         import asyncio, os, sys
         from pathlib import Path
@@ -435,7 +435,7 @@ def test_the_engine_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_in_use_is_a_clear_error(live: LiveEngine) -> None:
-    """A second engine on the same folder says so instead of waiting."""
+    """A second engine on the same folder raises an error at once."""
     second = ChdbEngine(live.folder)
     with pytest.raises(ServiceError, match="Another process uses the data folder"):
         live.call(second.start())
@@ -453,10 +453,10 @@ def test_without_chdb_the_error_names_the_extra(
     live.call(engine.stop())
 
 
-def test_the_child_has_nothing_of_the_environment(
+def test_the_process_gets_nothing_of_the_services_environment(
     make: Callable[..., LiveEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keys in the service's environment do not reach the process that runs other people's SQL."""
+    """Keys in the service's environment are not passed on to the process that runs SQL."""
     monkeypatch.setenv("ROE_API_KEY", "canary-key")
     live = make()
     environ = Path(f"/proc/{live.engine.pid}/environ")
@@ -529,7 +529,7 @@ class TestTables:
 
     @pytest.mark.parametrize("content", ["", "a,b\n1,2\n3,4,5,6\n"])
     def test_a_broken_csv_file_leaves_no_table(self, live: LiveEngine, files: Path, content: str) -> None:
-        """The error does not show our paths, and nothing half made is left."""
+        """The error does not show the service's paths, and no half-imported table is left."""
         path = files / "broken.csv"
         path.write_text(content)
         with pytest.raises(UsageError) as caught:
@@ -560,7 +560,7 @@ class TestTables:
         assert live.call(live.engine.drop("own", name)) is True
 
     def test_an_unknown_table_is_none(self, live: LiveEngine) -> None:
-        """Describe and preview of what is not there are None."""
+        """For a table that does not exist, describe and preview return None."""
         assert live.call(live.engine.describe("own", "nosuch")) is None
         assert live.call(live.engine.preview("own", "nosuch", 3)) is None
 

@@ -1,4 +1,4 @@
-"""What goes between the service and the engine's process."""
+"""The messages between the service and the engine's process."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_a_job_arrives_as_it_was_sent() -> None:
     ],
 )
 def test_every_message_of_the_engine_arrives(message: messages.EngineMessage) -> None:
-    """Text that msgpack cannot encode as well."""
+    """Messages with text that msgpack cannot encode arrive as well."""
     assert messages.decode_engine_message(body_of(messages.encode(message))) == message
 
 
 @pytest.mark.parametrize("error", [None, "bytes that are not UTF-8: \udcff"])
 def test_an_outcome_arrives(error: str | None) -> None:
-    """Its bytes survive both encodings."""
+    """Its bytes are the same after both encodings."""
     outcome = Outcome("FAILURE", error, b'[{"query":"SELECT 1"}]')
     response = messages.decode_engine_message(body_of(messages.encode(messages.Response(1, outcome))))
     assert isinstance(response, messages.Response)

@@ -14,7 +14,7 @@ from tests.support.engines import PATIENCE, LiveEngine
 
 
 def confined(folder: Path, program: str) -> list[str]:
-    """Run a program behind ``confine``; its lines, of which the first is what confine said."""
+    """Run a program in a confined process, and return its lines; the first is the result of ``confine``."""
     source = f"""
         import socket
         from roe_magic.service.engine.chdb import sandbox
@@ -61,7 +61,7 @@ def test_a_confined_process_has_its_folder_and_nothing_else(tmp_path: Path) -> N
 
 
 def test_a_confined_process_opens_no_connection(tmp_path: Path) -> None:
-    """TCP is closed from Landlock's fourth version on."""
+    """From Landlock's fourth version on, TCP is not available."""
     program = """
         attempt("connect", lambda: socket.create_connection(("127.0.0.1", 9), 5))
         attempt("bind", lambda: socket.socket().bind(("127.0.0.1", 0)))

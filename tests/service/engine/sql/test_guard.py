@@ -279,7 +279,7 @@ BEYOND = [
     "sql", [*FILES, *[re.sub(r"\bK\b", "file('{file}')", place) for place in PLACES], *OTHERS, *BEYOND]
 )
 def test_an_escape_is_refused(live: LiveEngine, sql: str, use_admin: bool) -> None:
-    """Nobody, with or without use_admin, gets beyond their own tables, and no secret comes out in the error."""
+    """With or without use_admin, no statement reaches beyond its own tables, and no error shows the secret."""
     outcome = live.run(sql.format(file=secret_file(live)), use_admin=use_admin)
     assert outcome.status == models.FAILURE, sql
     assert outcome.statements == b"[]"
@@ -340,8 +340,8 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("sql", PLAIN)
-def test_plain_reading_is_not_in_the_way(live: LiveEngine, sql: str) -> None:
-    """What people write every day runs without use_admin, whatever their columns are called."""
+def test_everyday_queries_are_permitted(live: LiveEngine, sql: str) -> None:
+    """Everyday queries run without use_admin, whatever their columns are called."""
     outcome = live.run(sql)
     assert outcome.status == models.SUCCESS, outcome.error
 
@@ -413,7 +413,7 @@ def limit(rows: object) -> dict[str, object]:
         ([], False),
     ],
 )
-def test_a_select_is_small_where_its_text_promises_few_rows(selects: list[dict[str, object]], small: bool) -> None:
-    """It is from no table and multiplies no row, or each of its parts has a small LIMIT."""
+def test_a_select_is_small_if_its_syntax_allows_few_rows_only(selects: list[dict[str, object]], small: bool) -> None:
+    """It reads no table and makes no rows, or each part of its UNION has a small LIMIT."""
     tree = {"type": "SelectWithUnionQuery", "list_of_selects": {"type": "ExpressionList", "children": selects}}
     assert judge([], tree, "own", use_admin=False).is_small is small

@@ -75,7 +75,7 @@ def test_times_are_in_utc_with_a_z(api: Api) -> None:
     ],
 )
 def test_bad_sql_is_accepted_and_fails(api: Api, sql: str, says: str) -> None:
-    """What is wrong with the SQL is the query's failure, not the request's."""
+    """An error in the SQL fails the query, not the request."""
     query = api.submit(sql)
     assert query["query_task_status"] == "FAILURE"
     assert query["error"]
@@ -84,14 +84,14 @@ def test_bad_sql_is_accepted_and_fails(api: Api, sql: str, says: str) -> None:
 
 
 def test_an_empty_query_is_refused(api: Api) -> None:
-    """The contract gives query a minimal length of one."""
+    """By the contract, query has at least one character."""
     answer = api.http.post(ASYNC, json={"query": "", "organization_id": api.organization_id})
     assert answer.status_code == 400
     assert answer.json()["message"].startswith("query: ")
 
 
 def test_neither_worksheet_nor_organization_is_refused(api: Api) -> None:
-    """The contract: worksheet_id is required if organization_id is not provided."""
+    """By the contract, worksheet_id is required if organization_id is not provided."""
     answer = api.http.post(ASYNC, json={"query": "SELECT 1"})
     assert answer.status_code == 400
     assert "worksheet_id is required" in answer.json()["message"]
@@ -108,7 +108,7 @@ def test_a_body_sets_no_kind_and_no_row_limit(api: Api) -> None:
 
 
 def test_the_default_worksheet_takes_what_names_none(api: Api) -> None:
-    """An organisation without a worksheet means its default one."""
+    """If only the organisation is named, the query belongs to its default worksheet."""
     default = api.http.get("/v1/worksheets/").json()[0]
     assert api.submit("SELECT 1")["worksheet"] == default
 
@@ -116,8 +116,8 @@ def test_the_default_worksheet_takes_what_names_none(api: Api) -> None:
 # Waiting, progress, cancelling
 
 
-def test_a_wait_is_applied_and_said(api: Api) -> None:
-    """Prefer: wait holds the answer back until the query has ended, and the answer says so; 30 s is the most."""
+def test_a_wait_is_applied_and_confirmed(api: Api) -> None:
+    """Prefer: wait holds the response back until the query has ended, and the response says so; 30 s at most."""
     answer = api.http.post(
         ASYNC,
         json={"query": "SELECT 1", "organization_id": api.organization_id},
@@ -132,7 +132,7 @@ def submitted(api: Api, sql: str, prefer: str) -> httpx.Response:
     return api.http.post(ASYNC, json=body, headers={"Prefer": prefer})
 
 
-def test_a_small_result_is_enclosed_for_who_prefers_it(api: Api) -> None:
+def test_a_small_result_is_in_the_response_to_its_submit(api: Api) -> None:
     """return=representation puts into the answer to the submit, as base64, what the result endpoint gives as Arrow."""
     answer = submitted(api, "SELECT 1 AS a; SELECT 'é' AS b", "wait=30, return=representation")
     assert answer.headers["Preference-Applied"] == "wait=30, return=representation"
@@ -152,15 +152,15 @@ def test_a_small_result_is_enclosed_for_who_prefers_it(api: Api) -> None:
         ("SELECT 1", "wait=30, return=minimal"),
     ],
 )
-def test_no_other_result_is_enclosed(api: Api, sql: str, prefer: str) -> None:
-    """Not a large one, that of a query which failed or still runs, nor one that nobody asked for."""
+def test_no_other_result_is_in_the_response_to_its_submit(api: Api, sql: str, prefer: str) -> None:
+    """Results that are large or not requested, or of a query that failed or still runs, are left out."""
     answer = submitted(api, sql, prefer)
     assert models.RESULT_ARROW_FIELD not in answer.json()
     assert "return" not in answer.headers.get("Preference-Applied", "")
 
 
 def test_a_wait_ends_with_its_time(api: Api) -> None:
-    """A query that outlives the wait is answered as it is then; a cancel stops it for good."""
+    """After the wait the response has the status at that time; a cancel stops the query."""
     query = api.submit(SLOW, wait=0)
     wait_for(lambda: api.status(query["id"]).get("progress"))
     began = time.monotonic()
@@ -174,7 +174,7 @@ def test_a_wait_ends_with_its_time(api: Api) -> None:
 
 
 def test_changes_come_as_lines(api: Api) -> None:
-    """One answer tells of every change: the first line at once, rising figures, and the end as the last line."""
+    """One response has every change: the first line comes at once, the counters rise, the last line is the end."""
     query = api.submit("SELECT sum(sleepEachRow(0.1)) FROM numbers(15) SETTINGS max_block_size = 1", wait=0)
     headers = {"Prefer": "wait=30", "Accept": "application/x-ndjson, application/json;q=0.9"}
     answer = api.http.get(f"/v1/database/query/{query['id']}/status/", headers=headers)
@@ -189,7 +189,7 @@ def test_changes_come_as_lines(api: Api) -> None:
 
 
 def test_lines_end_with_the_wait(api: Api) -> None:
-    """A stream of changes does not outlive the wait that was asked for."""
+    """A stream of changes ends when the requested wait is over."""
     query = api.submit(SLOW, wait=0)
     headers = {"Prefer": "wait=1", "Accept": "application/x-ndjson"}
     answer = api.http.get(f"/v1/database/query/{query['id']}/status/", headers=headers)
@@ -198,8 +198,8 @@ def test_lines_end_with_the_wait(api: Api) -> None:
     api.http.post(f"/v1/database/query/{query['id']}/cancel/")
 
 
-def test_a_cancel_leaves_what_has_ended(api: Api) -> None:
-    """A cancel that comes too late is answered with the status as it is."""
+def test_a_cancel_does_not_change_an_ended_query(api: Api) -> None:
+    """The response to a cancel that comes too late is the final status."""
     query = api.submit("SELECT 1")
     assert api.http.post(f"/v1/database/query/{query['id']}/cancel/").json() == api.status(query["id"])
 
@@ -234,7 +234,7 @@ def test_earlier_statements_survive_a_failure(api: Api) -> None:
 
 
 def test_a_result_before_the_end_has_no_items(api: Api) -> None:
-    """Asking early is no mistake: the status says that there is nothing yet."""
+    """The response to an early request has the status and no results; it is no error."""
     query = api.submit(SLOW, wait=0)
     body = api.result(query["id"])
     assert body["status"] in {"PENDING", "STARTED"}
@@ -271,7 +271,7 @@ def test_rows_come_as_arrow_when_asked(api: Api) -> None:
 
 
 @pytest.mark.parametrize("accept", ["*/*", f"{models.ARROW_STREAM};q=0", "application/json"])
-def test_json_is_answered_unless_arrow_is_named(api: Api, accept: str) -> None:
+def test_a_result_is_json_unless_arrow_is_named(api: Api, accept: str) -> None:
     """A client that does not name Arrow, or refuses it, gets JSON."""
     query = api.submit("SELECT 1")
     answer = api.http.get(f"/v1/database/query/{query['id']}/result/", headers={"Accept": accept})
@@ -279,14 +279,14 @@ def test_json_is_answered_unless_arrow_is_named(api: Api, accept: str) -> None:
 
 
 def test_a_failed_query_has_no_arrow(api: Api) -> None:
-    """What failed is told as JSON, whatever is accepted."""
+    """The result of a failed query is JSON, whatever the request accepts."""
     query = api.submit("selec")
     answer = api.http.get(f"/v1/database/query/{query['id']}/result/", headers={"Accept": models.ARROW_STREAM})
     assert answer.json()["status"] == "FAILURE"
 
 
 def test_the_synchronous_query_answers_the_results(api: Api) -> None:
-    """It answers the list of results itself, and an error as a message."""
+    """Its response is the list of results itself, or an error with a message."""
     good = api.http.post("/v1/database/query/", json={"query": "SELECT 1; SELECT 2"})
     assert [one["result_rows"] for one in good.json()] == [[[1]], [[2]]]
     bad = api.http.post("/v1/database/query/", json={"query": "selec"})
@@ -296,6 +296,6 @@ def test_the_synchronous_query_answers_the_results(api: Api) -> None:
 
 @pytest.mark.parametrize("query_id", ["x", "1", "%00", "..", NOBODYS, "123e4567e89b12d3a456426614174000x"])
 def test_a_query_that_does_not_exist_is_not_found(api: Api, query_id: str) -> None:
-    """An id that is no UUID names nothing."""
+    """For an id that is no UUID the response is 404 as well."""
     for tail in ("status", "result"):
         assert api.http.get(f"/v1/database/query/{query_id}/{tail}/").status_code == 404

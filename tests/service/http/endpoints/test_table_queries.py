@@ -11,7 +11,7 @@ from tests.support.services import Api, wait_for
 
 
 def test_a_table_query_gives_rows_by_name_up_to_its_limit(api: Api) -> None:
-    """The second query API: accepted with 202, its rows keyed by column, cut at the limit."""
+    """A submit is accepted with 202; the rows are objects, and there are at most as many as the limit."""
     sent = api.http.post(
         "/v1/tables/query/", json={"sql": "SELECT number AS n FROM numbers(5) ORDER BY n DESC -- last", "limit": 2}
     )
@@ -31,7 +31,7 @@ def test_a_table_query_gives_rows_by_name_up_to_its_limit(api: Api) -> None:
     "sql", ["SELECT 1; SELECT 2", "DROP TABLE x", "CREATE TABLE x (a Int8) ENGINE=Memory", "1) SELECT (2", " "]
 )
 def test_a_table_query_is_one_select(api: Api, sql: str) -> None:
-    """Anything but one SELECT or WITH fails."""
+    """Everything but a single SELECT or WITH fails."""
     sent = api.http.post("/v1/tables/query/", json={"sql": sql})
     body = table_result(api, sent.json()["table_query_id"])
     assert body["status"] == "FAILURE"

@@ -40,7 +40,7 @@ def test_an_upload_without_headers_names_the_columns(api: Api) -> None:
 
 
 def test_a_bad_upload_says_what_is_wrong(api: Api) -> None:
-    """A table that exists and an empty file are bare lists of messages; fields are a map."""
+    """The errors for an existing table and for an empty file are bare lists; those of fields are an object."""
     api.upload("twice", "a\n1\n")
     again = api.upload("twice", "a\n1\n")
     assert (again.status_code, type(again.json())) == (400, list)
@@ -65,7 +65,7 @@ def test_a_table_name_that_no_table_can_have_is_refused(api: Api, name: str) -> 
 
 @pytest.mark.parametrize("limit", ["51", "-1", "x", "1e9", "9" * 40])
 def test_a_preview_has_at_most_fifty_rows(api: Api, limit: str) -> None:
-    """A limit out of its bounds is a field error."""
+    """A limit outside of its bounds is a field error."""
     answer = api.http.get("/v1/tables/any/preview/", params={"limit": limit})
     assert (answer.status_code, list(answer.json())) == (400, ["limit"])
 

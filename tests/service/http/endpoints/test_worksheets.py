@@ -8,7 +8,7 @@ from tests.support.services import Api, wait_for
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
 
 
-def test_the_caller_is_told(api: Api) -> None:
+def test_the_current_user_is_returned(api: Api) -> None:
     """The current user is a full User."""
     assert codec.parse(models.User, api.http.get("/v1/users/current_user/").json()).is_active
 
@@ -25,7 +25,7 @@ def test_worksheets_are_made_and_listed(api: Api) -> None:
 
 
 def test_a_running_query_is_listed_as_it_is_now(api: Api) -> None:
-    """The list knows what runs."""
+    """The list has the present status of running queries."""
     query = api.submit(SLOW, wait=0)
     wait_for(lambda: api.status(query["id"])["status"] == "STARTED")
     listed = api.http.get(f"/v1/worksheets/{query['worksheet']['id']}/queries/").json()
