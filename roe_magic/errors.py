@@ -62,12 +62,15 @@ class RoeError(Exception):
         return "\n".join(line for line in (self.message, self.hint) if line)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, {k: v for k, v in vars(self).items() if k != "_render_traceback_"})
+        # The default calls the class with the message alone, which some classes do not accept.
+        attributes = {name: value for name, value in vars(self).items() if name != "_render_traceback_"}
+        return _rebuild, (type(self), self.message, attributes)
 
 
 def _rebuild(kind: type[RoeError], message: str, attributes: dict[str, Any]) -> RoeError:
     error = kind.__new__(kind, message)
-    error.__dict__.update(attributes)
+    for name, value in attributes.items():
+        setattr(error, name, value)
     return error
 
 

@@ -180,7 +180,7 @@ class RoeClient:
         return self._get(path, headers={"Accept": accept}, stream=True, query_id=str(query_id))
 
     def cancel(self, query_id: UUID | str) -> models.QueryStatus | None:
-        """Ask the server to stop a query.
+        """Request the cancellation of a query.
 
         Returns
         -------

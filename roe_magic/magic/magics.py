@@ -209,7 +209,7 @@ class RoeMagic(Magics, Configurable):
         return self._wait(running.fetch(), display, after, None)
 
     def _confirms(self, question: str) -> bool:
-        """Ask the user; the answer is no where nobody can answer."""
+        """Whether the user says yes; no where nobody can answer."""
         try:
             return self.attended and input(question).strip().lower() in {"y", "yes"}
         except (EOFError, KeyboardInterrupt, OSError):

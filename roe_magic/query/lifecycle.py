@@ -104,7 +104,7 @@ class Lifecycle:
         self._publisher.publish(submitted=submitted, last_status=_status_in(submitted))
 
     def attach(self, query_id: UUID) -> None:
-        """Ask for the status of a query that was submitted before, instead of submitting one."""
+        """Request the status of a query that was submitted before, instead of submitting one."""
         try:
             status = self._client.status(query_id)
         except NotFoundError as error:
@@ -113,7 +113,7 @@ class Lifecycle:
         self._publisher.publish(submitted=_submitted_from(status), last_status=status)
 
     def watch(self) -> None:
-        """Ask for the status until the query has ended or the caller has left."""
+        """Request the status until the query has ended or the caller has left."""
         clock, left = self._publisher.clock, self._publisher.left
         patience, unknown = Patience(clock=clock), Patience(UNKNOWN_QUERY_GRACE, clock=clock)
         failures = 0
@@ -137,7 +137,7 @@ class Lifecycle:
                 self._pause(next_poll(self._publisher.elapsed, live=live_queries.count), left)
 
     def _ask(self, patience: Patience) -> bool:
-        """Ask for the status once; return whether the server held its response back as asked."""
+        """Request the status once; return whether the server held its response back as asked."""
         waited = False
         for update in self._client.follow(self._query_id):
             patience.succeeded()

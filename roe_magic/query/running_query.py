@@ -94,12 +94,12 @@ class RunningQuery:
         self._publisher.listen(listener)
 
     def start(self) -> RunningQuery:
-        """Take all steps in a daemon thread; return at once."""
+        """Run all steps in a daemon thread; return at once."""
         return self._in_thread(self.run)
 
     def run(self) -> None:
-        """Take all steps in the calling thread; what happened is in ``state``."""
-        self._take_steps(self._begin, self._submitted.set, self._lifecycle.watch, self._lifecycle.conclude)
+        """Run all steps in the calling thread; the outcome is in ``state``."""
+        self._run_steps(self._begin, self._submitted.set, self._lifecycle.watch, self._lifecycle.conclude)
 
     def fetch(self, max_bytes: int | None = None) -> RunningQuery:
         """Download rows that were too large for the first limit; return at once, and :meth:`wait` waits for them.
@@ -112,7 +112,7 @@ class RunningQuery:
         self._lifecycle.max_bytes = max_bytes
         self._ended.clear()
         self._publisher.publish(error=None, over=False)
-        return self._in_thread(lambda: self._take_steps(self._lifecycle.conclude))
+        return self._in_thread(lambda: self._run_steps(self._lifecycle.conclude))
 
     def wait(self, timeout: float | None = None) -> WorksheetQuery:
         """Wait for the end and return the query.
@@ -166,7 +166,7 @@ class RunningQuery:
         return self._publisher.left.is_set() and not self.state.over
 
     def cancel(self) -> bool:
-        """Ask the server to stop the query.
+        """Request the cancellation of the query.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class RunningQuery:
         return True
 
     def cancel_soon(self) -> None:
-        """Ask the server to stop the query, in a thread of its own; a failure becomes a notice."""
+        """Request the cancellation of the query, in a thread of its own; a failure becomes a notice."""
         threading.Thread(target=self._cancel_quietly, name="roe-cancel", daemon=True).start()
 
     def _cancel_quietly(self) -> None:
@@ -202,7 +202,7 @@ class RunningQuery:
     def _fetch_later(self) -> None:
         self._lifecycle.fetch_later()
 
-    def _take_steps(self, *steps: Callable[[], None]) -> None:
+    def _run_steps(self, *steps: Callable[[], None]) -> None:
         try:
             with live_queries.one_more():
                 for step in steps:
