@@ -40,21 +40,21 @@ class TestTargets:
         assert shell.variables["_roe"] is ran.value
 
     @pytest.mark.parametrize("header", ["q", "q <<", "-o q", "--out q", "--out=q"])
-    def test_the_last_query_is_the_one_that_was_assigned(self, shell: Shell) -> None:
-        """`_roe` is `q` itself, also with --no-result: what is set on one is set on the other, rows are fetched once."""
-        shell.run("%%roe q --no-result\nSELECT 1 AS one")
-        query, last = shell.variables["q"], shell.variables["_roe"]
-        assert query is last
-        query.displaylimit = 3
-        assert last.displaylimit == 3
-        assert query.results[0] is last.results[0]
-
     def test_a_name_gets_the_query_and_only_the_panel_is_shown(self, shell: Shell, header: str) -> None:
         """A name gets the WorksheetQuery, and the cell has no value."""
         ran = shell.roe(header, "SELECT 1 AS one")
         assert ran.value is None
         assert shell.variables["q"].df().to_dict("list") == {"one": [1]}
         assert ran.out.count("SUCCESS") == 1
+
+    def test_the_last_query_is_the_one_that_was_assigned(self, shell: Shell) -> None:
+        """`_roe` is `q` itself: what is set on one is set on the other, and rows are fetched once."""
+        shell.roe("q --no-result", "SELECT 1 AS one")
+        query, last = shell.variables["q"], shell.variables["_roe"]
+        assert query is last
+        query.displaylimit = 3
+        assert last.displaylimit == 3
+        assert query.results[0] is last.results[0]
 
     @pytest.mark.parametrize("header", ["q= <<", "q = <<", "q=<<"])
     def test_an_equals_sign_assigns_and_shows(self, shell: Shell, header: str) -> None:

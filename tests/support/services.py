@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 from roe_magic.service import bootstrap, env_file
 from roe_magic.service.container import Services
 from roe_magic.service.http import server
-from roe_magic.service.state.database import open_database
 from roe_magic.service.state.schema import OrganizationRow, WorksheetRow
+from roe_magic.service.state.sqlite import open_database
 from roe_magic.service.state.store import Store
 
 # Generous: the machine may be busy with other tests.

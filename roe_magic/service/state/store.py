@@ -24,8 +24,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 from roe_magic.contract import models
 from roe_magic.service.job import WORKSHEET_QUERY, Outcome, SubmitRequest
 from roe_magic.service.state import api_keys, schema
-from roe_magic.service.state.database import open_database
 from roe_magic.service.state.schema import KeyRow, OrganizationRow, QueryRow, UserRow, WorksheetRow, now
+from roe_magic.service.state.sqlite import open_database
 
 R = TypeVar("R", bound=schema.Base)
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from roe_magic.service.job import Outcome, SubmitRequest
 from roe_magic.service.state import api_keys, migrations, schema
-from roe_magic.service.state.database import NEWEST_REVISION, open_database
+from roe_magic.service.state.sqlite import NEWEST_REVISION, open_database
 from roe_magic.service.state.store import Store, StoreError
 
 

@@ -29,7 +29,7 @@ from typing import IO, Any
 import msgspec
 
 from roe_magic.errors import MissingExtra, ServiceError, UsageError
-from roe_magic.service.engine.chdb import messages
+from roe_magic.service.engine.chdb import pipe_messages
 from roe_magic.service.job import Job
 from roe_magic.service.queries.errors import EngineGone
 
@@ -66,7 +66,7 @@ class EngineProcess:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process, self.sandbox, self.alive = process, "none", True
         self._loop = asyncio.get_running_loop()
-        self._start: asyncio.Future[messages.Ready | messages.StartFailed] = self._loop.create_future()
+        self._start: asyncio.Future[pipe_messages.Ready | pipe_messages.StartFailed] = self._loop.create_future()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._on_progress: dict[int, OnProgress] = {}
         self._next_id = 0
@@ -115,12 +115,12 @@ class EngineProcess:
 
     def send(self, method: str, arguments: Job | Mapping[str, Any]) -> None:
         """Call a method of the worker, and do not wait for its result."""
-        call = messages.Call(self._next_id, method, msgspec.Raw(msgspec.msgpack.encode(arguments)))
+        call = pipe_messages.Call(self._next_id, method, msgspec.Raw(msgspec.msgpack.encode(arguments)))
         self._next_id += 1
         if not self.alive or self.process.stdin is None:
             raise EngineGone(RESTARTED)
         try:
-            self.process.stdin.write(messages.encode(call))
+            self.process.stdin.write(pipe_messages.encode(call))
             self.process.stdin.flush()
         except OSError:
             raise EngineGone(RESTARTED) from None
@@ -140,7 +140,7 @@ class EngineProcess:
             message = await asyncio.wait_for(self._start, START_SECONDS)
         except (asyncio.TimeoutError, EngineGone):
             raise ServiceError("The engine did not start.", hint=f"See {log}.") from None
-        if isinstance(message, messages.StartFailed):
+        if isinstance(message, pipe_messages.StartFailed):
             raise _start_error(message, folder, log)
         self.sandbox = message.sandbox
 
@@ -149,31 +149,31 @@ class EngineProcess:
         chunk = os.read(self._output, _READ_BYTES)
         self._received += chunk
         while (body := self._next_body()) is not None:
-            self._handle(messages.decode_engine_message(body))
+            self._handle(pipe_messages.decode_engine_message(body))
         if not chunk:
             self._end_calls()
 
     def _next_body(self) -> bytes | None:
-        if len(self._received) < messages.HEADER_BYTES:
+        if len(self._received) < pipe_messages.HEADER_BYTES:
             return None
-        end = messages.HEADER_BYTES + messages.body_length(self._received)
+        end = pipe_messages.HEADER_BYTES + pipe_messages.body_length(self._received)
         if len(self._received) < end:
             return None
-        body = bytes(self._received[messages.HEADER_BYTES : end])
+        body = bytes(self._received[pipe_messages.HEADER_BYTES : end])
         del self._received[:end]
         return body
 
-    def _handle(self, message: messages.EngineMessage) -> None:
-        if isinstance(message, messages.ProgressReport):
+    def _handle(self, message: pipe_messages.EngineMessage) -> None:
+        if isinstance(message, pipe_messages.ProgressReport):
             on_progress = self._on_progress.get(message.id)
             if on_progress:
                 on_progress(message.progress)
-        elif isinstance(message, messages.Response):
+        elif isinstance(message, pipe_messages.Response):
             self._end_call(message)
         else:
             self._start.set_result(message)
 
-    def _end_call(self, response: messages.Response) -> None:
+    def _end_call(self, response: pipe_messages.Response) -> None:
         future = self._calls.get(response.id)
         if future is None or future.done():
             return
@@ -211,7 +211,7 @@ def _spawn(options: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess
     )
 
 
-def _start_error(message: messages.StartFailed, folder: Path, log: Path) -> ServiceError | MissingExtra:
+def _start_error(message: pipe_messages.StartFailed, folder: Path, log: Path) -> ServiceError | MissingExtra:
     if message.is_missing:
         return MissingExtra("local", "The local service")
     if message.folder_in_use:

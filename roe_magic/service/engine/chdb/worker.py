@@ -1,7 +1,7 @@
 """The main program of the engine's process.
 
 :func:`main` runs after the sandbox has been set up. It takes standard input and output for the messages, locks and
-opens the data folder, and sends :class:`~.messages.Ready`. Then the main thread reads one call after the other and
+opens the data folder, and sends :class:`~.pipe_messages.Ready`. Then the main thread reads one call after the other and
 hands each to a thread of a pool, which runs the method and sends the response; so many calls run at a time. A query's
 thread also sends progress, from ClickHouse's progress callback.
 
@@ -26,7 +26,7 @@ import msgspec
 
 from roe_magic import frames
 from roe_magic.service import file_lock
-from roe_magic.service.engine.chdb import messages, submission
+from roe_magic.service.engine.chdb import pipe_messages, submission
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, query_mark
 from roe_magic.service.engine.chdb.submission import Submission
 from roe_magic.service.engine.chdb.table_catalogue import TableCatalogue
@@ -44,19 +44,19 @@ class Pipe:
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source, self._sink, self._lock = source, sink, threading.Lock()
 
-    def send(self, message: messages.EngineMessage) -> None:
+    def send(self, message: pipe_messages.EngineMessage) -> None:
         """Write one message; several threads may call this at the same time."""
-        data = messages.encode(message)
+        data = pipe_messages.encode(message)
         with self._lock:
             self._sink.write(data)
             self._sink.flush()
 
-    def receive(self) -> messages.Call | None:
+    def receive(self) -> pipe_messages.Call | None:
         """Return the next call, None when the service has ended."""
-        header = self._source.read(messages.HEADER_BYTES)
-        if len(header) < messages.HEADER_BYTES:
+        header = self._source.read(pipe_messages.HEADER_BYTES)
+        if len(header) < pipe_messages.HEADER_BYTES:
             return None
-        return messages.decode_call(self._source.read(messages.body_length(header)))
+        return pipe_messages.decode_call(self._source.read(pipe_messages.body_length(header)))
 
 
 class Worker:
@@ -96,7 +96,7 @@ class Worker:
         while (call := self._pipe.receive()) is not None:
             self._threads.submit(self._respond, call.id, self._prepared(call))
 
-    def _prepared(self, call: messages.Call) -> Callable[[], Any]:
+    def _prepared(self, call: pipe_messages.Call) -> Callable[[], Any]:
         if call.method == "run":
             # Registered before the next call is read, which may be its cancel.
             job = msgspec.msgpack.decode(call.arguments, type=Job)
@@ -106,21 +106,23 @@ class Worker:
 
     def _respond(self, call_id: int, method: Callable[[], Any]) -> None:
         try:
-            response = messages.Response(call_id, method())
+            response = pipe_messages.Response(call_id, method())
         except EngineError as error:
-            response = messages.Response(call_id, error=error.message)
+            response = pipe_messages.Response(call_id, error=error.message)
         except Exception as error:  # the call must get a response, and the log gets the traceback
-            response = messages.Response(call_id, failure=f"{type(error).__name__}: {error}")
+            response = pipe_messages.Response(call_id, failure=f"{type(error).__name__}: {error}")
             sys.excepthook(type(error), error, error.__traceback__)
         with contextlib.suppress(BrokenPipeError):
             self._pipe.send(response)
 
     def _run(self, call_id: int, job_id: str) -> Outcome:
         running = self._submissions[job_id]
+
+        def report(progress: dict[str, int]) -> None:
+            self._pipe.send(pipe_messages.ProgressReport(call_id, progress))
+
         try:
-            return submission.run(
-                self._clickhouse, running, lambda progress: self._pipe.send(messages.ProgressReport(call_id, progress))
-            )
+            return submission.run(self._clickhouse, running, report)
         finally:
             del self._submissions[job_id]
             running.ended.set()
@@ -152,16 +154,16 @@ def main(options: dict[str, Any], confinement: str) -> None:
     data = Path(options["data"])
     with file_lock.opened(data.with_name(f"{data.name}.lock")) as lock:
         if not file_lock.acquire(lock):
-            pipe.send(messages.StartFailed("", is_missing=False, folder_in_use=True))
+            pipe.send(pipe_messages.StartFailed("", is_missing=False, folder_in_use=True))
             return
         try:
             _delete_content(Path.cwd())
             clickhouse = EmbeddedClickHouse(options["data"], options["folders"])
         except (ImportError, OSError, RuntimeError) as error:
             is_missing = isinstance(error, ModuleNotFoundError)
-            pipe.send(messages.StartFailed(str(error), is_missing=is_missing, folder_in_use=False))
+            pipe.send(pipe_messages.StartFailed(str(error), is_missing=is_missing, folder_in_use=False))
             return
-        pipe.send(messages.Ready(confinement))
+        pipe.send(pipe_messages.Ready(confinement))
         Worker(pipe, clickhouse, options["settings"]).serve()
     # Not sys.exit(): threads may be inside the engine, whose data is safe if the process ends at any time.
     os._exit(0)
