@@ -56,34 +56,51 @@ def view(state: QueryState, pressed: Collection[str] = ()) -> dict[str, Any]:
         (``[action, label, label once pressed]`` or None); ``spoken``, what a screen reader says when it changes;
         ``gone``, what to say when the kernel has gone, and ``way_back``, the command that finds the query again.
     """
-    live, query_id = state.watched, _query_id(state)
     stop = _stop(state)
     stopping = stop is not None and stop[0] in pressed
     phase = "stopping" if stopping else _phase(state)
     return {
-        "live": live,
-        "label": _label(state),
-        "tone": _tone(state),
-        # While nothing has been answered the pill itself says "submitting".
-        "phase": phase if live and state.status is not None else "",
-        "elapsed": _elapsed(state),
-        "outcome": _outcome(state, phase),
-        "bar": _bar(state, phase) if live else None,
-        "figures": _figures(state) if live else [],
+        **_headline(state, phase),
+        **_figures_while_live(state, phase),
         "timeline": _timeline(state),
         "observed": bool(state.observed),
         "facts": _facts(state),
-        "query_id": query_id,
-        "short_id": query_id and query_id[:8],
         "sql": clean(state.sql, limit=SQL_LIMIT, lines=True),
         **_messages(state),
         "stop": stop,
         "stopping": stopping,
         "spoken": _spoken(state, phase),
-        "read_rows": progress.read_rows if (progress := _progress(state)) else None,
-        "gone": _gone(state),
-        "way_back": f"%roe result {query_id}" if query_id else "%roe worksheets",
+        **_way_back(state),
     }
+
+
+def _headline(state: QueryState, phase: str) -> dict[str, Any]:
+    query_id = _query_id(state)
+    return {
+        "live": state.watched,
+        "label": _label(state),
+        "tone": _tone(state),
+        # While nothing has been answered the pill itself says "submitting".
+        "phase": phase if state.watched and state.status is not None else "",
+        "elapsed": _elapsed(state),
+        "outcome": _outcome(state, phase),
+        "query_id": query_id,
+        "short_id": query_id and query_id[:8],
+    }
+
+
+def _figures_while_live(state: QueryState, phase: str) -> dict[str, Any]:
+    progress = _progress(state)
+    return {
+        "bar": _bar(state, phase) if state.watched else None,
+        "figures": _figures(state) if state.watched else [],
+        "read_rows": None if progress is None else progress.read_rows,
+    }
+
+
+def _way_back(state: QueryState) -> dict[str, str]:
+    query_id = _query_id(state)
+    return {"gone": _gone(state), "way_back": f"%roe result {query_id}" if query_id else "%roe worksheets"}
 
 
 def _messages(state: QueryState) -> dict[str, str | None]:
