@@ -7,12 +7,12 @@ say the same.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from roe_magic.contract import models
-from roe_magic.formatting import about, clean, count, duration, plural, size
+from roe_magic.formatting import clean, duration, plural, size
+from roe_magic.panel.progress import elapsed_of, figures_while_live, rows_written, timeline
 from roe_magic.query.query_state import QueryState
 
 SQL_LIMIT = 20_000
@@ -61,8 +61,8 @@ def view(state: QueryState, pressed: Collection[str] = ()) -> dict[str, Any]:
     phase = "stopping" if stopping else _phase(state)
     return {
         **_headline(state, phase),
-        **_figures_while_live(state, phase),
-        "timeline": _timeline(state),
+        **figures_while_live(state, phase),
+        "timeline": timeline(state),
         "observed": bool(state.observed),
         "facts": _facts(state),
         "sql": clean(state.sql, limit=SQL_LIMIT, lines=True),
@@ -82,19 +82,10 @@ def _headline(state: QueryState, phase: str) -> dict[str, Any]:
         "tone": _tone(state),
         # While nothing has been answered the pill itself says "submitting".
         "phase": phase if state.watched and state.status is not None else "",
-        "elapsed": _elapsed(state),
+        "elapsed": elapsed_of(state),
         "outcome": _outcome(state, phase),
         "query_id": query_id,
         "short_id": query_id and query_id[:8],
-    }
-
-
-def _figures_while_live(state: QueryState, phase: str) -> dict[str, Any]:
-    progress = _progress(state)
-    return {
-        "bar": _bar(state, phase) if state.watched else None,
-        "figures": _figures(state) if state.watched else [],
-        "read_rows": None if progress is None else progress.read_rows,
     }
 
 
@@ -117,24 +108,11 @@ def _query_id(state: QueryState) -> str | None:
     return None if state.query_id is None else clean(state.query_id)
 
 
-def _elapsed(state: QueryState) -> float:
-    return max(state.elapsed or 0.0, 0.0)
-
-
-def _progress(state: QueryState) -> models.Progress | None:
-    return state.last_status.progress if state.last_status is not None else None
-
-
 def _stop(state: QueryState) -> list[str] | None:
     """Return what the button does; there is none once nobody watches."""
     if not state.watched:
         return None
     return _CANCEL if state.long_polls else _DETACH
-
-
-def _status_word(state: QueryState) -> str | None:
-    """Return the status in the contract's spelling, whatever its case."""
-    return state.status and state.status.strip().upper()
 
 
 def _label(state: QueryState) -> str:
@@ -149,7 +127,7 @@ def _label(state: QueryState) -> str:
 
 
 def _tone(state: QueryState) -> str:
-    word, failed = _status_word(state), state.error is not None or state.server_error
+    word, failed = state.status_word, state.error is not None or state.server_error
     if word == models.FAILURE or (failed and state.status is None):
         return "failure"
     if not state.watched and (failed or word not in models.TERMINAL):
@@ -162,120 +140,43 @@ def _phase(state: QueryState) -> str:
         return "downloading"
     if state.attached and state.status is None:
         return "asking the server"
-    return _PHASES.get(_status_word(state), "waiting")
+    return _PHASES.get(state.status_word, "waiting")
 
 
 def _outcome(state: QueryState, phase: str) -> list[str]:
     """Return what became of the query, in a few short parts."""
-    parts = (_time_spent(state, phase), *_result_shape(state), _rows_read(state), _rows_written(state))
+    parts = (_time_spent(state, phase), *_result_shape(state), _rows_read(state), rows_written(state))
     return [part for part in parts if part]
 
 
 def _time_spent(state: QueryState, phase: str) -> str:
-    elapsed = duration(_elapsed(state))
+    elapsed = duration(elapsed_of(state))
     if state.watched:
         return f"{phase if state.status else ''} for {elapsed} so far".lstrip()
     if state.detached:
         return f"not watched any more after {elapsed}; it goes on at the server"
     total = elapsed if state.duration is None else duration(state.duration.total_seconds())
-    return f"in {total}" if _status_word(state) == models.SUCCESS else f"after {total}"
+    return f"in {total}" if state.status_word == models.SUCCESS else f"after {total}"
 
 
 def _result_shape(state: QueryState) -> list[str]:
-    if state.watched or _status_word(state) != models.SUCCESS or not state.statements:
+    if state.watched or state.status_word != models.SUCCESS or not state.statements:
         return []
-    last, count_ = state.statements[-1], len(state.statements)
+    last, number = state.statements[-1], len(state.statements)
     shape = ""
     if last.column_names and last.row_count is not None:
         shape = f"{plural(last.row_count, 'row')}, {plural(len(last.column_names), 'column')}"
-    if count_ < 2:
+    if number < 2:
         return [shape]
-    return [f"{count_} statements, the last with {shape}" if shape else f"{count_} statements"]
+    return [f"{number} statements, the last with {shape}" if shape else f"{number} statements"]
 
 
 def _rows_read(state: QueryState) -> str:
-    progress = _progress(state)
+    progress = state.progress
     if progress is None or state.watched or not progress.read_rows:
         return ""
     read = f"read {plural(progress.read_rows, 'row')}"
     return f"{read}, {size(progress.read_bytes)}" if progress.read_bytes else read
-
-
-def _rows_written(state: QueryState) -> str:
-    progress = _progress(state)
-    return f"wrote {plural(progress.written_rows, 'row')}" if progress and progress.written_rows else ""
-
-
-def _bar(state: QueryState, phase: str) -> list[Any]:
-    """Return the fraction that is done (None when nobody knows) and the words for it."""
-    done, total, what = _share(state)
-    if not total:
-        return [None, phase]
-    fraction = min(done / total, 1.0)
-    return [fraction, f"{int(fraction * 100)} % of {what}"]
-
-
-def _share(state: QueryState) -> tuple[int, int, str]:
-    if state.download is not None:
-        total = state.download.size or 0
-        return state.download.received, total, size(total)
-    progress = _progress(state)
-    # Once all is read the engine still sorts and joins: nobody knows for how long, so a full bar would not be true.
-    if progress is None or progress.read_rows >= progress.total_rows_to_read:
-        return 0, 0, ""
-    return progress.read_rows, progress.total_rows_to_read, plural(progress.total_rows_to_read, "row")
-
-
-def _figures(state: QueryState) -> list[str]:
-    if (download := state.download) is not None:
-        of_size = f"{size(download.received)} of {size(download.size)}" if download.size else size(download.received)
-        return [f"{of_size} downloaded", *([plural(download.rows, "row")] if download.rows else [])]
-    progress = _progress(state)
-    if progress is None:
-        return []
-    left = f" of {count(progress.total_rows_to_read)}" if progress.total_rows_to_read > progress.read_rows else ""
-    figures = [
-        f"statement {progress.statement + 1} of {progress.statements}" if progress.statements > 1 else "",
-        f"{count(progress.read_rows)}{left} rows read",
-        size(progress.read_bytes) if progress.read_bytes else "",
-        _rate(progress),
-        _rows_written(state),
-    ]
-    return [figure for figure in figures if figure]
-
-
-def _rate(progress: models.Progress) -> str:
-    # The first tenth of a second says nothing about speed.
-    if progress.elapsed_ns < 100_000_000:
-        return ""
-    return f"{about(progress.read_rows / progress.elapsed_ns * 1e9)} rows/s"
-
-
-def _timeline(state: QueryState) -> list[list[Any]]:
-    """Return the known time spans, oldest first; the last one grows while the query is in it."""
-    growing = {models.PENDING: "queued", models.STARTED: "running"}.get(_status_word(state) or "")
-    spans = [("queued", _queued(state)), ("running", _running(state))]
-    return [
-        [name, max(seconds, 0.0), duration(seconds), state.watched and name == growing]
-        for name, seconds in spans
-        if seconds is not None
-    ]
-
-
-def _queued(state: QueryState) -> float | None:
-    """Return the seconds from submit to start, or to now while the query waits."""
-    return state.elapsed if state.status == models.PENDING else _seconds(state.queued)
-
-
-def _running(state: QueryState) -> float | None:
-    """Return the seconds from start to end, or to now while the query runs."""
-    if state.status == models.STARTED and state.running is None and state.queued is not None:
-        return max(_elapsed(state) - state.queued.total_seconds(), 0.0)
-    return _seconds(state.running)
-
-
-def _seconds(span: timedelta | None) -> float | None:
-    return None if span is None else span.total_seconds()
 
 
 def _facts(state: QueryState) -> list[list[str]]:
@@ -306,7 +207,7 @@ def _gone(state: QueryState) -> str:
     """Return what to say when the kernel has gone; the command that finds the query again follows it."""
     if state.query_id is None:
         return "The kernel has gone before the server gave the query's id. The query may go on; look for it with:"
-    if _status_word(state) in models.TERMINAL:
+    if state.status_word in models.TERMINAL:
         return "The kernel has gone; the query has ended at the server. Come back to it with:"
     return "The kernel has gone; the query goes on at the server. Come back to it with:"
 

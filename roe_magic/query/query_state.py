@@ -100,6 +100,16 @@ class QueryState:
         return self.submitted.query_task_status if self.submitted is not None else None
 
     @property
+    def status_word(self) -> str | None:
+        """The status in the contract's spelling, whatever its case."""
+        return self.status and self.status.strip().upper()
+
+    @property
+    def progress(self) -> models.Progress | None:
+        """How far the server says the query is."""
+        return self.last_status.progress if self.last_status is not None else None
+
+    @property
     def finished(self) -> bool:
         """Whether the query has ended at the server."""
         return self.status in TERMINAL
