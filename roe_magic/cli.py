@@ -33,12 +33,12 @@ def _parser() -> argparse.ArgumentParser:
     service = commands.add_parser("serve", help="run the local service: Roe's API on embedded ClickHouse")
     serve.add_arguments(service)
     service.set_defaults(run=serve.run)
-    doctor = commands.add_parser("doctor", help="check the installation and the server, and say what is wrong")
+    doctor = commands.add_parser("doctor", help="check the installation, the API key and the server")
     doctor.add_argument(
-        "-s", "--section", metavar="PROFILE", help="check this profile instead of the settings in force"
+        "-s", "--section", metavar="PROFILE", help="check this profile, not the environment and the profile 'default'"
     )
     doctor.set_defaults(run=_doctor)
-    login = commands.add_parser("login", help="store an API key in this machine's keyring, as a profile")
+    login = commands.add_parser("login", help="store an API key in this machine's keyring, under a profile's name")
     login.add_argument("profile", nargs="?", default="default", help="the profile's name (default: %(default)s)")
     login.add_argument("--base-url", default=config.DEFAULT_BASE_URL, help="the API's address (default: %(default)s)")
     login.add_argument("--organization", metavar="UUID", help="the organisation that queries run for")
@@ -57,6 +57,6 @@ def _login(arguments: argparse.Namespace) -> int:
     base_url = config.check_base_url(arguments.base_url)
     key = profiles.ask_for_key(f"API key for {base_url} (not shown): ")
     path = profiles.save_profile(arguments.profile, base_url, arguments.organization, key)
-    print(f"The key is in this machine's keyring, the rest of the profile {arguments.profile!r} in {path}.")
-    print(f"Use it in a cell with `%%roe -s {arguments.profile}`, or check it with `roe-magic doctor`.")
+    print(f"The API key was stored in this machine's keyring, the other settings of {arguments.profile!r} in {path}.")
+    print(f"Use it in a cell: %%roe -s {arguments.profile}. Check it: roe-magic doctor -s {arguments.profile}")
     return 0

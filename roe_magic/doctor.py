@@ -40,7 +40,7 @@ def report(profile: str | None = None) -> int:
         findings.append(finding)
         print(finding, flush=True)
     wrong = sum(finding.mark == _BAD for finding in findings)
-    print(f"\n{wrong} wrong." if wrong else "\nAll is well.")
+    print(f"\nProblems found: {wrong}." if wrong else "\nNo problems found.")
     return 1 if wrong else 0
 
 
@@ -48,7 +48,7 @@ def _packages() -> Iterator[Finding]:
     yield Finding(_GOOD, f"roe-magic {__version__} on Python {platform.python_version()} ({sys.executable})")
     versions = {name: _version(name) for name in _NOTEBOOK}
     present = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    yield Finding(_GOOD, f"notebook parts: {present}")
+    yield Finding(_GOOD, f"notebook packages: {present}")
     if versions["ipykernel"] is None:
         yield Finding(_NONE, "ipykernel is not installed, so no notebook can use this Python", "pip install ipykernel")
     for extra, names in _EXTRAS.items():
@@ -61,7 +61,7 @@ def _packages() -> Iterator[Finding]:
 
 def _local() -> Iterator[Finding]:
     if platform.system() not in _CHDB_SYSTEMS:
-        yield Finding(_NONE, f"the local service does not run on {platform.system()}", "Use Roe itself, or WSL 2.")
+        yield Finding(_NONE, f"the local service does not run on {platform.system()}", "Use WSL 2, or Roe's server.")
 
 
 def _server(profile: str | None) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def _server(profile: str | None) -> Iterator[Finding]:
     except RoeError as error:
         yield Finding(_BAD, error.message, error.hint)
         return
-    organization = settings.organization_id or "not set (the key's own)"
+    organization = settings.organization_id or "not set (the key's default)"
     yield Finding(_GOOD, f"key from {settings.source} for {settings.base_url}; organisation {organization}")
     try:
         with RoeClient(settings) as client:

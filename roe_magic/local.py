@@ -156,7 +156,7 @@ def _wait_until_healthy(
             return source
         if process is not None and process.poll() is not None:
             message = f"The local service did not start. {_end_of_log(folder.log)}"
-            raise ServiceError(message, hint="roe-magic doctor tells more.")
+            raise ServiceError(message, hint="`roe-magic doctor` checks the installation.")
         time.sleep(0.02)
     message = f"The local service did not answer within {START_TIMEOUT:g} s. {_end_of_log(folder.log)}"
     raise ServiceError(message, hint=f"Its log: {folder.log}")
@@ -183,7 +183,7 @@ def _is_healthy(source: SettingsSource) -> bool:
 
 def _end_of_log(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
-    return f"It said: {' '.join(lines[-3:])}" if lines else "It said nothing."
+    return f"Its log ends with: {' '.join(lines[-3:])}" if lines else "Its log is empty."
 
 
 @contextlib.contextmanager
@@ -191,5 +191,8 @@ def _locked(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a lock on a file; it waits first for a service that is about to end."""
     with file_lock.opened(path) as handle:
         if not file_lock.acquire(handle, shared=shared, timeout=LEAVE_TIMEOUT):
-            raise ServiceError(f"{path.name} is held by another process for over {LEAVE_TIMEOUT:g} s.")
+            raise ServiceError(
+                f"Another process has locked {path} for more than {LEAVE_TIMEOUT:g} s.",
+                hint="Try again, or choose another data folder with ROE_LOCAL_DATA.",
+            )
         yield

@@ -70,7 +70,7 @@ def test_doctor_finds_all_well(
         monkeypatch.setenv(name, value)
     assert run("doctor") == 0
     shown = capsys.readouterr().out
-    assert "All is well." in shown
+    assert "No problems found." in shown
     assert service.url in shown
     assert service.api_key not in shown
 

@@ -42,7 +42,7 @@ def test_a_query_with_its_rows_opens() -> None:
 def test_a_query_without_its_rows_opens() -> None:
     """It says how to fetch them."""
     query = opened("worksheet-query-without-rows")
-    with pytest.raises(errors.UsageError, match="has no rows here"):
+    with pytest.raises(errors.UsageError, match="have not been downloaded"):
         query.df()
     assert query.query == "SELECT 1; SELECT 2"
 

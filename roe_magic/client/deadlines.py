@@ -60,7 +60,7 @@ class _DeadlineResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         if self._reader.ended:  # http.client accepts headers that are cut off
-            raise http.client.HTTPException("the answer ended inside its head")
+            raise http.client.HTTPException("the response ended within its headers")
 
 
 class _Connecting:

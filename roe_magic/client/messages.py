@@ -69,7 +69,7 @@ class Response:
             size += len(chunk)
             if size > MAX_BODY_BYTES:
                 self.close()
-                raise ProtocolError(f"The server's answer is larger than {MAX_BODY_BYTES >> 20} MB; it was not read.")
+                raise ProtocolError(f"The server's response is larger than {MAX_BODY_BYTES >> 20} MB; it was not read.")
         return b"".join(chunks)
 
     def json(self) -> Any:

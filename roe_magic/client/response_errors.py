@@ -39,7 +39,7 @@ _TITLES = {
 }
 _HINTS = {
     402: "Ask your organisation's admin about credits.",
-    413: "Send less at once.",
+    413: "Send a shorter query or a smaller file.",
     429: "Wait a moment, then run it again.",
 }
 
@@ -61,10 +61,10 @@ def decode_json(body: bytes, content_type: str = "application/json") -> Any:
         # The standard library alone reads NaN, Infinity and lone surrogates.
         return json.loads(text)
     except RecursionError:
-        raise ProtocolError("The server's answer is JSON nested too deep to be read.") from None
+        raise ProtocolError("The server's response is JSON that is nested too deeply to be read.") from None
     except (ValueError, UnicodeDecodeError):
         raise ProtocolError(
-            f"The server answered {_media_type_in_words(content_type)} where JSON was expected: {_snippet(body)}",
+            f"The server sent {_media_type_in_words(content_type)} instead of JSON: {_snippet(body)}",
             hint="Check ROE_BASE_URL: is this address Roe's API?",
         ) from None
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Seconds that a response may take beyond the wait that was asked for.
 GRACE = 10.0
-_LOOK_FIRST = "Look for it with `%roe worksheets` before you run the cell once more."
+_LOOK_FIRST = "Look for it with `%roe worksheets` before you run the cell again."
 _SUBMIT = "/v1/database/query/async/"
 
 
@@ -124,11 +124,11 @@ class RoeClient:
         except ConnectFailed:
             raise
         except (ProtocolError, ServerError) as error:
-            error.hint = " ".join(filter(None, (error.hint, f"The query may be running all the same. {_LOOK_FIRST}")))
+            error.hint = " ".join(filter(None, (error.hint, f"The query may be running. {_LOOK_FIRST}")))
             raise
         except TransportError as error:
             raise SubmitUncertain(
-                f"The query was sent, but the answer was lost ({error.message}) It may be running.",
+                f"The query was sent and may be running, but the response was lost: {error.message}",
                 hint=f"It was not sent again. {_LOOK_FIRST}",
             ) from None
 
@@ -290,7 +290,7 @@ def _status(payload: Any, query_id: UUID | str) -> models.QueryStatus:
     status = parse(models.QueryStatus, payload)
     if str(status.worksheet_query_id) != str(query_id).lower():
         raise ProtocolError(
-            f"The server was asked about query {query_id} and answered about {status.worksheet_query_id}.",
+            f"The server sent the status of query {status.worksheet_query_id} instead of {query_id}.",
             query_id=str(query_id),
         )
     return status
@@ -300,7 +300,7 @@ def _list_of(kind: type[Any], payload: Any) -> list[Any]:
     """Return the models in a list, bare or inside a page of Django REST framework."""
     items = payload.get("results") if isinstance(payload, Mapping) else payload
     if not isinstance(items, list):
-        raise ProtocolError(f"The server's answer is not a list of {kind.__name__}.")
+        raise ProtocolError(f"The server's response is not a list of {kind.__name__}.")
     return [parse(kind, item) for item in items]
 
 

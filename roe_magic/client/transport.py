@@ -125,7 +125,7 @@ class Transport:
             return f"The API key comes from {self.settings.source}; `roe-magic doctor` checks it."
         if "rgani" in error.message and self.settings.organization_id:
             return (
-                f"The organisation asked for is {self.settings.organization_id}: see --organization, "
+                f"The request named the organisation {self.settings.organization_id}. Check --organization, "
                 "%config RoeMagic.organization_id and ROE_ORGANIZATION_ID."
             )
         return None
@@ -136,7 +136,7 @@ class Transport:
         target = urljoin(self.settings.base_url + request.path, response.headers.get("Location", ""))
         if request.method != "GET" or urlsplit(target)[:2] != urlsplit(self.settings.base_url)[:2]:
             raise ProtocolError(
-                f"The server redirects this request to {target!r}; roe-magic does not follow it with your key.",
+                f"The server redirects this request to {target!r}; roe-magic does not send your API key there.",
                 hint="If that address is right, set ROE_BASE_URL to it.",
                 query_id=request.query_id,
             )

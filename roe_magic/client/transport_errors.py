@@ -19,12 +19,12 @@ def translate(
     host, text = settings.host, _innermost_message(error)
     if _has(error, ssl.SSLCertVerificationError, urllib3.util.ssl_match_hostname.CertificateError):
         return CertificateRefused(
-            f"{host} did not show a certificate that this machine trusts: {text}",
+            f"The certificate of {host} is not trusted on this machine: {text}",
             hint="Check the address; behind a company proxy, point REQUESTS_CA_BUNDLE at its certificate.",
         )
     if not connected and _nothing_sent(error):
         hint = (
-            "Is it running? `%roe connect local` starts one."
+            "Is the service running? `%roe connect local` starts one."
             if settings.is_loopback
             else "Check the network, the proxy settings and ROE_BASE_URL."
         )
@@ -32,7 +32,7 @@ def translate(
     if deadline is not None and _is_timeout(error, text):
         return DeadlineExceeded(
             f"{host} did not answer completely within {deadline:g} s.",
-            hint="Set ROE_TIMEOUT (seconds) higher if the network is slow or the answer large.",
+            hint="Set ROE_TIMEOUT (seconds) higher if the network is slow or the response is large.",
         )
     return TransportError(f"The connection to {host} broke: {text}")
 

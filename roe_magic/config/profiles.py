@@ -62,7 +62,9 @@ def from_profile(name: str, path: Path | None = None) -> SettingsSource:
         raise ConfigError(f"There is no profile {name!r}.", hint=f"Profiles: {listed}. Add one: roe-magic login {name}")
     source = _profile_source(name, known[name])
     if source.api_key is None:
-        raise ConfigError(f"The profile {name!r} has no API key.", hint=f"Store one: roe-magic login {name}")
+        variable = known[name].get("api_key_variable")
+        hint = f"Set the environment variable {variable}." if variable else f"Store one: roe-magic login {name}"
+        raise ConfigError(f"The profile {name!r} has no API key.", hint=hint)
     return source
 
 
@@ -106,8 +108,8 @@ def save_profile(name: str, base_url: str, organization_id: str | None, key: Sec
         keyring.set_password(KEYRING_SERVICE, _entry(name, base_url), key.reveal())
     except keyring.errors.KeyringError as error:
         raise ConfigError(
-            f"This machine's keyring did not take the key: {error}.",
-            hint="Set ROE_API_KEY instead, or name a variable in the profile: api_key_variable = MY_KEY",
+            f"The API key could not be stored in this machine's keyring: {error}.",
+            hint="Set ROE_API_KEY instead, or name an environment variable in the profile: api_key_variable = MY_KEY",
         ) from None
     _key_cache.pop(_entry(name, base_url), None)
     path = config_path()
@@ -127,7 +129,7 @@ def require_keyring() -> Any:
         raise MissingExtra("keyring", "Storing a key")
     if keyring.get_keyring().priority <= 0:
         raise ConfigError(
-            "This machine has no keyring that could store a key.",
+            "This machine has no keyring that can store a key.",
             hint=f"Set ROE_API_KEY instead, or write a profile with api_key_variable = MY_KEY into {config_path()}",
         )
     return keyring
@@ -138,7 +140,9 @@ def ask_for_key(prompt: str) -> Secret:
     try:
         return Secret(getpass.getpass(prompt).strip())
     except (EOFError, OSError):
-        raise ConfigError("There is no terminal to ask for the key on.", hint="Set ROE_API_KEY instead.") from None
+        raise ConfigError(
+            "The API key cannot be typed in here: there is no terminal.", hint="Set ROE_API_KEY instead."
+        ) from None
 
 
 def stored_key(profile: str, base_url: str) -> str | None:

@@ -15,7 +15,7 @@ class Secret:
     def __init__(self, value: str) -> None:
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise ConfigError(
-                "The API key is empty or holds a space, a line break or a character outside ASCII.",
+                "The API key is empty or contains a space, a line break or a character outside ASCII.",
                 hint="Copy the key again, without the quotes or line break around it.",
             )
         self._value = value

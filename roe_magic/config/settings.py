@@ -76,7 +76,10 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", check_base_url(self.base_url))
         if not 0 <= self.timeout <= _LONGEST_TIMEOUT or self.max_retries < 0:
-            raise ConfigError(f"A timeout of {self.timeout} s with {self.max_retries} retries cannot work.")
+            raise ConfigError(
+                f"The timeout is {self.timeout} s and max_retries is {self.max_retries}; neither may be negative, "
+                f"and a timeout is at most {_LONGEST_TIMEOUT:,.0f} s."
+            )
 
     @property
     def host(self) -> str:
@@ -130,7 +133,7 @@ def _owner(sources: Sequence[SettingsSource]) -> tuple[SettingsSource, Secret]:
         where = f" for {wanted.address}" if wanted and wanted.base_url != DEFAULT_BASE_URL else ""
         raise ConfigError(_NO_CREDENTIALS.replace("No API key is set", f"No API key is set{where}"), hint=_TRY_LOCAL)
     raise ConfigError(
-        f"There is no API key for {wanted.address}, which {wanted.name} asks for.",
+        f"There is no API key for {wanted.address}, the address set by {wanted.name}.",
         hint=f"The key of {refused.name} belongs to {refused.address} and is not sent elsewhere. "
         "Store one for this address with `roe-magic login`.",
     )
@@ -165,14 +168,14 @@ def check_base_url(url: str) -> str:
 @functools.lru_cache
 def _normalized(url: str, *, allow_http: bool) -> str:
     if set(url) & set("@?#"):  # not repeated in the message: it may hold a password
-        raise ConfigError("The base URL may hold neither a user name nor a password, a query or a fragment.")
+        raise ConfigError("The base URL must not contain a user name, a password, a query or a fragment.")
     if not _BASE_URL.fullmatch(url.lower()) or not _has_good_port(url):
-        raise ConfigError(f"The base URL {url!r} is not an http or https address.", hint=f"Such as {DEFAULT_BASE_URL}")
+        raise ConfigError(f"The base URL {url!r} is not an http or https address.", hint=f"Example: {DEFAULT_BASE_URL}")
     parts = urlsplit(url)
     if parts.scheme == "http" and not _is_loopback(url) and not allow_http:
         raise ConfigError(
-            f"{parts.netloc} is asked for over plain http, which would send the API key unencrypted.",
-            hint="Use https://, or set ROE_ALLOW_HTTP=1 if you trust the network between.",
+            f"Over plain http, the API key would be sent to {parts.netloc} unencrypted.",
+            hint="Use https://, or set ROE_ALLOW_HTTP=1 if you trust the network.",
         )
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/').removesuffix('/v1')}"
 

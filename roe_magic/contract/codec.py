@@ -69,7 +69,7 @@ def parse(model: type[T], payload: object) -> T:
     missing = list(_missing_fields(model, payload, ""))
     if missing:
         raise ProtocolError(
-            f"The server's answer is not a {_schema_name(model)}: it lacks {', '.join(missing)}.",
+            f"The server's response is not a valid {_schema_name(model)}: it lacks {', '.join(missing)}.",
             hint="Check ROE_BASE_URL: is this address Roe's API?",
         )
     return typing.cast("T", _build(model, payload, _schema_name(model)))
@@ -133,7 +133,7 @@ def _convert(hint: Any, value: object, path: str) -> Any:
     try:
         converted = msgspec.convert(value, hint, strict=False)
     except (msgspec.ValidationError, OverflowError) as error:
-        raise ProtocolError(f"The server's answer has a field of the wrong type: {path}: {error}.") from None
+        raise ProtocolError(f"The server's response has a field of the wrong type: {path}: {error}.") from None
     if isinstance(converted, datetime) and converted.tzinfo is None:
         return converted.replace(tzinfo=timezone.utc)
     return converted
@@ -170,7 +170,7 @@ def _is_list(hint: Any) -> bool:
 
 def _wrong_shape(model: Any, path: str, value: object, expected: str) -> ProtocolError:
     return ProtocolError(
-        f"The server's answer is not a {_schema_name(model)}: {path} is {_json_type(value)}, not {expected}.",
+        f"The server's response is not a valid {_schema_name(model)}: {path} is {_json_type(value)}, not {expected}.",
         hint="Check ROE_BASE_URL: is this address Roe's API?",
     )
 

@@ -224,7 +224,7 @@ def arrow_time_zone(name: str) -> str:
             zoneinfo.ZoneInfo(name)
         pc.local_timestamp(pa.scalar(0, pa.timestamp("s", name)))
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        warn_fallback(f"The time zone {name!r} is not known here; its times are shown in UTC.")
+        warn_fallback(f"The time zone {name!r} is not known on this machine; its times are shown in UTC.")
         return "UTC"
     return name
 

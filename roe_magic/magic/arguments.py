@@ -60,13 +60,13 @@ def parse(parser: MagicArgumentParser, line: str) -> Namespace:
     try:
         words = [_dashed(word) for word in shlex.split(line)]
     except ValueError as error:
-        raise UsageError(f"The line of %%roe cannot be read: {error}.") from None
+        raise UsageError(f"The first line of the cell cannot be read: {error}.") from None
     try:
         arguments = parser.parse_args(words)
     except UsageError as error:
         raise UsageError(f"{error}{_suggestion(parser, words)}") from None
     if arguments.df and arguments.no_result:
-        raise UsageError("--df needs the rows, which --no-result leaves out; give one of them.")
+        raise UsageError("--df needs the rows, and --no-result leaves them out; use only one of the two.")
     arguments.target = _target(" ".join(arguments.target), arguments.out, arguments.df)
     return arguments
 
@@ -74,11 +74,11 @@ def parse(parser: MagicArgumentParser, line: str) -> Namespace:
 def _target(text: str, out: str | None, df: str | None) -> Target:
     match = _TARGET.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{text!r} is not a variable's name; the SQL goes on the lines below %%roe.")
+        raise UsageError(f"{text!r} is not a variable name. Write the SQL on the lines below %%roe.")
     name = match["name"] or out
     for candidate in filter(None, (match["name"], out, df)):
         if not candidate.isidentifier() or keyword.iskeyword(candidate):
-            raise UsageError(f"{candidate!r} cannot be a variable's name; the SQL goes on the lines below %%roe.")
+            raise UsageError(f"{candidate!r} is not a variable name. Write the SQL on the lines below %%roe.")
     return Target(name, df, shown=bool(match["shown"]) or not (name or df))
 
 
@@ -104,5 +104,5 @@ def _suggestion(parser: MagicArgumentParser, words: list[str]) -> str:
         name = word.partition("=")[0]
         if name.startswith("-") and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-            return f"; did you mean {near[0]}?" if near else "; all flags: %%roe?"
+            return f"; did you mean {near[0]}?" if near else "; %%roe? lists all flags"
     return ""

@@ -50,17 +50,21 @@ def _refuse_mistyped(word: str) -> None:
     """Raise UsageError for a command that is misspelt by a letter: it is not sent to the server as SQL."""
     near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.75)
     if near and word not in _SQL:
-        raise UsageError(f"There is no command {word!r}; did you mean %roe {near[0]}? SQL goes below %%roe.")
+        raise UsageError(f"There is no command {word!r}; did you mean %roe {near[0]}? Write SQL below %%roe.")
 
 
 def show_help(_magic: MagicContext, _words: list[str]) -> None:
     """List the commands."""
-    rows = [f"  %roe {name + ' ' + _ARGUMENTS.get(name, ''):<44}{_help(command)}" for name, command in COMMANDS.items()]
-    print("\n".join(["Run SQL: %%roe above it, or %roe SQL on one line; flags: %%roe?", "Other commands:", *rows]))
+    usages = [f"%roe {name} {_ARGUMENTS.get(name, '')}" for name in COMMANDS]
+    width = max(map(len, usages)) + 2
+    print("To run SQL, write %%roe above it, or %roe SQL on one line. %%roe? lists the flags.")
+    print("Commands:")
+    for usage, command in zip(usages, COMMANDS.values(), strict=True):
+        print(f"  {usage:<{width}}{_help(command)}")
 
 
 def connect(magic: MagicContext, words: list[str]) -> None:
-    """Choose the server; without a name, show the one in use."""
+    """Choose the server; without an argument, show the one in use."""
     memory = "--memory" in words
     where = [word for word in words if word != "--memory"]
     if len(where) > 1:
@@ -72,12 +76,12 @@ def connect(magic: MagicContext, words: list[str]) -> None:
     client = magic.client()
     user = client.current_user()
     settings = client.settings
-    organization = settings.organization_id or "the key's own"
+    organization = settings.organization_id or "the key's default"
     print(f"Connected to {settings.host} ({settings.source}) as {user.display_name}, organisation {organization}")
 
 
 def whoami(magic: MagicContext, words: list[str]) -> pd.Series[Any]:
-    """Show whom the API key belongs to."""
+    """Show the user whom the API key belongs to."""
     _no_more(words, "whoami")
     user = codec.to_wire(magic.client().current_user())
     return _series({**user, "server": magic.client().settings.base_url}, "whoami")
@@ -89,7 +93,7 @@ def status(magic: MagicContext, words: list[str]) -> pd.Series[Any]:
 
 
 def result(magic: MagicContext, words: list[str]) -> WorksheetQuery:
-    """Watch a query that was submitted before, and fetch its rows."""
+    """Wait for a query that was submitted before, and fetch its rows."""
     return magic.attach(_query_id(magic, words, "result"))
 
 
@@ -131,12 +135,12 @@ def upload(magic: MagicContext, words: list[str]) -> None:
     client = magic.client()
     if flags and client.has_table(table):
         if "--if-missing" in flags:
-            return print(f"The table {table} is there already; nothing was uploaded.")
+            return print(f"The table {table} exists already; nothing was uploaded.")
         client.delete(table)
     with uploads.opened(magic.variables.get(what), what) as file:
         done = client.upload(table, file)
     described = client.describe(table)
-    rows = "? rows" if described.row_count is None else plural(described.row_count, "row")
+    rows = "row count unknown" if described.row_count is None else plural(described.row_count, "row")
     print(f"Table {done.table_name}: {rows}, {plural(len(described.columns), 'column')}.")
     return None
 
@@ -150,7 +154,9 @@ def worksheet_id(client: RoeClient, text: str) -> UUID:
     if len(found) != 1:
         names = ", ".join(sorted(repr(item.name) for item in known)) or "none"
         problem = "several worksheets are" if found else "no worksheet is"
-        raise UsageError(f"{problem.capitalize()} named {text!r}. There are: {names}. An id (UUID) is always clear.")
+        raise UsageError(
+            f"{problem.capitalize()} named {text!r}. Worksheets: {names}. `%roe worksheets` lists their ids."
+        )
     return found[0]
 
 
@@ -212,7 +218,7 @@ def _is_uuid(text: str) -> bool:
 
 def _no_more(words: list[str], name: str) -> None:
     if words:
-        raise UsageError(f"%roe {name} takes nothing more; {' '.join(words)!r} was given.")
+        raise UsageError(f"%roe {name} takes no arguments, but {' '.join(words)!r} was given.")
 
 
 def _help(command: Command) -> str:

@@ -38,7 +38,7 @@ from roe_magic.query.worksheet_query import WorksheetQuery
 class RoeMagic(Magics, Configurable):
     """SQL in notebook cells, on Roe's async query API."""
 
-    profile = Unicode("", help="The profile of the user's file to use (`roe-magic login` makes one).").tag(config=True)
+    profile = Unicode("", help="The stored profile to use; `roe-magic login NAME` stores one.").tag(config=True)
     base_url = Unicode("", help="The API's address; a key is sent only to the address it belongs to.").tag(config=True)
     organization_id = Unicode("", help="The organisation (a UUID) that queries run for.").tag(config=True)
     api_key_variable = Unicode("", help="The name of an environment variable that holds the API key.").tag(config=True)
@@ -48,24 +48,24 @@ class RoeMagic(Magics, Configurable):
     max_retries = Int(
         None, allow_none=True, help="How often a request that is safe to repeat is sent again [3; ROE_MAX_RETRIES]."
     ).tag(config=True)
-    displaylimit = Int(10, allow_none=True, help="How many rows are shown; None for up to 1,000.").tag(config=True)
-    autopandas = Bool(False, help="Give a pandas DataFrame instead of the WorksheetQuery.").tag(config=True)
-    autopolars = Bool(False, help="Give a polars DataFrame instead of the WorksheetQuery.").tag(config=True)
+    displaylimit = Int(10, allow_none=True, help="Show this many rows of a result; None: up to 1,000.").tag(config=True)
+    autopandas = Bool(False, help="Return a pandas DataFrame instead of the WorksheetQuery.").tag(config=True)
+    autopolars = Bool(False, help="Return a polars DataFrame instead of the WorksheetQuery.").tag(config=True)
     dtype_backend = Enum(
-        ["numpy_nullable", "pyarrow"], "numpy_nullable", help="The dtypes of DataFrames, as in pandas' readers."
+        ["numpy_nullable", "pyarrow"], "numpy_nullable", help="The dtypes of pandas DataFrames, as in pandas.read_csv."
     ).tag(config=True)
-    tz = Unicode("", help="A time zone to show all times of DataFrames in; empty: each keeps its own.").tag(config=True)
+    tz = Unicode("", help="Show all times of DataFrames in this time zone; empty: keep their own.").tag(config=True)
     max_result_bytes = Int(
         2_000_000_000,
         allow_none=True,
-        help="Ask before more bytes of rows are fetched; None: never.",
+        help="Ask before more bytes than this are downloaded for one query; None: never ask.",
     ).tag(config=True)
     panel = Enum(
         ["auto", "live", "static", "off"],
         "auto",
-        help="How the status panel is shown; auto: live where somebody looks.",
+        help="How the status panel is shown; auto: live, but static in batch runs.",
     ).tag(config=True)
-    progress_after = Float(0.2, help="Seconds before the live panel appears.").tag(config=True)
+    progress_after = Float(0.2, help="Show the live panel of a query after this many seconds.").tag(config=True)
     short_errors = Bool(True, help="Show an error's message without the traceback.").tag(config=True)
 
     def __init__(self, shell: Any, **kwargs: Any) -> None:
@@ -88,7 +88,7 @@ class RoeMagic(Magics, Configurable):
                 cls(None, config=Config(RoeMagic={name: value}))
             except TraitError as error:
                 del section[name]
-                print(f"roe-magic: %config RoeMagic.{name} is left out: {error}")
+                print(f"roe-magic: %config RoeMagic.{name} is ignored: {error}")
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -124,23 +124,27 @@ class RoeMagic(Magics, Configurable):
     @no_var_expand
     @line_cell_magic
     @magic_arguments()
-    @argument("target", nargs="*", help="NAME gets the WorksheetQuery (`NAME <<` too); `NAME= <<` shows it as well.")
-    @argument("-o", "--out", metavar="NAME", help="The same as NAME.")
-    @argument("--df", metavar="NAME", help="NAME gets the rows of the last statement as a pandas DataFrame.")
-    @argument("-s", "--section", metavar="PROFILE", help="Use this profile of the user's file.")
+    @argument(
+        "target",
+        nargs="*",
+        help="NAME or `NAME <<`: assign the WorksheetQuery, hide the rows. `NAME= <<`: show them too.",
+    )
+    @argument("-o", "--out", metavar="NAME", help="The same as NAME without a flag.")
+    @argument("--df", metavar="NAME", help="Assign the rows of the last statement to NAME, as a pandas DataFrame.")
+    @argument("-s", "--section", metavar="PROFILE", help="Use this stored profile.")
     @argument("--organization", metavar="UUID", help="Run for this organisation.")
     @argument("--worksheet", metavar="ID|NAME", help="Put the query into this worksheet.")
-    @argument("--use-admin", action="store_true", help="Ask for the right to write; needs an admin key.")
+    @argument("--use-admin", action="store_true", help="Let the query write, not only read; needs an admin key.")
     @argument("--timeout", type=float, metavar="SEC", help="Stop waiting after SEC seconds; the query goes on.")
     @argument("--progress-after", type=float, metavar="SEC", help="Show the live panel after SEC seconds.")
     @argument("--no-result", action="store_true", help="Do not download the rows.")
     @argument("-N", "--no-execute", "--dry-run", action="store_true", help="Show what would be sent; send nothing.")
     @argument("-q", "--quiet", action="store_true", help="Show neither the panel nor the rows.")
     def roe(self, line: str = "", cell: str | None = None) -> Any:
-        """Run SQL on Roe and give a WorksheetQuery with its rows.
+        """Run SQL on Roe and return a WorksheetQuery with its rows.
 
-        As a cell magic the SQL stands below the line; as a line magic behind the flags. `%roe help` lists the other
-        commands. A `;` at the very end of a cell hides the rows.
+        With %%roe, write the SQL on the lines below; with %roe, on the same line after the flags. A `;` at the end of
+        a cell hides the rows. `%roe help` lists the other commands.
         """
         with self._short_errors():
             if cell is not None:
@@ -159,7 +163,7 @@ class RoeMagic(Magics, Configurable):
     def _run_sql(self, line: str, sql: str, *, hidden: bool) -> Any:
         arguments = parse(self.parser, line)
         if not sql.strip():
-            raise MagicUsageError("There is no SQL here. `%%roe?` tells how to use it.")
+            raise MagicUsageError("There is no SQL to run. `%%roe?` shows how to use it.")
         client = self.client(from_flags(arguments))
         worksheet_id = commands.worksheet_id(client, arguments.worksheet) if arguments.worksheet else None
         request = WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=arguments.use_admin)
@@ -204,7 +208,7 @@ class RoeMagic(Magics, Configurable):
         try:
             return running.wait(timeout)
         except ResultTooLarge as error:
-            if error.limit is None or not self._confirms(f"{error.message} Fetch them all the same? [y/N] "):
+            if error.limit is None or not self._confirms(f"{error.message} Download them anyway? [y/N] "):
                 raise
         return self._wait(running.fetch(), display, after, None)
 
@@ -303,8 +307,8 @@ def _preview(client: RoeClient, request: WorksheetQueryCreateRequest) -> str:
     lines = {
         "POST": f"{settings.base_url}/v1/database/query/async/",
         "key": f"from {settings.source}",
-        "organization_id": settings.organization_id or "the key's",
-        "worksheet_id": request.worksheet_id or "the default one",
+        "organization_id": settings.organization_id or "the key's default",
+        "worksheet_id": request.worksheet_id or "the default worksheet",
         "use_admin": request.use_admin,
     }
     return "\n".join([*(f"{name}: {value}" for name, value in lines.items()), "query:", request.query.strip("\n")])

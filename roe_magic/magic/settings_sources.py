@@ -45,5 +45,7 @@ def from_traits(traits: Any) -> SettingsSource:
 def _key_in(variable: str) -> Secret:
     value = os.environ.get(variable)
     if not value:
-        raise ConfigError(f"The variable {variable}, which %config RoeMagic.api_key_variable names, is not set.")
+        raise ConfigError(
+            f"The environment variable {variable}, which %config RoeMagic.api_key_variable names, is not set."
+        )
     return Secret(value)

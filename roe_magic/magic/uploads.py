@@ -49,7 +49,7 @@ def _uncompressed(path: Path) -> Iterator[BinaryIO]:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".csv")]
             if len(names) != 1:
-                raise UsageError(f"{path.name} holds {len(names)} CSV files; an upload takes one.")
+                raise UsageError(f"{path.name} contains {len(names)} CSV files; it must contain one.")
             with archive.open(names[0]) as file:
                 yield cast("BinaryIO", file)
     else:

@@ -104,9 +104,9 @@ def _check_size(received: int, max_bytes: int | None, *, total: int | None = Non
 
 def _statements(result: models.QueryResult, query_id: UUID) -> list[models.Statement]:
     if result.worksheet_query_id != query_id:
-        raise ProtocolError(f"The server was asked about query {query_id} and answered {result.worksheet_query_id}.")
+        raise ProtocolError(f"The server sent the result of query {result.worksheet_query_id} instead of {query_id}.")
     if result.results is None or (result.status not in TERMINAL and not result.results):
-        raise ResultNotReady(f"The server says that query {query_id} is over, but it gives no results.")
+        raise ResultNotReady(f"Query {query_id} has ended, but the server sent no results for it.")
     return result.results
 
 

@@ -150,9 +150,9 @@ class Lifecycle:
     def _notice(self, status: models.QueryStatus) -> str | None:
         elapsed = self._publisher.elapsed
         if status.status == PENDING and elapsed > STALL_AFTER:
-            return f"Still PENDING after {elapsed:.0f} s: no worker has taken it, or the server does not know it."
+            return f"Still PENDING after {elapsed:.0f} s. No worker has started it yet, or the server does not know it."
         if status.status not in {PENDING, *models.STATES}:
-            return f"The server calls the state {status.status!r}, which is not known here; still watching."
+            return f"The server reports the unknown status {status.status!r}; still waiting for the query's end."
         return None
 
     def conclude(self) -> None:
@@ -216,9 +216,9 @@ class Lifecycle:
         """Pause after a passing failure, with a notice; raise it once patience is over."""
         since = patience.failed()
         if patience.is_over:
-            error.hint = f"The query may well go on at the server. Come back to it with: %roe result {self._query_id}"
+            error.hint = f"It may still be running at the server. Come back to it with: %roe result {self._query_id}"
             raise error
-        self._publisher.publish(notice=f"No answer for {since:.0f} s, still trying ({error.message})")
+        self._publisher.publish(notice=f"No response for {since:.0f} s, still trying ({error.message})")
         retry_after = getattr(error, "retry_after", None)
         self._pause(backoff(failures) if retry_after is None else retry_after, left)
 
@@ -236,7 +236,7 @@ class _ProgressReporter:
 
     def __call__(self, progress: DownloadProgress) -> None:
         if self._left.is_set():
-            raise TransportError("The download was given up.")
+            raise TransportError("The download was stopped.")
         now = self._publisher.clock()
         if progress.received and now < self._next:
             return

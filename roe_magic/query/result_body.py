@@ -192,7 +192,7 @@ def _read_batches(file: _ChunkedFile, on_progress: OnProgress | None, row_count:
 def _statement(table: pa.Table) -> models.Statement:
     metadata = (table.schema.metadata or {}).get(models.STATEMENT_METADATA_KEY)
     if metadata is None:
-        raise ProtocolError("The result's Arrow stream does not tell which statement it belongs to.")
+        raise ProtocolError("The result's Arrow stream does not say which statement it belongs to.")
     statement = codec.parse(models.Statement, decode(metadata))
     return dataclasses.replace(statement, result_rows=from_arrow(table, statement.column_types))
 

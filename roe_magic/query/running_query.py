@@ -177,7 +177,7 @@ class RunningQuery:
             return False
         status = self.client.cancel(self.state.query_id)
         if status is None:
-            self._publisher.publish(notice="This server does not offer to cancel a query; it goes on.")
+            self._publisher.publish(notice="This server cannot cancel queries; the query goes on.")
             return False
         self._publisher.publish(last_status=status)
         return True
@@ -190,7 +190,7 @@ class RunningQuery:
         try:
             self.cancel()
         except RoeError as error:
-            self._publisher.publish(notice=f"It could not be cancelled: {error.message}")
+            self._publisher.publish(notice=f"The query could not be cancelled: {error.message}")
 
     def _in_thread(self, work: Callable[[], None]) -> RunningQuery:
         threading.Thread(target=work, name="roe-query", daemon=True).start()
@@ -230,7 +230,7 @@ class RunningQuery:
 
     def _goes_on(self, what: str) -> str:
         if self.state.query_id is None:
-            return f"{what} The query was being sent and may run at the server; look for it with `%roe worksheets`."
+            return f"{what} The query was being sent and may be running; look for it with `%roe worksheets`."
         return f"{what} The query goes on at the server; come back to it with: %roe result {self.state.query_id}"
 
     @property
@@ -299,6 +299,6 @@ def run(
 
 def _unexpected(error: Exception, query_id: str | None) -> RoeError:
     """Wrap an exception that no step should raise, so that the waiting thread gets it."""
-    problem = RoeError(f"Something unexpected went wrong: {type(error).__name__}: {error}", query_id=query_id)
+    problem = RoeError(f"Unexpected error in roe-magic: {type(error).__name__}: {error}", query_id=query_id)
     problem.__cause__ = error
     return problem

@@ -60,7 +60,7 @@ class StatementResult:
         """Return the rows as a pyarrow Table; docs/types.md lists the Arrow type of each ClickHouse type."""
         if self._statement.result_rows is None:
             raise UsageError(
-                "Only the description of these rows was kept, not the rows.",
+                "The rows were not kept with this query, only its metadata.",
                 hint=f"Fetch them with: %roe result {self._origin['id']}",
             )
         table: pa.Table = self._statement.result_rows
@@ -141,9 +141,7 @@ def check_zone(name: str | None) -> None:
         if name:
             zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(
-            f"{name!r} is not a time zone that is known here.", hint="Such as 'Europe/Paris' or 'UTC'."
-        ) from None
+        raise UsageError(f"{name!r} is not a known time zone.", hint="Examples: 'Europe/Paris', 'UTC'.") from None
 
 
 def read_statement(data: Mapping[str, Any]) -> models.Statement:

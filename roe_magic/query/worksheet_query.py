@@ -115,7 +115,9 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
             self._fetch()
         state = self._state
         if state.statements is None:
-            raise UsageError(f"Query {self.id} has no rows here.", hint=f"Fetch them with: %roe result {self.id}")
+            raise UsageError(
+                f"The rows of query {self.id} have not been downloaded.", hint=f"Fetch them with: %roe result {self.id}"
+            )
         return state
 
     def _results(self, state: QueryState) -> list[StatementResult]:
@@ -158,13 +160,14 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
 
     def _result(self, index: int | None) -> StatementResult:
         if index is None and self.finished and not self.succeeded:
-            hint = f"The statements before the failure gave {plural(len(self.results), 'result')}: q.df(0), q.results."
-            raise UsageError(f"The query ended in {self.status}: {self.error or 'no reason is told'}", hint=hint)
+            hint = f"Results of the statements before the failure: {len(self.results)} (q.df(0), q.results)."
+            raise UsageError(f"The query ended in {self.status}: {self.error or 'no reason given'}", hint=hint)
         try:
             return self.results[-1 if index is None else index]
         except IndexError:
-            count = len(self.results)
-            raise UsageError(f"There is no result {index}: the query gave {count} of them.") from None
+            wanted = "last result" if index is None else f"result {index}"
+            count = plural(len(self.results), "result")
+            raise UsageError(f"There is no {wanted}: the query has {count}.") from None
 
     @property
     def has_rows(self) -> bool:

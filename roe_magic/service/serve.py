@@ -115,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     add("--port", type=int, default=0, help="the port to listen on; 0 picks a free one (default: %(default)s)")
     add("--data", type=Path, metavar="DIR", help=f"the data folder (default: {default_data()})")
-    add("--env-file", type=Path, metavar="FILE", help="where to write address and key, beside DIR/service.env")
+    add("--env-file", type=Path, metavar="FILE", help="write address and key to this file and to DIR/service.env")
     add("--memory", action="store_true", help="keep everything in a temporary folder that is removed at the end")
     # %roe connect local uses these when it starts a service that other processes may join.
     add("--members-lock", type=Path, help=argparse.SUPPRESS)
@@ -137,7 +137,10 @@ def run(arguments: argparse.Namespace) -> int:
 def check_installation() -> None:
     """Raise an error if the service cannot run on this system, or the extra ``local`` is not installed."""
     if sys.platform == "win32":
-        raise ServiceError("The local service needs Linux or macOS: its engine, chDB, has no Windows version.")
+        raise ServiceError(
+            "The local service needs Linux or macOS: its engine, chDB, has no Windows version.",
+            hint="Use WSL 2, or Roe's server.",
+        )
     if not all(importlib.util.find_spec(name) for name in REQUIRED_PACKAGES):
         raise MissingExtra("local", "The local service")
 
@@ -175,7 +178,7 @@ def _service_lock(folder: DataFolder) -> Iterator[None]:
         if not file_lock.acquire(handle):
             raise ServiceError(
                 f"Another service uses the data folder {folder.root} already.",
-                hint="In a notebook, %roe connect local joins it; --data DIR or --memory starts one of its own.",
+                hint="In a notebook, %roe connect local uses it. To start a second one, add --data DIR or --memory.",
             )
         yield
 
@@ -188,7 +191,9 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
     except (OSError, OverflowError) as error:
         is_in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         reason = getattr(error, "strerror", None) or error
-        fault = "is in use by another program" if is_in_use else f"cannot be used: {reason}"
+        fault = (
+            "is in use by another program; choose another one with --port" if is_in_use else f"cannot be used: {reason}"
+        )
         raise ServiceError(f"Port {port} on {host} {fault}.") from None
     with listener:
         yield listener

@@ -43,10 +43,14 @@ def test_what_only_python_writes_is_read() -> None:
 @pytest.mark.parametrize(
     ("body", "content_type", "message"),
     [
-        (b"", "application/json", "answered application/json where JSON was expected: an empty body"),
-        (b"<html><head><title>Sign in</title></head><body>Hello</body></html>", "text/html", "a web page where JSON"),
+        (b"", "application/json", "sent application/json instead of JSON: an empty body"),
+        (
+            b"<html><head><title>Sign in</title></head><body>Hello</body></html>",
+            "text/html",
+            "a web page instead of JSON",
+        ),
         (b'{"a": 1', "application/json", '{"a": 1'),
-        (b'{"a": "\xff\xfe"}', "application/json", "where JSON was expected"),
+        (b'{"a": "\xff\xfe"}', "application/json", "instead of JSON"),
         (b"\0" * 100, "application/octet-stream", "application/octet-stream"),
         (b"[" * DEEP + b"]" * DEEP, "application/json", "nested too deep"),
         (b'{"a":' * DEEP + b"1" + b"}" * DEEP, "application/json", "nested too deep"),

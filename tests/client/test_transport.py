@@ -377,7 +377,7 @@ def test_a_redirect_to_another_server_gets_nothing(status: int) -> None:
     """Neither the key nor anything else goes to another port, host or scheme."""
     with ScriptedServer(OK) as other, ScriptedServer() as server, Sender(server.url) as sender:
         server.on("GET", "/thing/", answer("", status, {"Location": f"{other.url}/thing/"}))
-        with pytest.raises(ProtocolError, match="does not follow it with your key"):
+        with pytest.raises(ProtocolError, match="does not send your API key there"):
             sender.json()
         assert other.connections == 0
 
@@ -386,7 +386,7 @@ def test_a_redirect_to_another_server_gets_nothing(status: int) -> None:
 def test_a_redirect_in_disguise_is_refused(target: str) -> None:
     """The whole address decides, not how it begins."""
     with ScriptedServer(answer("", 302, {"Location": target})) as server, Sender(server.url) as sender:
-        with pytest.raises(ProtocolError, match="does not follow"):
+        with pytest.raises(ProtocolError, match="does not send your API key"):
             sender.json()
         assert len(server.journal) == 1
 

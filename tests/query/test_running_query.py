@@ -393,7 +393,7 @@ def test_a_status_that_never_comes_is_given_up_and_asked_again(slow: Step, monke
         monkeypatch.setattr(roe_client, "GRACE", 0.5 - WAIT_STATUS)  # or it would wait for 35 s
         query.run()
         assert query.wait().succeeded
-        assert any("No answer" in notice for notice in play.notices)
+        assert any("No response" in notice for notice in play.notices)
     finally:
         play.close()
 
@@ -690,7 +690,7 @@ def test_cancel_says_when_the_server_has_none(play: Play) -> None:
     running = play.query(pause=pause)
     running.run()
     assert told == [False]
-    assert any("does not offer to cancel" in notice for notice in play.notices)
+    assert any("cannot cancel queries" in notice for notice in play.notices)
     assert running.wait().succeeded
 
 

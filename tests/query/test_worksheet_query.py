@@ -248,9 +248,9 @@ def test_df_is_the_last_statement_and_df_0_the_first() -> None:
     assert query.df(0)["a"].tolist() == query.df(-2)["a"].tolist() == [1, 2, 3]
     assert [result.query for result in query.results] == ["SELECT 3 rows", "SELECT c"]
     for index in (2, -3):
-        with pytest.raises(UsageError, match="the query gave 2 of them"):
+        with pytest.raises(UsageError, match="the query has 2 results"):
             query.df(index)
-    with pytest.raises(UsageError, match="gave 0 of them"):
+    with pytest.raises(UsageError, match="There is no last result"):
         WorksheetQuery(submitted(), status(), []).df()
 
 
@@ -412,7 +412,7 @@ def test_a_query_goes_there_and_back_without_its_rows(way: Callable[[WorksheetQu
     assert not again.has_rows
     assert again.results[0].row_count == 3
     assert again.results[0].column_names == ["a", "b"]
-    with pytest.raises(UsageError, match="not the rows"):
+    with pytest.raises(UsageError, match="rows were not kept"):
         again.df()
     for once_more in (through_dict(again, False), through_pickle(again, False)):
         assert once_more.results[0].row_count == 3

@@ -148,7 +148,10 @@ def test_a_busy_port_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, said = second_start("--data", str(tmp_path), "--port", str(port))
-    assert (code, said) == (1, f"Port {port} on 127.0.0.1 is in use by another program.\n")
+    assert (code, said) == (
+        1,
+        f"Port {port} on 127.0.0.1 is in use by another program; choose another one with --port.\n",
+    )
     assert not (tmp_path / "service.env").exists()
 
 

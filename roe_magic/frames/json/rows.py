@@ -189,7 +189,7 @@ def _tuple(cells: JsonCells, ch_type: ClickHouseType, form: Form) -> pa.Array:
     names = element_names(ch_type)
     if not names:
         if any(cells):
-            raise TypeError("a tuple of nothing has an element")
+            raise TypeError("an empty tuple has an element")
         return pa.array([None if cell is None else {} for cell in cells], pa.struct([]))
     columns = zip(_element_columns(cells, names), ch_type.types, strict=True)
     children = [array_from_cells(column, child_type, form) for column, child_type in columns]

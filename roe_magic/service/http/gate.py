@@ -43,7 +43,7 @@ def _check_origin(request: Request) -> None:
     address = (request.scope.get("server") or ("",))[0]
     our_names = _LOOPBACK_NAMES.union(services(request).hosts, (address, f"[{address}]"))
     if "origin" in request.headers or name not in our_names:
-        raise Problem(403, "This service answers no pages of other sites, and only to its own host name.")
+        raise Problem(403, "Requests from pages of other sites, or for another host name, are refused.")
 
 
 def _key(request: Request) -> KeyRow:

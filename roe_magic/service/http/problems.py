@@ -19,7 +19,7 @@ from roe_magic.service.queries.errors import EngineGone, QueryNotAccepted
 _CONTRACT = "/v1/database/"
 _MESSAGES = {
     # For a path that is no endpoint's. What an endpoint itself does not find has its own message.
-    404: "Not found. The API's paths begin with /v1/, which is no part of ROE_BASE_URL.",
+    404: "Not found. The API's paths begin with /v1/; ROE_BASE_URL must not contain it.",
     405: "This method is not allowed here.",
     500: "The service failed; its log says more.",
 }

@@ -97,7 +97,7 @@ def prepare(path: Path, *, with_headers: bool) -> CsvFile:
     if not records:
         raise EngineError("The file is empty.")
     if with_headers and len(records) < 2:
-        raise EngineError("The file holds column names and no rows, which leaves the columns' types open.")
+        raise EngineError("The file has column names but no rows, so the types of the columns are not known.")
     if len(records[0]) > 1:
         _remove_last_empty_lines(path)
     header = records[0] if with_headers else [""] * len(records[0])

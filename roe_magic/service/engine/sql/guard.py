@@ -68,7 +68,7 @@ def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admi
         _require(use_admin, WRITE_REFUSED)
         _check_write(tree)
     elif kind == "ShowTablesQuery":
-        _require(not (allow_lists.SHOWS_OTHERS & set(tree)), "this SHOW reveals other callers; try SHOW TABLES")
+        _require(not (allow_lists.SHOWS_OTHERS & set(tree)), "this SHOW would list other users; try SHOW TABLES")
     elif kind not in allow_lists.READS:
         raise StatementRefused(f"{_first_words(tokens)} is not offered here")
     _check_tree(tree, database, top=tree)

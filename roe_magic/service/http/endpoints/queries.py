@@ -98,7 +98,7 @@ async def _submit(request: Request, *, needs_scope: bool) -> LiveQuery:
     async with fields(request, _SubmitBody) as body:
         key = caller(request, body.organization_id)
     if body.use_admin and not key.admin:
-        raise Problem(403, "This key is no admin key, which use_admin needs.")
+        raise Problem(403, "use_admin needs an admin key, and this key is not one.")
     scope = parameters(request, _SubmitScope)
     worksheet_id = scope.worksheet_id or body.worksheet_id
     if needs_scope and not (worksheet_id or scope.organization_id or body.organization_id):

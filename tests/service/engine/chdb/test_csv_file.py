@@ -95,7 +95,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_cell(api: Api) -> None:
     [
         (b"", "The file is empty."),
         (b"\n\n", "The file is empty."),
-        (b"a,b\n", "The file holds column names and no rows, which leaves the columns' types open."),
+        (b"a,b\n", "The file has column names but no rows, so the types of the columns are not known."),
         (b"a,b\n1,2\n3,4,5\n", "The file cannot be read as CSV: line 3 has 3 values, and the first line has 2."),
         (b'a,b\n"1\n2",2\n3\n', "The file cannot be read as CSV: line 4 has 1 value, and the first line has 2."),
         (
