@@ -1,7 +1,6 @@
 """When the status is asked for next, and for how long failures are tolerated.
 
-Pure decisions: the clock and the random source come from outside. ``docs/polling.md`` has the measurements behind the
-numbers.
+Pure decisions: the clock and the random source come from outside. ``docs/polling.md`` explains the numbers.
 """
 
 from __future__ import annotations
