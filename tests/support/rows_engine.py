@@ -70,8 +70,13 @@ def lines(sql: str) -> tuple[list[str], list[str], bytes]:
 def by_json(sql: str) -> tuple[list[str], list[str], pa.Table]:
     """Return the column names, types and canonical table of a SELECT, read from JSON with ``from_rows``."""
     names, types, text = lines(sql)
-    rows = [json.loads(line.decode("utf-8", "surrogateescape")) for line in text.splitlines() if line]
+    rows = [_decoded(line) for line in text.splitlines() if line]
     return names, types, frames.from_rows(names, types, rows)
+
+
+def _decoded(line: bytes) -> Any:
+    # ClickHouse writes a Float64 of -0.0 inside a tuple as "-0", which Python would read as the integer 0.
+    return json.loads(line.decode("utf-8", "surrogateescape"), parse_int=lambda s: -0.0 if s == "-0" else int(s))
 
 
 def body(names: list[str], types: list[str], rows: bytes, **more: object) -> bytes:
