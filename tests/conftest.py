@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from roe_magic.frames.arrow_types import arrow_time_zone, resolve_type
 from roe_magic.frames.json import table_builder
-from roe_magic.frames.schema import arrow_time_zone, resolve_type
 from tests.support.services import Api, Service, api_on, end_service, start_service
 
 

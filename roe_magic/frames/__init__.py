@@ -3,8 +3,8 @@
 Every value passes through one *canonical* Arrow form, with one Arrow type per ClickHouse type (``docs/types.md``), so
 that a result that arrives as JSON and one that arrives as Arrow become equal DataFrames.
 
-- ``clickhouse_types`` parses type names, ``type_properties`` answers questions about a type, and ``schema`` maps each
-  type to its Arrow type.
+- ``type_parser`` parses ClickHouse's type names, ``type_properties`` answers questions about a type, and
+  ``arrow_types`` maps each type to its Arrow type.
 - Into the canonical form: ``normalize`` and ``normalize_array`` convert the engine's Arrow (``from_arrow``), and the
   package ``json`` converts JSON rows, decoded (``from_rows``) or as text (``from_lines``).
 - Out of the canonical form: ``dataframes`` (``to_pandas``, ``to_polars``) and ``to_python`` (``to_rows``, ``to_json``).
@@ -15,11 +15,11 @@ accepts it too. This package knows neither the API nor the service. pandas and p
 return their DataFrames.
 """
 
+from roe_magic.frames.arrow_types import TYPE_KEY, TypeFallbackWarning, schema
 from roe_magic.frames.dataframes import to_pandas, to_polars
 from roe_magic.frames.json.rows import JSON_SETTINGS, from_rows
 from roe_magic.frames.json.table_builder import from_lines
 from roe_magic.frames.normalize import ARROW_SETTINGS, arrow_is_faithful, from_arrow
-from roe_magic.frames.schema import TYPE_KEY, TypeFallbackWarning, schema
 from roe_magic.frames.to_python import to_json, to_rows
 
 __all__ = [

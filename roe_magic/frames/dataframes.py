@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from roe_magic.errors import MissingExtra
-from roe_magic.frames.clickhouse_types import ClickHouseType
+from roe_magic.frames.arrow_types import resolve_type
 from roe_magic.frames.memory import memory_errors, no_garbage_collection
 from roe_magic.frames.normalize import from_arrow
-from roe_magic.frames.schema import resolve_type
 from roe_magic.frames.to_python import python_cells
+from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import DOCUMENT_TYPES, WIDE_INTEGER_TYPES, unwrap
 
 if TYPE_CHECKING:

@@ -10,11 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from roe_magic.frames.cells import map_cells
-from roe_magic.frames.clickhouse_types import ClickHouseType
-from roe_magic.frames.json_text import as_text
-from roe_magic.frames.normalize_array import enumerate_labels, normalize_array, values_as_text
-from roe_magic.frames.schema import (
+from roe_magic.frames.arrow_types import (
     CANONICAL,
     CANONICAL_BINARY,
     STORED,
@@ -27,7 +23,11 @@ from roe_magic.frames.schema import (
     resolve_type,
     warn_fallback,
 )
+from roe_magic.frames.cells import map_cells
+from roe_magic.frames.json_text import as_text
+from roe_magic.frames.normalize_array import enumerate_labels, normalize_array, values_as_text
 from roe_magic.frames.to_python import json_cells
+from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import DOCUMENT_TYPES, is_enum, may_exceed_nanoseconds, unwrap
 
 # Settings for the engine's Arrow output with which nothing is lost that `from_arrow` cannot restore.

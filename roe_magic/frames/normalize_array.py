@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from roe_magic.frames.arrow_types import CANONICAL, Form, arrow_type, column_type, is_known
 from roe_magic.frames.cells import map_cells
-from roe_magic.frames.clickhouse_types import ClickHouseType
-from roe_magic.frames.schema import CANONICAL, Form, arrow_type, column_type, is_known
 from roe_magic.frames.temporal import timestamps_from_text, timestamps_to_clickhouse_text
+from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import (
     INTERVAL_UNITS,
     STRING_TYPES,

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from roe_magic.frames.cells import JsonCells, integer_from_cell, map_cells
-from roe_magic.frames.clickhouse_types import ClickHouseType
+from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import DIGITS_OF_UNIT, INTERVAL_UNITS, time_unit, time_zone
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d(?::\d\d)?)?\Z")

@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from roe_magic.frames.clickhouse_types import ClickHouseType
+from roe_magic.frames.arrow_types import Form, arrow_type, check_column_count, is_known, resolve_type
 from roe_magic.frames.json_text import parse_json_text
 from roe_magic.frames.memory import no_garbage_collection
-from roe_magic.frames.schema import Form, arrow_type, check_column_count, is_known, resolve_type
 from roe_magic.frames.temporal import duration_text, timestamps_to_python_text
+from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import (
     DIGITS_OF_UNIT,
     DOCUMENT_TYPES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from roe_magic.frames.clickhouse_types import ClickHouseType, NamedArgument, parse
 from roe_magic.frames.json_text import as_text
+from roe_magic.frames.type_parser import ClickHouseType, NamedArgument, parse
 
 STRING_TYPES = frozenset({"String", "FixedString"})
 # Their values are kept as JSON text, because a value's type differs from row to row.

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from roe_magic.frames.schema import resolve_type
+from roe_magic.frames.arrow_types import resolve_type
 from roe_magic.frames.to_python import python_cells
 from tests.frames.test_types import CASES, PARIS, Case, select
 from tests.support.rows_engine import SETTINGS, by_json

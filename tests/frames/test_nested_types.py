@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roe_magic import frames
-from roe_magic.frames.clickhouse_types import parse
+from roe_magic.frames.type_parser import parse
 from roe_magic.query import result_body
 from tests.support.rows_engine import body, by_arrow, by_json, cut, lines, same, shown, values
 

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
-from roe_magic.frames.clickhouse_types import ClickHouseType
+from roe_magic.frames.arrow_types import CANONICAL, Form, arrow_type, is_known
 from roe_magic.frames.json.scanner import Positions, row_ends, string_quotes
 from roe_magic.frames.normalize_array import check_labels
-from roe_magic.frames.schema import CANONICAL, Form, arrow_type, is_known
+from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import FLOAT_TYPES, is_enum, may_exceed_nanoseconds, unwrap
 
 _NUMBER_TYPES = {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)} | FLOAT_TYPES

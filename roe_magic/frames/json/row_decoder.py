@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from roe_magic.frames.clickhouse_types import ClickHouseType, parse
 from roe_magic.frames.json.scanner import string_quotes
 from roe_magic.frames.json.stream_reader import decode_leniently
+from roe_magic.frames.type_parser import ClickHouseType, parse
 from roe_magic.frames.type_properties import DOCUMENT_TYPES, FLOAT_TYPES, element_names, unwrap
 
 _MINUS_ZERO = re.compile(rb"-0(?=[\],}\s])")

@@ -11,13 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from roe_magic.errors import ProtocolError
-from roe_magic.frames.cells import JsonCells, map_cells
-from roe_magic.frames.clickhouse_types import ClickHouseType
-from roe_magic.frames.json.scalars import CONVERTERS, STORED_CONVERTERS, convert_cell_by_cell
-from roe_magic.frames.json_text import as_text
-from roe_magic.frames.normalize import array_as_text
-from roe_magic.frames.normalize_array import enumerate_labels
-from roe_magic.frames.schema import (
+from roe_magic.frames.arrow_types import (
     CANONICAL,
     CANONICAL_BINARY,
     STORED,
@@ -30,6 +24,12 @@ from roe_magic.frames.schema import (
     resolve_type,
     warn_fallback,
 )
+from roe_magic.frames.cells import JsonCells, map_cells
+from roe_magic.frames.json.scalars import CONVERTERS, STORED_CONVERTERS, convert_cell_by_cell
+from roe_magic.frames.json_text import as_text
+from roe_magic.frames.normalize import array_as_text
+from roe_magic.frames.normalize_array import enumerate_labels
+from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import element_names, is_enum, unwrap
 
 # Settings for the engine's JSON output with which nothing is lost.

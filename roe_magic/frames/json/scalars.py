@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from roe_magic.frames import temporal
 from roe_magic.frames.cells import JsonCells, integer_from_cell, map_cells
-from roe_magic.frames.clickhouse_types import ClickHouseType
 from roe_magic.frames.json_text import as_text, encode_utf8, to_json_text
 from roe_magic.frames.normalize_array import check_labels
+from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import DOCUMENT_TYPES, FLOAT_TYPES, INTERVAL_UNITS, STRING_TYPES, enum_labels
 
 ColumnConverter = Callable[[JsonCells, ClickHouseType, pa.DataType], pa.Array]

@@ -13,15 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from roe_magic.errors import ProtocolError
-from roe_magic.frames.clickhouse_types import ClickHouseType
-from roe_magic.frames.json.fast_path import CsvRowReader
-from roe_magic.frames.json.row_decoder import RowDecoder
-from roe_magic.frames.json.rows import check_rows, column_from_cells, encode_dictionary
-from roe_magic.frames.json.scanner import Positions, row_ends
-from roe_magic.frames.memory import no_garbage_collection
-from roe_magic.frames.normalize import array_as_text
-from roe_magic.frames.normalize_array import normalize_array
-from roe_magic.frames.schema import (
+from roe_magic.frames.arrow_types import (
     CANONICAL,
     CANONICAL_BINARY,
     STORED,
@@ -30,6 +22,14 @@ from roe_magic.frames.schema import (
     check_column_count,
     resolve_type,
 )
+from roe_magic.frames.json.fast_path import CsvRowReader
+from roe_magic.frames.json.row_decoder import RowDecoder
+from roe_magic.frames.json.rows import check_rows, column_from_cells, encode_dictionary
+from roe_magic.frames.json.scanner import Positions, row_ends
+from roe_magic.frames.memory import no_garbage_collection
+from roe_magic.frames.normalize import array_as_text
+from roe_magic.frames.normalize_array import normalize_array
+from roe_magic.frames.type_parser import ClickHouseType
 
 # A block of more rows than this is read by the CSV reader, which needs a millisecond to start. Tests lower it.
 FAST_PATH_THRESHOLD = 500

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from roe_magic.errors import ProtocolError
-from roe_magic.frames.clickhouse_types import ClickHouseType, parse
 from roe_magic.frames.json_text import as_text, encode_utf8
+from roe_magic.frames.type_parser import ClickHouseType, parse
 from roe_magic.frames.type_properties import (
     DOCUMENT_TYPES,
     INTERVAL_UNITS,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roe_magic.errors import ProtocolError
-from roe_magic.frames.clickhouse_types import MAX_DEPTH, parse
-from roe_magic.frames.clickhouse_types import ClickHouseType as Type
-from roe_magic.frames.clickhouse_types import NamedArgument as Named
+from roe_magic.frames.type_parser import MAX_DEPTH, parse
+from roe_magic.frames.type_parser import ClickHouseType as Type
+from roe_magic.frames.type_parser import NamedArgument as Named
 
 
 @pytest.mark.parametrize(
