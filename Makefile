@@ -1,42 +1,72 @@
 # Everything is made in .venv, from nothing but Python, make and the package registries.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-OUT    := build/demo
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+OUT     := build/demo
+# A file's tests stay on one worker, since they share its fixtures; conftest.py puts the longest files first.
+PYTEST  := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo lab test lint bench clean
+.PHONY: demo lab check test fast coverage lint format bench constraints clean help
 
-demo: $(VENV)/.notebooks
+demo: $(VENV)/.notebooks  ## run the first notebook on the local service; writes a page to build/demo
 	$(BIN)/python notebooks/demo.py --out $(OUT)
 
-lab: $(VENV)/.notebooks
-	$(BIN)/python notebooks/demo.py --out $(OUT)
+lab: demo  ## the same, then open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
-test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+check: lint  ## lint, types and the tests that need no service, kernel or browser (under a minute)
+	$(PYTEST) -q -m "not integration and not browser and not conformance"
+
+fast: $(VENV)/.test  ## every test but those of the browser and of other people's clients
+	$(PYTEST) -q -m "not browser and not conformance"
+
+test: $(VENV)/.test  ## every test, then the notebooks' outputs
+	$(PYTEST)
 	rm -rf build/notebooks-data
 	ROE_LOCAL_DATA=$(CURDIR)/build/notebooks-data \
 	  $(BIN)/python -m pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
 
-lint: $(VENV)/.test
+coverage: $(VENV)/.test  ## every test, and which lines and branches none of them reached
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: $(VENV)/.test  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench
+format: $(VENV)/.test  ## format the code and fix what ruff can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench  ## the benchmarks
 	$(BIN)/python -m benchmarks
 
-clean:
+constraints: $(VENV)/bin/python  ## renew constraints.txt: the newest versions that fit together
+	$(BIN)/python -m pip install --quiet uv
+	@mkdir -p build
+	@{ sed -n '/^#/p' constraints.txt && $(BIN)/uv pip compile pyproject.toml --upgrade --quiet --no-config \
+	  --universal --python-version 3.10 --all-extras --group dev --no-annotate --no-header; } > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+clean:  ## remove .venv and everything that was built
 	rm -rf $(VENV) build artifacts
 
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
 # One stamp per set of extras: a second run installs nothing.
-$(VENV)/.%: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(if $(filter test,$*),--group dev)
+$(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the packages of '$*' into $(VENV) (about a minute, the first time) ..."
+	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(if $(filter notebooks,$*),,--group dev) \
+	  --constraint constraints.txt
 	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "roe-magic needs Python 3.10 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making $(VENV) ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip

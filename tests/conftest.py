@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from roe_magic.frames.arrow_types import arrow_time_zone, resolve_type
 from roe_magic.frames.json import table_builder
 from tests.support.services import Api, Service, api_on, end_service, start_service
+
+# Fixtures that start the local service, its engine or a kernel.
+INTEGRATION = {"api", "environment", "kernel", "live", "service"}
+# The files that take longest, longest first. They start first: at the end, one of them would occupy one worker
+# while the other is idle.
+LONGEST = ("test_schemathesis.py", "test_nested_types.py", "test_panel_in_lab.py", "test_serve.py", "test_local.py")
+# What the command line of a real part holds: service, engine, kernel, browser, JupyterLab, the demo.
+REAL_PART = re.compile(r"roe_magic\.service|local_service|ipykernel|jupyter|playwright|demo\.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a real part, and bring the longest files to the front."""
+    for item in items:
+        if INTEGRATION & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.integration)
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(autouse=True)
+def _real_parts_are_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that starts a real part without one of the marks that keep it out of `make check`."""
+    if any(map(request.node.get_closest_marker, ("integration", "browser", "conformance"))):
+        return
+    start = subprocess.Popen.__init__
+
+    def checked(self: Any, args: Any, *more: Any, **options: Any) -> None:
+        assert not REAL_PART.search(str(args)), f"mark this test with pytest.mark.integration: it starts {args}"
+        start(self, args, *more, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", checked)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from benchmarks.setting import Setting
 from benchmarks.table import Measured, Row
 from roe_magic import local_service
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:

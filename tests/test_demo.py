@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 
 from roe_magic import RoeClient, local_service
+
+pytestmark = pytest.mark.integration
 
 DEMO = Path(__file__).parents[1] / "notebooks" / "demo.py"
 

@@ -18,6 +18,8 @@ from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.local import LocalService
 from tests.support.services import end_service, start_service, wait_for
 
+pytestmark = pytest.mark.integration
+
 MEMBER = """
 import sys
 from roe_magic import local_service

@@ -28,6 +28,8 @@ from roe_magic.service.state.schema import QueryRow
 from roe_magic.service.state.store import Store
 from tests.support.services import PATIENCE, Service, end_service, start_service, wait_for
 
+pytestmark = pytest.mark.integration
+
 LINES = {"Prefer": "wait=30", "Accept": "application/x-ndjson"}
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
 

@@ -23,6 +23,8 @@ from roe_magic.service.queries.query_manager import QueryManager
 from roe_magic.service.state import schema
 from roe_magic.service.state.store import Store, StoreError
 
+pytestmark = pytest.mark.integration
+
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
 PATIENCE = 60
 

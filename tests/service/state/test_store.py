@@ -76,6 +76,7 @@ def test_the_file_is_in_wal_mode_with_foreign_keys_on(database: sa.Engine) -> No
         session.add(schema.WorksheetRow(name="x", organization_id=schema.uuid4()))
 
 
+@pytest.mark.integration
 def test_several_openings_at_once_migrate_once(tmp_path: Path) -> None:
     """Threads and processes that open a new file together all find it ready."""
     path = tmp_path / "state.sqlite3"
@@ -259,6 +260,7 @@ def test_threads_may_use_one_store(store: Store) -> None:
     assert len(store.queries(worksheet.id, 1000)) == 80
 
 
+@pytest.mark.integration
 def test_acknowledged_queries_survive_a_kill(tmp_path: Path) -> None:
     """A process that is killed while it writes loses no query whose id it has returned."""
     program = (

@@ -28,6 +28,8 @@ from roe_magic.service.job import Limits, Outcome
 from roe_magic.service.results import manifest
 from tests.support.engines import PATIENCE, LiveEngine, file_of, rows_of, table_of
 
+pytestmark = pytest.mark.integration
+
 # Never ends by itself within a test.
 ENDLESS = "SELECT sum(number) FROM numbers(1000000000000000)"
 

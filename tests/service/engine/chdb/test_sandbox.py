@@ -12,6 +12,8 @@ import pytest
 from roe_magic.service.engine.chdb import sandbox
 from tests.support.engines import PATIENCE, LiveEngine
 
+pytestmark = pytest.mark.integration
+
 
 def confined(folder: Path, program: str) -> list[str]:
     """Run a program in a confined process, and return its lines; the first is the result of ``confine``."""
