@@ -58,7 +58,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 # One stamp per set of extras: a second run installs nothing.
-$(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.%: pyproject.toml constraints.txt roe_magic/_version.py | $(VENV)/bin/python
 	@echo "Installing the packages of '$*' into $(VENV) (about a minute, the first time) ..."
 	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(if $(filter notebooks,$*),,--group dev) \
 	  --constraint constraints.txt
