@@ -261,10 +261,10 @@ def test_the_service_ends_soon_after_its_last_member(tmp_path: Path) -> None:
     lock = tmp_path / "members.lock"
     with lock.open("w") as first, lock.open("w") as second:
         fcntl.flock(first, fcntl.LOCK_SH)
-        with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "1", "--grace", "2") as service:
+        with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "0.5", "--grace", "1") as service:
             fcntl.flock(second, fcntl.LOCK_SH)
             fcntl.flock(first, fcntl.LOCK_UN)
-            time.sleep(4)
+            time.sleep(2)  # longer than both
             assert submit(service, "SELECT 1", wait=30)["query_task_status"] == "SUCCESS"
             fcntl.flock(second, fcntl.LOCK_UN)
             assert service.wait() == 0
@@ -276,7 +276,7 @@ def test_a_running_query_keeps_the_service(tmp_path: Path) -> None:
     with lock.open("w") as member:
         fcntl.flock(member, fcntl.LOCK_SH)
         with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "0.5", "--grace", "0") as service:
-            query = submit(service, "SELECT sleepEachRow(1) FROM numbers(4) SETTINGS max_block_size = 1")
+            query = submit(service, "SELECT sleepEachRow(1) FROM numbers(2) SETTINGS max_block_size = 1")
             fcntl.flock(member, fcntl.LOCK_UN)
             assert status(service, query["id"], wait=30)["status"] == "SUCCESS"
             assert service.wait() == 0
@@ -285,7 +285,7 @@ def test_a_running_query_keeps_the_service(tmp_path: Path) -> None:
 def test_the_service_ends_if_no_member_comes(tmp_path: Path) -> None:
     """A service that no member joins ends by itself."""
     lock = tmp_path / "members.lock"
-    with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "0.5", "--grace", "3") as service:
+    with running(tmp_path / "data", "--members-lock", str(lock), "--linger", "0.5", "--grace", "1") as service:
         assert service.wait() == 0
 
 
