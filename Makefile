@@ -26,7 +26,7 @@ test: $(VENV)/.test  ## every test, then the notebooks' outputs
 	ROE_LOCAL_DATA=$(CURDIR)/build/notebooks-data \
 	  $(BIN)/python -m pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
 
-# Not schemathesis: measuring makes it take many minutes, and it reaches no line that the other tests do not reach.
+# Not schemathesis, which takes many times as long while it is measured.
 coverage: $(VENV)/.test  ## every test but schemathesis, and the lines and branches that none of them reached
 	$(BIN)/coverage erase
 	@mkdir -p build/coverage
