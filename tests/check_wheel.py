@@ -12,7 +12,7 @@ def run(*command: str) -> str:
 
 
 base = {name.partition(">")[0] for name in importlib.metadata.requires("roe-magic") or [] if "extra ==" not in name}
-assert len(base) == 10, base
+assert len(base) == 9, base
 for extra in ("chdb-core", "starlette", "keyring", "polars"):
     assert not any(dist.name == extra for dist in importlib.metadata.distributions()), extra
 
