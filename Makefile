@@ -15,7 +15,7 @@ lab: demo  ## the same, then open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 check: lint  ## lint, types and the tests that need no service, kernel or browser (under a minute)
-	$(PYTEST) -q -m "not integration and not browser and not conformance"
+	$(PYTEST) -q -m "not slow and not integration and not browser and not conformance"
 
 fast: $(VENV)/.test  ## every test but those of the browser and of other people's clients
 	$(PYTEST) -q -m "not browser and not conformance"
@@ -28,12 +28,8 @@ test: $(VENV)/.test  ## every test, then the notebooks' outputs
 
 # Not schemathesis, which takes many times as long while it is measured.
 coverage: $(VENV)/.test  ## every test but schemathesis, and the lines and branches that none of them reached
-	$(BIN)/coverage erase
 	@mkdir -p build/coverage
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q \
-	  --ignore tests/conformance/test_schemathesis.py
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(PYTEST) -q --cov --cov-report=term --ignore tests/conformance/test_schemathesis.py
 
 lint: $(VENV)/.test  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -24,8 +24,10 @@ REAL_PART = re.compile(r"roe_magic\.service|local_service|ipykernel|jupyter|play
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a real part, and bring the longest files to the front."""
+    """Mark the tests that use a real part or are slow, and bring the longest files to the front."""
     for item in items:
+        if item.path.name in LONGEST:
+            item.add_marker(pytest.mark.slow)
         if INTEGRATION & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.integration)
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
