@@ -71,6 +71,12 @@ def test_the_version_is_written_once() -> None:
     assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "roe_magic/_version.py"
 
 
+def test_files_left_out_of_the_coverage_exist() -> None:
+    """A file that moves takes its pattern along."""
+    patterns = PYPROJECT["tool"]["coverage"]["run"]["omit"]
+    assert [pattern for pattern in patterns if not list(ROOT.glob(pattern))] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_a_document_names_targets_and_extras_that_exist(document: Path) -> None:
     """Each `make TARGET` is in the Makefile, each `roe-magic[EXTRA]` in pyproject.toml."""
