@@ -14,8 +14,9 @@ demo: $(VENV)/.notebooks  ## run the first notebook on the local service; writes
 lab: demo  ## the same, then open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
+# Three workers, since some of these tests wait.
 check: lint  ## lint, types and the tests that need no service, kernel or browser (under a minute)
-	$(PYTEST) -q -m "not slow and not integration and not browser and not conformance"
+	$(PYTEST) -n 3 -q -m "not slow and not integration and not browser and not conformance"
 
 fast: $(VENV)/.test  ## every test but those of the browser and of other people's clients
 	$(PYTEST) -q -m "not browser and not conformance"

@@ -14,10 +14,11 @@ from roe_magic.frames.json import table_builder
 from tests.support.services import Api, Service, api_on, end_service, start_service
 
 # Fixtures that start the local service, its engine or a kernel.
-INTEGRATION = {"api", "environment", "kernel", "live", "service"}
+INTEGRATION = {"api", "engine", "environment", "kernel", "live", "service"}
 # The files that take longest, longest first. They start first: at the end, one of them would occupy one worker
 # while the other is idle.
 LONGEST = ("test_schemathesis.py", "test_panel_in_lab.py", "test_serve.py", "test_benchmarks.py", "test_local.py")
+_popen_init = subprocess.Popen.__init__
 # What the command line of a real part holds: service, engine, kernel, browser, JupyterLab, the demo.
 REAL_PART = re.compile(r"roe_magic\.service|local_service|ipykernel|jupyter|playwright|demo\.py")
 
@@ -33,18 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
-@pytest.fixture(autouse=True)
-def _real_parts_are_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
     """Fail a test that starts a real part without one of the marks that keep it out of `make check`."""
-    if any(map(request.node.get_closest_marker, ("integration", "browser", "conformance"))):
-        return
-    start = subprocess.Popen.__init__
+    with pytest.MonkeyPatch.context() as patch:
+        if not any(map(item.get_closest_marker, ("integration", "browser", "conformance"))):
+            patch.setattr(subprocess.Popen, "__init__", _start_no_real_part)
+        return (yield)
 
-    def checked(self: Any, args: Any, *more: Any, **options: Any) -> None:
-        assert not REAL_PART.search(str(args)), f"mark this test with pytest.mark.integration: it starts {args}"
-        start(self, args, *more, **options)
 
-    monkeypatch.setattr(subprocess.Popen, "__init__", checked)
+def _start_no_real_part(self: Any, args: Any, *more: Any, **options: Any) -> None:
+    assert not REAL_PART.search(str(args)), f"mark this test with pytest.mark.integration: it starts {args}"
+    _popen_init(self, args, *more, **options)
 
 
 @pytest.fixture(scope="session")

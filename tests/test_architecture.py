@@ -20,6 +20,8 @@ from tests.support.call_trace import Trace
 from tests.support.kernels import running_kernel
 from tests.support.services import api_on
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 PACKAGE = Path(roe_magic.__file__).parent
