@@ -152,7 +152,7 @@ def _wait_until_healthy(
     """Wait until the service answers and return its settings; an env file of the time ``stale`` is not read."""
     ends = time.monotonic() + START_TIMEOUT
     while time.monotonic() < ends:
-        if _modified(folder.env_file) != stale and _is_healthy(source := _read_source(folder.env_file)):
+        if _modified(folder.env_file) != stale and _is_healthy(source := read_source(folder.env_file)):
             return source
         if process is not None and process.poll() is not None:
             message = f"The local service did not start. {_end_of_log(folder.log)}"
@@ -162,7 +162,7 @@ def _wait_until_healthy(
     raise ServiceError(message, hint=f"Its log: {folder.log}")
 
 
-def _read_source(path: Path) -> SettingsSource:
+def read_source(path: Path) -> SettingsSource:
     """Return the address, key and organisation that the service wrote into its env file."""
     return replace(from_environment(env_file.read(path)), name="the local service")
 

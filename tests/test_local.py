@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from roe_magic import RoeClient, RunningQuery, local_service
+from roe_magic import RoeClient, RunningQuery, local, local_service
+from roe_magic.config import resolve
 from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.local import LocalService
 from tests.support.services import end_service, start_service, wait_for
@@ -143,3 +144,14 @@ def test_without_the_extra_the_error_says_how_to_get_it(tmp_path: Path) -> None:
     )
     assert f"{MissingExtra.__name__}" in done.stderr
     assert "pip install 'roe-magic[local]'" in done.stderr
+
+
+def test_the_env_file_says_where_the_service_is(tmp_path: Path) -> None:
+    """Its address, key and organisation, under the name of the local service."""
+    path = tmp_path / "service.env"
+    path.write_text("ROE_BASE_URL=http://127.0.0.1:8123\nROE_API_KEY=roe_local_k\nROE_ORGANIZATION_ID=org\n")
+    settings = resolve(local.read_source(path))
+    assert (settings.base_url, settings.source, settings.is_loopback) == (
+        *("http://127.0.0.1:8123", "the local service", True),
+    )
+    assert (settings.api_key.reveal(), settings.organization_id) == ("roe_local_k", "org")

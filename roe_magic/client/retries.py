@@ -19,10 +19,6 @@ from roe_magic.errors import CertificateRefused, ConnectFailed, RoeAPIException,
 
 # A server that says "come back tomorrow" is asked again after this long at the latest.
 LONGEST_RETRY_AFTER = 300.0
-# Seconds that a server which honours `Prefer: wait` may hold its response back.
-WAIT_SUBMIT, WAIT_STATUS = 1, 25
-
-
 # Statuses after which a GET, or a POST that was refused with a Retry-After, may succeed at the next attempt.
 _RETRYABLE_GET = {429, 500, 502, 503, 504}
 _RETRYABLE_POST = {429, 503}

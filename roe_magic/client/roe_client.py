@@ -10,7 +10,6 @@ from uuid import UUID
 
 from roe_magic.client.messages import Request, Response
 from roe_magic.client.response_errors import decode_json
-from roe_magic.client.retries import WAIT_STATUS, WAIT_SUBMIT
 from roe_magic.config.profiles import from_user_file
 from roe_magic.config.settings import Settings, from_environment, resolve
 from roe_magic.contract import models
@@ -28,6 +27,8 @@ from roe_magic.errors import (
 if TYPE_CHECKING:
     from roe_magic.client.transport import Transport
 
+# Seconds that a server which honours `Prefer: wait` may hold its response back.
+WAIT_SUBMIT, WAIT_STATUS = 1, 25
 # Seconds that a response may take beyond the wait that was asked for.
 GRACE = 10.0
 _LOOK_FIRST = "Look for it with `%roe worksheets` before you run the cell again."
@@ -114,7 +115,7 @@ class RoeClient:
         http_request = Request(
             method="POST",
             path=_SUBMIT,
-            params={**self._organization(request.organization_id), "worksheet_id": _text(request.worksheet_id)},
+            params={**self._organization(), "worksheet_id": _text(request.worksheet_id)},
             json=to_wire(request),
             headers={"Prefer": f"wait={wait}{', return=representation' if rows else ''}"} if wait else {},
             extra_time=wait,
@@ -276,8 +277,8 @@ class RoeClient:
         )
         return self._transport.send(request)
 
-    def _organization(self, organization_id: UUID | None = None) -> dict[str, str | None]:
-        return {"organization_id": _text(organization_id) or self.settings.organization_id}
+    def _organization(self) -> dict[str, str | None]:
+        return {"organization_id": self.settings.organization_id}
 
 
 def _transport(settings: Settings) -> Transport:

@@ -123,6 +123,7 @@ class Transport:
         """Return where the setting comes from that the server may have refused."""
         if error.status_code in {401, 403}:
             return f"The API key comes from {self.settings.source}; `roe-magic doctor` checks it."
+        # The contract has no field for what is wrong: "Organization" is in the message, in either spelling.
         if "rgani" in error.message and self.settings.organization_id:
             return (
                 f"The request named the organisation {self.settings.organization_id}. Check --organization, "

@@ -60,7 +60,7 @@ def show_help(_magic: MagicContext, _words: list[str]) -> None:
     print("To run SQL, write %%roe above it, or %roe SQL on one line. %%roe? lists the flags.")
     print("Commands:")
     for usage, command in zip(usages, COMMANDS.values(), strict=True):
-        print(f"  {usage:<{width}}{_help(command)}")
+        print(f"  {usage:<{width}}{summary(command)}")
 
 
 def connect(magic: MagicContext, words: list[str]) -> None:
@@ -221,7 +221,8 @@ def _no_more(words: list[str], name: str) -> None:
         raise UsageError(f"%roe {name} takes no arguments, but {' '.join(words)!r} was given.")
 
 
-def _help(command: Command) -> str:
+def summary(command: Command) -> str:
+    """Return the one line of help on a command."""
     return (command.__doc__ or "").partition("\n")[0]
 
 

@@ -156,7 +156,7 @@ def _values(magic: MagicContext, flag: str) -> list[CompletionItem]:
 
 def _commands() -> Iterator[CompletionItem]:
     for name, command in commands.COMMANDS.items():
-        yield CompletionItem(name, (command.__doc__ or "").partition("\n")[0])
+        yield CompletionItem(name, commands.summary(command))
 
 
 def _arguments(magic: MagicContext, command: str, words: list[str], typed: str) -> Iterable[CompletionItem]:

@@ -19,16 +19,16 @@ from traitlets.config import Config, Configurable
 
 from roe_magic import config
 from roe_magic.client import RoeClient
-from roe_magic.client.retries import WAIT_SUBMIT
+from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.config.settings import Settings, SettingsSource
 from roe_magic.contract.models import WorksheetQueryCreateRequest
-from roe_magic.errors import QueryTimeout, ResultTooLarge, RoeError, UsageError
+from roe_magic.errors import QueryInterrupted, QueryTimeout, ResultTooLarge, RoeError, UsageError
 from roe_magic.magic import commands
 from roe_magic.magic.arguments import Target, parse, split_line
 from roe_magic.magic.catalogue import Catalogue
 from roe_magic.magic.error_display import short_rendering
 from roe_magic.magic.settings_sources import from_flags, from_traits
-from roe_magic.panel.display import Display, Mode
+from roe_magic.panel.display import Display, Mode, takes_input
 from roe_magic.query.running_query import AttachedQuery, RunningQuery
 from roe_magic.query.statement_result import check_zone
 from roe_magic.query.worksheet_query import WorksheetQuery
@@ -110,8 +110,7 @@ class RoeMagic(Magics, Configurable):
     @property
     def attended(self) -> bool:
         """Whether somebody is there to answer: not in a batch run (nbclient, nbval, papermill)."""
-        kernel = getattr(self.shell, "kernel", None)
-        return kernel is None or bool(kernel._allow_stdin)  # noqa: SLF001  # the only place that says so
+        return takes_input(self.shell)
 
     @validate("tz")
     def _check_tz(self, proposal: Any) -> str:
@@ -148,11 +147,11 @@ class RoeMagic(Magics, Configurable):
         """
         with self._short_errors():
             if cell is not None:
-                return self._run_sql(line, cell, hidden=_ends_in_semicolon(cell))
+                return self._run_sql(line, cell, is_cell=True)
             if (found := commands.find(line)) is not None:
                 return self._run_command(*found)
             # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL.
-            return self._run_sql(*split_line(self.parser, line), hidden=False)
+            return self._run_sql(*split_line(self.parser, line), is_cell=False)
 
     def _run_command(self, command: commands.Command, words: list[str]) -> Any:
         value = command(self, words)
@@ -160,7 +159,7 @@ class RoeMagic(Magics, Configurable):
             self._refresh_catalogue(self.client())
         return value
 
-    def _run_sql(self, line: str, sql: str, *, hidden: bool) -> Any:
+    def _run_sql(self, line: str, sql: str, *, is_cell: bool) -> Any:
         arguments = parse(self.parser, line)
         if not sql.strip():
             raise MagicUsageError("There is no SQL to run. `%%roe?` shows how to use it.")
@@ -177,7 +176,7 @@ class RoeMagic(Magics, Configurable):
             max_bytes=self.max_result_bytes,
         )
         query = self.watch(running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after)
-        return self._return(query, arguments.target, hidden=arguments.quiet or hidden)
+        return self._return(query, arguments.target, hidden=arguments.quiet or (is_cell and _ends_in_semicolon(sql)))
 
     def watch(
         self,
@@ -192,6 +191,12 @@ class RoeMagic(Magics, Configurable):
         display = Display(mode, on_stop=lambda action: _stop(running, action))
         try:
             return self._wait(running.start(), display, self.progress_after if after is None else after, timeout)
+        except QueryInterrupted:
+            raise
+        except KeyboardInterrupt:
+            # Pressed elsewhere than in a wait: while the panel was drawn, say.
+            running.detach()
+            return running.wait()
         except RoeError as error:
             self._shown_error = error if mode != "off" and not isinstance(error, QueryTimeout) else None
             raise
@@ -203,7 +208,6 @@ class RoeMagic(Magics, Configurable):
     def _wait(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:
         """Wait for the end, under the panel if that takes longer than ``after``; ask before too much is fetched."""
         if not running.join(after, timeout):
-            display.show(running.state)
             running.listen(display.update)
         try:
             return running.wait(timeout)

@@ -128,9 +128,14 @@ def _shell() -> Any:
 
 def _can_be_live(shell: Any, *, watched: bool) -> bool:
     """Whether a widget can be shown here and, where ``watched`` is required, whether somebody is there to see it."""
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
+    if getattr(shell, "kernel", None) is None:
         return False
-    # Batch runs take no input; a captured cell would keep a widget that is closed by the time it is shown.
     captured = type(shell.display_pub).__name__ == "CapturingDisplayPublisher"
-    return not watched or (bool(kernel._allow_stdin) and not captured)  # noqa: SLF001  # the only place that says so
+    # A captured cell would keep a widget that is closed by the time it is shown.
+    return not watched or (takes_input(shell) and not captured)
+
+
+def takes_input(shell: Any) -> bool:
+    """Whether somebody can answer a question: not in a batch run (nbclient, nbval, papermill)."""
+    kernel = getattr(shell, "kernel", None)
+    return kernel is None or bool(kernel._allow_stdin)  # noqa: SLF001  # no public attribute says so

@@ -1,5 +1,5 @@
 /**
- * The live panel of one query. All words and numbers come ready-made from Python (state.py); this file only lays them
+ * The live panel of one query. All words and numbers come ready-made from Python (view.py); this file only lays them
  * out, lets the clocks tick between two messages, and sends the button's press. Data goes into the page as text, never
  * as markup.
  */

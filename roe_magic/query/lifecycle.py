@@ -9,17 +9,17 @@ are tolerated as long as patience lasts.
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
 
 from roe_magic.client import RoeClient
-from roe_magic.client.retries import WAIT_SUBMIT, backoff
+from roe_magic.client.retries import backoff
+from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.contract import models
 from roe_magic.contract.models import FAILURE, PENDING, SUCCESS
 from roe_magic.errors import (
@@ -30,6 +30,7 @@ from roe_magic.errors import (
     RoeError,
     ServerError,
     TransportError,
+    UsageError,
 )
 from roe_magic.query import download
 from roe_magic.query.poll_schedule import MIN_PAUSE, Patience, next_poll
@@ -134,7 +135,7 @@ class Lifecycle:
                 continue
             failures = 0
             if not (waited or self._state.finished):
-                self._pause(next_poll(self._publisher.elapsed, live=live_queries.count), left)
+                self._pause(next_poll(self._publisher.elapsed, live=watched_queries.count), left)
 
     def _ask(self, patience: Patience) -> bool:
         """Request the status once; return whether the server held its response back as asked."""
@@ -156,44 +157,60 @@ class Lifecycle:
         return None
 
     def conclude(self) -> None:
-        """Download what the ended query has to give, if rows are wanted."""
+        """Download the rows, if they are wanted."""
+        if self._options.fetch:
+            self.fetch()
+
+    def fetch(self) -> None:
+        """Download the rows of the ended query; nothing happens where the caller has left."""
         left = self._publisher.left
-        if left.is_set() or not self._options.fetch:
+        if not left.is_set():
+            with self._fetching:
+                self._fetch(left)
+
+    def fetch_later(self) -> None:
+        """Download the rows when they are first looked at, also where watching was stopped before.
+
+        Raises
+        ------
+        UsageError
+            It is called by a listener, which would wait for itself.
+        """
+        if self._publisher.is_notifying:
+            raise UsageError("A listener cannot download the rows; wait for the end of the query.")
+        # The download of a caller who has left may hang until its deadline: nobody waits for that one.
+        with nullcontext() if self._publisher.left.is_set() else self._fetching:
+            self._fetch(threading.Event())
+
+    def _fetch(self, left: threading.Event) -> None:
+        if self._state.statements is not None:
             return
         if self._state.status == SUCCESS:
-            self._fetch(left)
+            self._publish_rows(self._read_with_retries(left))
         elif self._state.status == FAILURE:
             self._fetch_before_failure(left)
 
-    def fetch_later(self) -> None:
-        """Download the rows for somebody who asks for them after the end, whoever has left before."""
-        self._fetch(threading.Event())
-
-    def _fetch(self, left: threading.Event) -> None:
-        """Download the rows, again where the connection broke or the rows are not ready yet."""
-        with self._fetching:
-            if self._state.statements is None:
-                self._publish_rows(self._read_with_retries(left))
-
     def _read_with_retries(self, left: threading.Event) -> list[models.Statement]:
-        clock = self._publisher.clock
+        """Return the rows, downloaded again where the connection broke or they are not ready yet."""
+        clock, failures = self._publisher.clock, 0
         broken, not_ready = Patience(clock=clock), Patience(RESULT_GRACE, clock=clock)
-        for failures in itertools.count():
+        while True:
             try:
                 return self._read_rows(left)
             except (*_PASSING, NotFoundError, ResultNotReady) as error:
                 if left.is_set():
                     raise
                 self._tolerate(error, broken if isinstance(error, _PASSING) else not_ready, failures, left)
-        raise AssertionError("it counts for ever")
+                failures += 1
 
     def _fetch_before_failure(self, left: threading.Event) -> None:
         # Statements before the failing one may have rows; the failure is reported either way.
         try:
-            statements = self._read_rows(left)
+            self._publish_rows(self._read_rows(left))
+        except _PASSING:
+            return  # whoever looks at the results asks again
         except RoeError:
-            statements = []
-        self._publish_rows(statements)
+            self._publish_rows([])
 
     def _publish_rows(self, statements: list[models.Statement]) -> None:
         submitted = self._state.submitted
@@ -272,7 +289,7 @@ def _submitted_from(status: models.QueryStatus) -> models.WorksheetQueryResponse
     )
 
 
-class LiveQueries:
+class WatchedQueries:
     """Counts the queries that this process watches: each of many is polled less often."""
 
     def __init__(self) -> None:
@@ -280,7 +297,7 @@ class LiveQueries:
         self._lock = threading.Lock()
 
     @contextmanager
-    def one_more(self) -> Iterator[None]:
+    def counted(self) -> Iterator[None]:
         """Count one more query while the block runs."""
         with self._lock:
             self.count += 1
@@ -291,4 +308,4 @@ class LiveQueries:
                 self.count -= 1
 
 
-live_queries = LiveQueries()
+watched_queries = WatchedQueries()

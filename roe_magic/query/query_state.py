@@ -74,7 +74,7 @@ class QueryState:
     server: str = ""
     organization_id: str | None = None
     elapsed: float | None = None
-    submitted: models.WorksheetQueryResponse | None = None
+    submitted: models.WorksheetQueryResponse | None = field(default=None, repr=False)
     last_status: models.QueryStatus | None = None
     download: DownloadProgress | None = None
     statements: list[models.Statement] | None = field(default=None, repr=False)
@@ -187,7 +187,7 @@ class QueryState:
             return self.finished_at - self.created_at
         if not self.finished or self.elapsed is None:
             return None
-        return timedelta(seconds=self.elapsed)
+        return timedelta(seconds=max(self.elapsed, 0.0))
 
     @property
     def observed(self) -> tuple[str, ...]:

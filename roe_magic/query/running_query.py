@@ -8,6 +8,7 @@ the server. Errors of the thread are kept in the state and raised by :meth:`wait
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -15,9 +16,10 @@ from typing import Any
 from uuid import UUID
 
 from roe_magic.client import RoeClient
-from roe_magic.contract.models import SUCCESS, WorksheetQueryCreateRequest
+from roe_magic.client.roe_client import WAIT_SUBMIT
+from roe_magic.contract.models import SUCCESS, TERMINAL, WorksheetQueryCreateRequest
 from roe_magic.errors import QueryInterrupted, QueryTimeout, RoeError
-from roe_magic.query.lifecycle import Lifecycle, WatchOptions, live_queries
+from roe_magic.query.lifecycle import Lifecycle, WatchOptions, watched_queries
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.state_publisher import StatePublisher
 from roe_magic.query.worksheet_query import WorksheetQuery, query_error
@@ -34,10 +36,14 @@ class RunningQuery:
     client : RoeClient
     request : models.WorksheetQueryCreateRequest or str
         What to submit; a str is the SQL of a request whose other fields have their defaults.
-    clock : callable
-        Monotonic, in seconds; tests inject their own.
-    options
-        Those of :class:`roe_magic.query.lifecycle.WatchOptions`: ``wait``, ``fetch``, ``max_bytes``, ``pause``.
+    wait : int
+        Seconds that the server may hold the response to the submit back, in the hope that the query ends by then.
+    fetch : bool
+        Download the rows at the end.
+    max_bytes : int, optional
+        Refuse a result of more bytes than this.
+    clock, pause : callables
+        Injected by tests: a monotonic clock in seconds, and ``pause(seconds)``, which may return early.
 
     Examples
     --------
@@ -50,29 +56,42 @@ class RunningQuery:
         client: RoeClient,
         request: WorksheetQueryCreateRequest | str,
         *,
+        wait: int = WAIT_SUBMIT,
+        fetch: bool = True,
+        max_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
-        **options: Any,
+        pause: Callable[[float], Any] | None = None,
     ) -> None:
-        self._request = WorksheetQueryCreateRequest(query=request) if isinstance(request, str) else request
-        self._prepare(client, self._request.query, clock, WatchOptions(**options))
+        request = WorksheetQueryCreateRequest(query=request) if isinstance(request, str) else request
+        options = WatchOptions(wait=wait, fetch=fetch, max_bytes=max_bytes, pause=pause)
+        self._prepare(client, options, clock, sql=request.query)
+        self._begin = functools.partial(self._lifecycle.submit, request)
 
     def _prepare(
         self,
         client: RoeClient,
-        sql: str,
-        clock: Callable[[], float],
         options: WatchOptions,
+        clock: Callable[[], float],
         *,
+        sql: str = "",
         attached: bool = False,
     ) -> None:
         settings = client.settings
         server, organization_id = settings.base_url, settings.organization_id
         state = QueryState(sql=sql, server=server, organization_id=organization_id, attached=attached, elapsed=0.0)
         self.client = client
-        self._query, keep = WorksheetQuery.following(state, fetch=self._fetch_later)
-        self._publisher = StatePublisher(state, clock=clock, keep=keep)
+        self._query = WorksheetQuery.of(state)
+        self._publisher = StatePublisher(state, clock=clock, keep=self._advance_query)
         self._lifecycle = Lifecycle(client, self._publisher, options)
         self._submitted, self._ended = threading.Event(), threading.Event()
+
+    # The first step: submit, or attach.
+    _begin: Callable[[], None]
+
+    def _advance_query(self, state: QueryState) -> None:
+        # Only an ended query without its rows needs the client, which holds the API key.
+        needs_rows = state.finished and state.statements is None
+        self._query.advance(state, fetch=self._lifecycle.fetch_later if needs_rows else None)
 
     @property
     def state(self) -> QueryState:
@@ -95,10 +114,12 @@ class RunningQuery:
 
     def start(self) -> RunningQuery:
         """Run all steps in a daemon thread; return at once."""
+        self._publisher.begin()
         return self._in_thread(self.run)
 
     def run(self) -> None:
         """Run all steps in the calling thread; the outcome is in ``state``."""
+        self._publisher.begin()
         self._run_steps(self._begin, self._submitted.set, self._lifecycle.watch, self._lifecycle.conclude)
 
     def fetch(self, max_bytes: int | None = None) -> RunningQuery:
@@ -112,7 +133,7 @@ class RunningQuery:
         self._lifecycle.max_bytes = max_bytes
         self._ended.clear()
         self._publisher.publish(error=None, over=False)
-        return self._in_thread(lambda: self._run_steps(self._lifecycle.conclude))
+        return self._in_thread(lambda: self._run_steps(self._lifecycle.fetch))
 
     def wait(self, timeout: float | None = None) -> WorksheetQuery:
         """Wait for the end and return the query.
@@ -179,7 +200,8 @@ class RunningQuery:
         if status is None:
             self._publisher.publish(notice="This server cannot cancel queries; the query goes on.")
             return False
-        self._publisher.publish(last_status=status)
+        if status.status in TERMINAL:  # any other may be older than what is known
+            self._publisher.publish(last_status=status)
         return True
 
     def cancel_soon(self) -> None:
@@ -196,20 +218,15 @@ class RunningQuery:
         threading.Thread(target=work, name="roe-query", daemon=True).start()
         return self
 
-    def _begin(self) -> None:
-        self._lifecycle.submit(self._request)
-
-    def _fetch_later(self) -> None:
-        self._lifecycle.fetch_later()
-
     def _run_steps(self, *steps: Callable[[], None]) -> None:
         try:
-            with live_queries.one_more():
+            with watched_queries.counted():
                 for step in steps:
                     step()
         except RoeError as error:
             error.query_id = error.query_id or self._id_text
-            self._publisher.publish(error=error, notice=None)
+            # Without its traceback, whose frames hold what was downloaded; wait() raises it anew.
+            self._publisher.publish(error=error.with_traceback(None), notice=None)
         except Exception as error:
             self._publisher.publish(error=_unexpected(error, self._id_text), notice=None)
         finally:
@@ -245,18 +262,22 @@ class AttachedQuery(RunningQuery):
     ----------
     client : RoeClient
     query_id : UUID
-    clock, options
+    fetch, max_bytes, clock, pause
         As for :class:`RunningQuery`.
     """
 
     def __init__(
-        self, client: RoeClient, query_id: UUID, *, clock: Callable[[], float] = time.monotonic, **options: Any
+        self,
+        client: RoeClient,
+        query_id: UUID,
+        *,
+        fetch: bool = True,
+        max_bytes: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Any] | None = None,
     ) -> None:
-        self._query_id = query_id
-        self._prepare(client, "", clock, WatchOptions(**options), attached=True)
-
-    def _begin(self) -> None:
-        self._lifecycle.attach(self._query_id)
+        self._prepare(client, WatchOptions(fetch=fetch, max_bytes=max_bytes, pause=pause), clock, attached=True)
+        self._begin = functools.partial(self._lifecycle.attach, query_id)
 
 
 def run(
@@ -264,9 +285,10 @@ def run(
     client: RoeClient | None = None,
     *,
     timeout: float | None = None,
+    worksheet_id: UUID | None = None,
+    use_admin: bool = False,
     fetch: bool = True,
     max_bytes: int | None = None,
-    **fields: Any,
 ) -> WorksheetQuery:
     """Run SQL to its end, as ``%%roe`` does, from plain Python.
 
@@ -278,23 +300,25 @@ def run(
         Left out, one with the settings of the environment or the profile ``default``.
     timeout : float, optional
         Seconds to wait at most.
+    worksheet_id : UUID, optional
+        The worksheet that the query belongs to; the organisation's default one when it is left out.
+    use_admin : bool
+        Let the query write; needs an admin key.
     fetch : bool
         Download the rows at the end.
     max_bytes : int, optional
         Refuse a result of more bytes than this.
-    fields
-        Further fields of the request: ``worksheet_id``, ``use_admin``.
 
     Raises
     ------
     RoeError
         As :meth:`RunningQuery.wait`.
     """
-    if client is None:
-        with RoeClient() as own:
-            return run(sql, own, timeout=timeout, fetch=fetch, max_bytes=max_bytes, **fields)
-    request = WorksheetQueryCreateRequest(query=sql, **fields)
-    return RunningQuery(client, request, fetch=fetch, max_bytes=max_bytes).start().wait(timeout)
+    request = WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=use_admin)
+    if client is not None:
+        return RunningQuery(client, request, fetch=fetch, max_bytes=max_bytes).start().wait(timeout)
+    with RoeClient() as own:
+        return RunningQuery(own, request, fetch=fetch, max_bytes=max_bytes).start().wait(timeout)
 
 
 def _unexpected(error: Exception, query_id: str | None) -> RoeError:

@@ -1,4 +1,4 @@
-"""StatePublisher: the present state of one query, and who is told of each new one."""
+"""StatePublisher: holds the present state of one query, and calls a listener with each new one."""
 
 from __future__ import annotations
 
@@ -42,22 +42,36 @@ class StatePublisher:
         self, state: QueryState, *, clock: Callable[[], float] = time.monotonic, keep: Listener | None = None
     ) -> None:
         self.state, self.clock, self.left = state, clock, threading.Event()
-        self._began = clock()
-        self._keep, self._listener = keep, None
+        self._began: float | None = None
+        self._keep = keep
+        self._listener: Listener | None = None
         # Reentrant: a listener may publish.
         self._lock = threading.RLock()
-
-    _listener: Listener | None
+        self._notifying_thread: int | None = None
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the submit."""
-        return self.clock() - self._began
+        """Seconds since the first step; 0 before it."""
+        return 0.0 if self._began is None else self.clock() - self._began
+
+    @property
+    def is_notifying(self) -> bool:
+        """Whether the calling thread is inside a call of the listener."""
+        return self._notifying_thread == threading.get_ident()
+
+    def begin(self) -> None:
+        """Start the clock, unless it runs."""
+        self._began = self.clock() if self._began is None else self._began
 
     def listen(self, listener: Listener | None) -> None:
-        """Call ``listener`` with each new state from now on, one at a time; None ends that, at once."""
+        """Call ``listener`` with the present state, and with each new one from now on, one at a time.
+
+        None ends that: once this method has returned, the listener before is not called again.
+        """
         with self._lock:
             self._listener = listener
+            if listener is not None:
+                self._notify(listener)
 
     def publish(self, **changes: Any) -> None:
         """Replace fields of the state; the elapsed time is fixed once the state is over."""
@@ -72,7 +86,7 @@ class StatePublisher:
                 self._notify(self._listener)
 
     def _newer(self, status: models.QueryStatus) -> models.QueryStatus:
-        """Return the status to keep: a query that has ended stays as it ended, whatever is told late."""
+        """Return the status to keep: once a query has ended, a late response does not change how it ended."""
         present = self.state.last_status
         if present is not None and present.status in TERMINAL and status.status != present.status:
             return present
@@ -80,8 +94,11 @@ class StatePublisher:
 
     def _notify(self, listener: Listener) -> None:
         """Call the listener; a failure of its own does not reach the query."""
+        outer, self._notifying_thread = self._notifying_thread, threading.get_ident()
         try:
             listener(self.state)
         except Exception:
             self._listener = None
             _log.warning("A listener failed; it is not called again.", exc_info=True)
+        finally:
+            self._notifying_thread = outer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import operator
@@ -65,42 +64,37 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
             elapsed=None if observed is None else observed.total_seconds(),
             over=True,
         )
-        self._set_up(state, self._downloading(statements) if callable(statements) else None)
-        self.displaylimit = displaylimit
+        self._set_up(state, displaylimit)
+        if callable(statements):
+            download = statements
+            self.advance(state, fetch=lambda: self.advance(replace(state, statements=download())))
 
     @classmethod
-    def following(
-        cls, state: QueryState, *, fetch: Callable[[], None]
-    ) -> tuple[WorksheetQuery, Callable[[QueryState], None]]:
-        """Return a query that is watched, and the function that brings it to a new state.
-
-        Parameters
-        ----------
-        state : QueryState
-        fetch : callable
-            Downloads the rows of the ended query, and calls that function.
-        """
+    def of(cls, state: QueryState) -> WorksheetQuery:
+        """Return the query that a state describes; it may not have been submitted yet."""
         query = cls.__new__(cls)
-        cls._set_up(query, state, fetch)
-        query.displaylimit = DISPLAY_LIMIT
-        return query, functools.partial(cls._update, query)
+        cls._set_up(query, state, DISPLAY_LIMIT)
+        return query
 
-    displaylimit: int | None
-
-    def _set_up(self, state: QueryState, fetch: Callable[[], None] | None) -> None:
-        self._state, self._fetch = state, fetch
+    def _set_up(self, state: QueryState, displaylimit: int | None) -> None:
+        self.displaylimit = displaylimit
+        self._state = state
+        self._fetch: Callable[[], None] | None = None
         # Each is kept with what it was made from.
         self._flat_cache: tuple[QueryState | None, dict[str, Any]] = None, {}
         self._results_cache: tuple[tuple[object, ...], list[StatementResult]] = (), []
 
-    def _update(self, state: QueryState) -> None:
-        # The error is left out: its traceback would keep the frames of the download alive.
-        self._state = replace(state, error=None)
-        if state.statements is not None:
-            self._fetch = None
+    def advance(self, state: QueryState, *, fetch: Callable[[], None] | None = None) -> None:
+        """Bring the query to a new state; for the RunningQuery that watches it.
 
-    def _downloading(self, download: Callable[[], list[models.Statement]]) -> Callable[[], None]:
-        return lambda: self._update(replace(self._state, statements=download()))
+        Parameters
+        ----------
+        state : QueryState
+        fetch : callable, optional
+            Downloads the rows, and calls this method with them.
+        """
+        # The error is left out: it belongs to the caller, and may be large.
+        self._state, self._fetch = replace(state, error=None), fetch
 
     # The rows
 
@@ -111,8 +105,9 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
 
     def _fetched(self) -> QueryState:
         """Return the state with the rows, downloaded now if need be."""
-        if self._state.statements is None and self._fetch is not None and self.finished:
-            self._fetch()
+        fetch = self._fetch
+        if self._state.statements is None and fetch is not None and self.finished:
+            fetch()
         state = self._state
         if state.statements is None:
             raise UsageError(
@@ -123,7 +118,7 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
     def _results(self, state: QueryState) -> list[StatementResult]:
         made_from = (state.statements, state.submitted, state.last_status)
         if not (self._results_cache[0] and all(map(operator.is_, self._results_cache[0], made_from))):
-            results = [StatementResult(item, self._provenance(item)) for item in state.statements or []]
+            results = [StatementResult(item, _provenance(state, item)) for item in state.statements or []]
             self._results_cache = made_from, results
         return self._results_cache[1]
 
@@ -173,16 +168,6 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
     def has_rows(self) -> bool:
         """Whether the rows are here, so that looking at them asks no server."""
         return self._state.has_rows
-
-    def _provenance(self, statement: models.Statement) -> dict[str, Any]:
-        """Return where rows came from, in JSON values only: a UUID in ``attrs`` would break ``to_parquet``."""
-        sql = statement.query or self.query
-        return {
-            "id": str(self.id),
-            "sql_sha256": hashlib.sha256(sql.encode("utf-8", errors="surrogatepass")).hexdigest(),
-            "created_at": self.created_at.isoformat(),
-            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
-        }
 
     # As metadata
 
@@ -258,7 +243,7 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
         status, results, seconds = data.get("status"), data.get("results"), data.get("observed_seconds")
         return cls(
             parse(models.WorksheetQueryResponse, data["worksheet_query"]),
-            parse(models.QueryStatus, status) if status else None,
+            None if status is None else parse(models.QueryStatus, status),
             None if results is None else [read_statement(item) for item in results],
             observed=None if seconds is None else timedelta(seconds=seconds),
         )
@@ -292,6 +277,17 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
         if self.succeeded:
             return {"text/plain": plain, "text/html": html}
         return {"text/plain": f"{plain}\n\n{summary}", "text/html": html + render.preformatted(summary)}
+
+
+def _provenance(state: QueryState, statement: models.Statement) -> dict[str, Any]:
+    """Return where rows came from, in JSON values only: a UUID in ``attrs`` would break ``to_parquet``."""
+    sql = statement.query or (state.submitted.query if state.submitted is not None else state.sql)
+    return {
+        "id": str(state.query_id),
+        "sql_sha256": hashlib.sha256(sql.encode("utf-8", errors="surrogatepass")).hexdigest(),
+        "created_at": state.created_at.isoformat() if state.created_at is not None else None,
+        "finished_at": state.finished_at.isoformat() if state.finished_at is not None else None,
+    }
 
 
 def query_error(query: WorksheetQuery) -> QueryError:

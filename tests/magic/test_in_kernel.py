@@ -68,6 +68,7 @@ def test_the_panel_lives_while_the_cell_blocks_and_stop_lets_the_query_go_on(
     figures = [view["read_rows"] for view in views(kernel) if view["read_rows"]]
     assert figures == sorted(figures)
     queued = kernel.client.execute("print('must not run')")
+    time.sleep(0.5)  # until the request is in the kernel's queue
     pressed = time.monotonic()
     kernel.manager.interrupt_kernel()
     kernel.wait()

@@ -7,11 +7,13 @@ clock is a test's own, so that minutes of waiting take no time; the sockets are 
 from __future__ import annotations
 
 import base64
+import gc
 import itertools
 import json
 import signal
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ import pyarrow as pa
 import pytest
 
 from roe_magic.client import RoeClient, roe_client
-from roe_magic.client.retries import WAIT_STATUS
+from roe_magic.client.roe_client import WAIT_STATUS
 from roe_magic.client.transport import Transport
 from roe_magic.config.secret import Secret
 from roe_magic.config.settings import Settings
@@ -649,12 +651,27 @@ def test_a_listener_that_fails_does_not_fail_the_query(play: Play, caplog: pytes
     assert caplog.text.count("A listener failed") == 1
 
 
-def test_a_listener_that_left_is_told_nothing_more(play: Play) -> None:
-    """None ends it."""
+def test_a_listener_is_called_at_once_and_not_after_it_was_removed(play: Play) -> None:
+    """It gets the present state first, so that none is missed in between; None ends it."""
     running = play.query()
+    assert [state.status for state in play.states] == [None]
     running.listen(None)
     running.run()
-    assert play.states == []
+    assert len(play.states) == 1
+
+
+def test_a_listener_that_asks_for_the_rows_does_not_stop_the_query(play: Play) -> None:
+    """It would wait for the download that waits for it: it gets an error, and the rows come as usual."""
+
+    def look(state: QueryState) -> None:
+        if state.finished and state.statements is None:
+            assert running.query is not None
+            running.query.results  # noqa: B018  # to look at them is the test
+
+    running = play.query()
+    running.listen(look)
+    running.start()
+    assert running.wait(10).df()["a"].tolist() == [1]
 
 
 def test_stop_is_honest(play: Play) -> None:
@@ -788,14 +805,84 @@ def test_a_key_that_was_there_stays_while_the_state_changes(play: Play) -> None:
     assert {key: query[key] for key in keys}["x_queue"] is None
 
 
-def test_a_failed_download_leaves_no_frames_behind_in_the_query(play: Play) -> None:
-    """The error belongs to the caller; the object that is kept does not hold its traceback."""
-    play.results(answer(b"[", headers={"Content-Type": "application/json"}))
-    running = play.run()
-    with pytest.raises(RoeError):
+def test_a_failed_download_is_not_kept_in_memory(play: Play) -> None:
+    """The object that stays, and the error that was raised, do not hold the rows that had arrived."""
+    cells = [[n] for n in range(300_000)]
+    rows = {**ONE, "column_types": ["UInt64"], "result_rows": cells, "row_count": len(cells)}
+    play.results(result(rows))
+    before = pa.total_allocated_bytes()
+    running = play.run(max_bytes=2_000_000)
+    with pytest.raises(ResultTooLarge):
         running.wait()
     assert running.query is not None
-    assert running.query._state.error is None
+    gc.collect()
+    assert pa.total_allocated_bytes() - before < 100_000
+
+
+def test_a_query_that_has_not_ended_holds_no_key(play: Play) -> None:
+    """What stays in `_roe` after a stop can be looked through without finding the client."""
+    play.statuses(status("STARTED"))
+    running = play.query(pause=lambda _: running.detach())
+    running.run()
+    assert running.query is not None
+    seen: set[int] = set()
+    found = [vars(running.query)]
+    while found:
+        value = found.pop()
+        assert not isinstance(value, (Secret, RoeClient, RunningQuery))
+        if id(value) not in seen and not isinstance(value, (type, types.ModuleType, types.FunctionType)):
+            seen.add(id(value))
+            found += gc.get_referents(value)
+
+
+def test_rows_are_not_waited_for_behind_a_download_that_was_left(play: Play) -> None:
+    """A download that hangs is left alone; who asks for the rows then gets them by another request."""
+    play.results(hang(), result(ONE))
+    running = RunningQuery(play.client, "SELECT 1").start()
+    wait_for(lambda: play.asked("/result/") == 1)
+    running.detach()
+    assert running.query is not None
+    began = time.monotonic()
+    assert running.query.df()["a"].tolist() == [1]
+    assert time.monotonic() - began < 10
+
+
+def test_rows_before_a_failure_can_be_asked_for_again(play: Play) -> None:
+    """A download that was stopped says nothing about them."""
+    play.statuses(status("FAILURE", error="no")).results(
+        reset(), reset(), reset(), reset(), result(ONE, word="FAILURE")
+    )
+    running = play.run()
+    with pytest.raises(QueryFailed):
+        running.wait()
+    assert running.query is not None
+    assert running.query.df(0)["a"].tolist() == [1]
+
+
+def test_rows_can_be_fetched_though_they_were_not_wanted_at_first(play: Play) -> None:
+    """`fetch` downloads them, and `wait` waits for them."""
+    running = play.run(fetch=False)
+    running.fetch().wait()
+    assert play.asked("/result/") == 1
+    assert running.query is not None
+    assert running.query.has_rows
+
+
+def test_a_status_that_is_older_than_what_is_known_is_not_shown(play: Play) -> None:
+    """A server may answer a cancel with the state before it."""
+    play.statuses(status("STARTED"), DONE)
+    play.server.on("POST", CANCEL, status("PENDING"))
+    running = play.query(pause=lambda _: running.cancel())
+    running.run()
+    assert [word for word in play.words if word] == ["STARTED", "SUCCESS"]
+
+
+def test_the_clock_starts_with_the_query(play: Play) -> None:
+    """Not when the object is made, which may be long before."""
+    running = play.query()
+    play.clock.sleep(100)
+    running.run()
+    assert running.elapsed < 10
 
 
 # Coming back

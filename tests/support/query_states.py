@@ -124,5 +124,5 @@ def _error(f: dict[str, Any]) -> RoeError | None:
 def _statements(f: dict[str, Any]) -> list[models.Statement] | None:
     if f["live"] or (f["rows"] is None and f["statements"] == 1):
         return None
-    last = models.Statement(row_count=f["rows"], column_names=["c"] * f["columns"])
+    last = models.Statement(row_count=f["rows"], column_names=["c"] * (f["columns"] or 0))
     return [*[models.Statement()] * (f["statements"] - 1), last]
