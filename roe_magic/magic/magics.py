@@ -208,7 +208,7 @@ class RoeMagic(Magics, Configurable):
     def _wait(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:
         """Wait for the end, under the panel if that takes longer than ``after``; ask before too much is fetched."""
         if not running.join(after, timeout):
-            running.listen(display.update)
+            running.listen(display.show)
         try:
             return running.wait(timeout)
         except ResultTooLarge as error:

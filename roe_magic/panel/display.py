@@ -1,7 +1,7 @@
 """Where and when the panel is shown: live in a notebook, and replaced by its static form at the end.
 
-``show`` publishes the widget with the static HTML and text beside it, ``update`` passes new states to the widget,
-``finish`` replaces the output by the static form, which a saved notebook shows everywhere. A terminal or a batch run
+``show`` publishes the widget, with the static HTML and text beside it, and passes each later state to it; ``finish``
+replaces the output by the static form, which a saved notebook shows everywhere. A terminal or a batch run
 gets the static form alone, once, at the end.
 """
 
@@ -52,11 +52,7 @@ class Display:
         self._drawn = 0.0
 
     def show(self, state: QueryState) -> None:
-        """Show the query for the first time."""
-        self._safely(self._draw, state)
-
-    def update(self, state: QueryState) -> None:
-        """Show a new state of it; one thread at a time."""
+        """Show a state of the query; one thread at a time. The first one publishes the widget."""
         self._safely(self._draw, state)
 
     def finish(self, state: QueryState) -> None:

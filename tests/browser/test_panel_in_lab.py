@@ -42,13 +42,13 @@ display_.show(replaced(query, query_id=None))
 start = time.monotonic()
 while not pressed.wait(0.2) and (t := time.monotonic() - start) < 100:
     if queued is None:
-        display_.update(replaced(query, status="PENDING", elapsed=t, queued=t))
+        display_.show(replaced(query, status="PENDING", elapsed=t, queued=t))
         queued = t if Path("go").exists() else None
         continue
     read = int((t - queued) * 1_000_000)
     progress = Progress(read_rows=read, read_bytes=8 * read, total_rows_to_read=200_000_000, elapsed_ns=int(t * 1e9))
     now = replaced(query, status="STARTED", elapsed=t, queued=queued, running=t - queued, progress=progress)
-    display_.update(now)
+    display_.show(now)
 end = "REVOKED" if pressed.is_set() else "SUCCESS"
 display_.finish(replaced(now, status=end, live=False, elapsed=t))
 print("ended with", end)
@@ -367,7 +367,7 @@ def test_a_notebook_saved_in_mid_query_names_the_query(lab: Lab) -> None:
     """Once the id is known the widget is published anew in its place: one panel, and the saved text has the id."""
     cell = lab.run_cell(SETUP + "d = Display(); d.show(replaced(query, query_id=None))")
     expect(panel_in(cell).locator(".roe-pill")).to_have_text("SUBMITTING")
-    other = lab.run_cell("d.update(replaced(query, status='PENDING', elapsed=1.0, queued=1.0))")
+    other = lab.run_cell("d.show(replaced(query, status='PENDING', elapsed=1.0, queued=1.0))")
     lab.wait(other)
     expect(cell.locator(".roe-pill")).to_have_text(["PENDING"])
     expect(other.locator(".roe")).to_have_count(0)

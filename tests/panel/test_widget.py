@@ -76,7 +76,7 @@ def test_a_long_query_text_crosses_the_wire_once(kernel: Kernel) -> None:
 
 def test_a_live_panel_is_replaced_by_its_static_form(kernel: Kernel) -> None:
     """At the end the same display holds HTML and text, no widget, and the widget is closed."""
-    first, last = kernel.run("d = Display(); d.show(now); d.update(replaced(now, elapsed=1.0)); d.finish(done)")
+    first, last = kernel.run("d = Display(); d.show(now); d.show(replaced(now, elapsed=1.0)); d.finish(done)")
     assert (first["kind"], WIDGET in first["data"]) == ("display_data", True)
     assert (last["kind"], sorted(last["data"])) == ("update_display_data", ["text/html", "text/plain"])
     assert first["transient"]["display_id"] == last["transient"]["display_id"]
@@ -94,7 +94,7 @@ def test_the_saved_bundle_names_the_query_once_its_id_is_known(kernel: Kernel) -
     """The first update with an id, from whatever thread, publishes widget, HTML and text anew in the same display."""
     first, again = kernel.run(
         "d = Display(); d.show(replaced(now, query_id=None, status=None))\n"
-        "def follow():\n    for t in (1.0, 2.0, 3.0): d.update(replaced(now, elapsed=t))\n"
+        "def follow():\n    for t in (1.0, 2.0, 3.0): d.show(replaced(now, elapsed=t))\n"
         "thread = threading.Thread(target=follow); thread.start(); thread.join()"
     )
     assert (again["kind"], again["transient"]) == ("update_display_data", first["transient"])
@@ -106,7 +106,7 @@ def test_the_saved_bundle_names_the_query_once_its_id_is_known(kernel: Kernel) -
 
 def test_a_batch_run_shows_once_at_the_end(kernel: Kernel) -> None:
     """Where nobody can answer a prompt (nbclient, nbval, papermill) there is one static display and no widget."""
-    (shown,) = kernel.run("d = Display(); d.show(now); d.update(now); d.finish(done)", watched=False)
+    (shown,) = kernel.run("d = Display(); d.show(now); d.show(now); d.finish(done)", watched=False)
     assert (shown["kind"], sorted(shown["data"])) == ("display_data", ["text/html", "text/plain"])
     assert not [m for m in kernel.messages if m["msg_type"].startswith("comm_")]
 
@@ -119,7 +119,7 @@ def test_a_captured_cell_keeps_one_static_display(kernel: Kernel) -> None:
 
 def test_off_shows_nothing(kernel: Kernel) -> None:
     """Mode off publishes nothing at all."""
-    assert kernel.run("d = Display('off'); d.show(now); d.update(now); d.finish(done)") == []
+    assert kernel.run("d = Display('off'); d.show(now); d.show(now); d.finish(done)") == []
 
 
 def test_a_second_finish_stays_in_its_place(kernel: Kernel) -> None:
@@ -131,7 +131,7 @@ def test_a_second_finish_stays_in_its_place(kernel: Kernel) -> None:
 def test_a_fast_download_does_not_flood_the_page(kernel: Kernel) -> None:
     """A thousand reports in a moment become a handful of messages."""
     kernel.run(
-        "d = Display(); d.show(now)\nfor n in range(1000): d.update(replaced(now, status='SUCCESS', downloaded=n))"
+        "d = Display(); d.show(now)\nfor n in range(1000): d.show(replaced(now, status='SUCCESS', downloaded=n))"
     )
     assert 1 <= len([m for m in kernel.messages if m["msg_type"] == "comm_msg"]) < 100
 
@@ -139,7 +139,7 @@ def test_a_fast_download_does_not_flood_the_page(kernel: Kernel) -> None:
 def test_the_query_outlives_its_panel(kernel: Kernel) -> None:
     """When all widgets are closed under a running query, its panel still ends with the static form and no error."""
     shown = kernel.run(
-        "import ipywidgets\nd = Display(); d.show(now); ipywidgets.Widget.close_all(); d.update(now); d.finish(done)"
+        "import ipywidgets\nd = Display(); d.show(now); ipywidgets.Widget.close_all(); d.show(now); d.finish(done)"
     )
     assert sorted(shown[-1]["data"]) == ["text/html", "text/plain"]
 
@@ -149,7 +149,7 @@ from roe_magic.panel import Display
 done = query_state(sql="SELECT 1", server="https://api.roe-ai.com", status="SUCCESS", live=False, elapsed=2.0)
 display = Display("live")
 display.show(done)
-display.update(done)
+display.show(done)
 display.finish(done)
 display.finish(done)
 """
