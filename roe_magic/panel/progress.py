@@ -78,12 +78,15 @@ def _rate(progress: models.Progress) -> str:
 
 def _queued(state: QueryState) -> float | None:
     """Return the seconds from submit to start, or to now while the query waits."""
-    return state.elapsed if state.status == models.PENDING else _seconds(state.queued)
+    # The client's clock knows only queries that were submitted here.
+    if state.status == models.PENDING and not state.attached:
+        return state.elapsed
+    return _seconds(state.queued)
 
 
 def _running(state: QueryState) -> float | None:
     """Return the seconds from start to end, or to now while the query runs."""
-    if state.status == models.STARTED and state.running is None and state.queued is not None:
+    if state.status == models.STARTED and state.queued is not None and not state.attached:
         return max(elapsed_of(state) - state.queued.total_seconds(), 0.0)
     return _seconds(state.running)
 

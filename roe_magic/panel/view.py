@@ -155,6 +155,8 @@ def _time_spent(state: QueryState, phase: str) -> str:
         return f"{phase if state.status else ''} for {elapsed} so far".lstrip()
     if state.detached:
         return f"not watched any more after {elapsed}; it goes on at the server"
+    if state.attached and state.finished and state.duration is None:
+        return ""  # neither clock knows
     total = elapsed if state.duration is None else duration(state.duration.total_seconds())
     return f"in {total}" if state.status_word == models.SUCCESS else f"after {total}"
 

@@ -185,7 +185,8 @@ class QueryState:
         """From submit to end, by the server's clock; by the client's where the server tells no end."""
         if self.finished_at is not None and self.created_at is not None:
             return self.finished_at - self.created_at
-        if not self.finished or self.elapsed is None:
+        # A query that was attached to began before the client's clock did.
+        if not self.finished or self.elapsed is None or self.attached:
             return None
         return timedelta(seconds=max(self.elapsed, 0.0))
 

@@ -93,6 +93,16 @@ def test_an_attached_query_is_never_said_to_be_submitted(
     assert (shown["label"], shown["tone"], shown["spoken"]) == (label, tone, spoken)
 
 
+def test_the_clients_clock_says_nothing_of_a_query_that_was_attached_to() -> None:
+    """It began long before; what the server does not say is left out."""
+    started = replaced(QUERY, attached=True, status="STARTED", queued=10.0, elapsed=0.05)
+    assert view(started)["timeline"] == [["queued", 10.0, "10.0 s", False]]
+    assert view(replaced(QUERY, attached=True, status="PENDING", elapsed=0.05))["timeline"] == []
+    ended = replaced(QUERY, attached=True, status="SUCCESS", elapsed=0.05, live=False, rows=1)
+    assert view(ended)["outcome"] == ["1 row, 1 column"]
+    assert view(replaced(ended, duration=70.0))["outcome"] == ["in 1 min 10 s", "1 row, 1 column"]
+
+
 @pytest.mark.parametrize(
     ("changes", "words", "command"),
     [
