@@ -179,6 +179,12 @@ def test_no_module_imports_itself_by_a_detour() -> None:
     assert graph == {}
 
 
+def test_no_two_classes_share_a_name() -> None:
+    """One name, one thing: whoever reads it knows which."""
+    defined = [node.name for name in MODULES for node in ast.walk(tree_of(name)) if isinstance(node, ast.ClassDef)]
+    assert {name for name in defined if defined.count(name) > 1} == set()
+
+
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_library_is_imported_where_it_is_wrapped(module: str) -> None:
     """requests in the transport, the widget library in the panel's widget, and so on."""

@@ -45,7 +45,7 @@ class ProgressReport(msgspec.Struct, tag=True):
     progress: dict[str, int]
 
 
-class Response(msgspec.Struct, tag=True):
+class CallResult(msgspec.Struct, tag=True):
     """From the engine: the end of the call ``id``.
 
     ``error`` is what the user did wrong, ``failure`` an exception that nobody expected; else ``value`` is the result.
@@ -57,7 +57,7 @@ class Response(msgspec.Struct, tag=True):
     failure: str | None = None
 
 
-EngineMessage = Ready | StartFailed | ProgressReport | Response
+EngineMessage = Ready | StartFailed | ProgressReport | CallResult
 
 _engine_message_decoder: msgspec.msgpack.Decoder[EngineMessage] = msgspec.msgpack.Decoder(EngineMessage)
 

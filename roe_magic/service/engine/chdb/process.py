@@ -168,12 +168,12 @@ class EngineProcess:
             on_progress = self._on_progress.get(message.id)
             if on_progress:
                 on_progress(message.progress)
-        elif isinstance(message, pipe_messages.Response):
+        elif isinstance(message, pipe_messages.CallResult):
             self._end_call(message)
         else:
             self._start.set_result(message)
 
-    def _end_call(self, response: pipe_messages.Response) -> None:
+    def _end_call(self, response: pipe_messages.CallResult) -> None:
         future = self._calls.get(response.id)
         if future is None or future.done():
             return

@@ -106,11 +106,11 @@ class Worker:
 
     def _respond(self, call_id: int, method: Callable[[], Any]) -> None:
         try:
-            response = pipe_messages.Response(call_id, method())
+            response = pipe_messages.CallResult(call_id, method())
         except EngineError as error:
-            response = pipe_messages.Response(call_id, error=error.message)
+            response = pipe_messages.CallResult(call_id, error=error.message)
         except Exception as error:  # the call must get a response, and the log gets the traceback
-            response = pipe_messages.Response(call_id, failure=f"{type(error).__name__}: {error}")
+            response = pipe_messages.CallResult(call_id, failure=f"{type(error).__name__}: {error}")
             sys.excepthook(type(error), error, error.__traceback__)
         with contextlib.suppress(BrokenPipeError):
             self._pipe.send(response)

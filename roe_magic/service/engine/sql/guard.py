@@ -17,7 +17,7 @@ from typing import Any
 
 from roe_magic.service.engine.sql import allow_lists, select_shape
 from roe_magic.service.engine.sql.select_shape import Node
-from roe_magic.service.engine.sql.statements import Token
+from roe_magic.service.engine.sql.statements import StatementToken
 
 WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key (in a notebook: %%roe --use-admin)"
 
@@ -41,12 +41,12 @@ class Verdict:
     has_scalar_subquery: bool = False
 
 
-def judge(tokens: Sequence[Token], tree: Node | None, database: str, *, use_admin: bool) -> Verdict:
+def judge(tokens: Sequence[StatementToken], tree: Node | None, database: str, *, use_admin: bool) -> Verdict:
     """Return the verdict on a statement that may run.
 
     Parameters
     ----------
-    tokens : sequence of Token
+    tokens : sequence of StatementToken
         The statement's tokens.
     tree : mapping or None
         Its syntax tree without its SETTINGS clause; None for the few kinds that ClickHouse cannot show as JSON. For an
@@ -102,7 +102,7 @@ def _require(condition: object, message: str) -> None:
         raise StatementRefused(message)
 
 
-def _first_words(tokens: Sequence[Token]) -> str:
+def _first_words(tokens: Sequence[StatementToken]) -> str:
     words = [token.word for token in tokens[:2] if token.word]
     return " ".join(words) or "this statement"
 
@@ -123,7 +123,7 @@ _NOT_A_TABLE = allow_lists.word_set(
 )
 
 
-def _judge_tokens(tokens: Sequence[Token], database: str) -> Verdict:
+def _judge_tokens(tokens: Sequence[StatementToken], database: str) -> Verdict:
     token_classes = " ".join(_token_class(token, index) for index, token in enumerate(tokens))
     for pattern in _PATTERNS:
         if pattern.fullmatch(token_classes):
@@ -134,7 +134,7 @@ def _judge_tokens(tokens: Sequence[Token], database: str) -> Verdict:
     raise StatementRefused(f"{_first_words(tokens)} in this form is not offered here")
 
 
-def _token_class(token: Token, index: int) -> str:
+def _token_class(token: StatementToken, index: int) -> str:
     # Keywords are among the first four tokens; after them even a word like TABLE is a name.
     if token.word in _KEYWORDS and index < 4:
         return token.word

@@ -10,7 +10,7 @@ Span = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
-class Token:
+class StatementToken:
     """A token that is neither white space nor a comment; ``begin`` counts bytes from the statement's beginning."""
 
     kind: str
@@ -28,7 +28,7 @@ class SqlStatement:
     """One statement: its SQL, from its first token to its last, and its tokens."""
 
     sql: str
-    tokens: Sequence[Token]
+    tokens: Sequence[StatementToken]
 
 
 def split(sql: str, lexer: Callable[[str], Iterable[Span]]) -> list[SqlStatement]:
@@ -55,7 +55,7 @@ def split(sql: str, lexer: Callable[[str], Iterable[Span]]) -> list[SqlStatement
 
 def _statement(data: bytes, spans: Sequence[Span]) -> SqlStatement:
     start, stop = spans[0][0], spans[-1][1]
-    tokens = [Token(kind, data[begin:end].decode(), begin - start) for begin, end, kind in spans]
+    tokens = [StatementToken(kind, data[begin:end].decode(), begin - start) for begin, end, kind in spans]
     return SqlStatement(data[start:stop].decode(), tokens)
 
 
@@ -76,12 +76,12 @@ def without_settings(statement: SqlStatement) -> tuple[SqlStatement, str]:
     stop = next((i for i in range(index, len(tokens)) if tokens[i].word in words_after), len(tokens))
     data = statement.sql.encode()
     begin, end = tokens[index].begin, tokens[stop].begin if stop < len(tokens) else len(data)
-    rest = [Token(token.kind, token.text, token.begin - (end - begin)) for token in tokens[stop:]]
+    rest = [StatementToken(token.kind, token.text, token.begin - (end - begin)) for token in tokens[stop:]]
     clause = data[begin:end].decode()[len("SETTINGS") :]
     return SqlStatement((data[:begin] + data[end:]).decode(), [*tokens[:index], *rest]), clause
 
 
-def _settings_index(tokens: Sequence[Token]) -> int | None:
+def _settings_index(tokens: Sequence[StatementToken]) -> int | None:
     """Return the index of the last SETTINGS that begins a clause of the statement itself, None if there is none."""
     depth = 0
     for index in range(len(tokens) - 1, 0, -1):
@@ -93,7 +93,7 @@ def _settings_index(tokens: Sequence[Token]) -> int | None:
     return None
 
 
-def insert_as_select(tokens: Sequence[Token]) -> str | None:
+def insert_as_select(tokens: Sequence[StatementToken]) -> str | None:
     """Return ``INSERT INTO t VALUES (1), (2)`` as ``INSERT INTO t SELECT (1), (2)``; None for any other statement.
 
     Only for the syntax tree: ClickHouse shows none for inline rows, whose cells are expressions and can call functions.
@@ -110,7 +110,7 @@ def insert_as_select(tokens: Sequence[Token]) -> str | None:
     return " ".join(texts)
 
 
-def _values_index(tokens: Sequence[Token]) -> int | None:
+def _values_index(tokens: Sequence[StatementToken]) -> int | None:
     if tokens[0].word != "INSERT":
         return None
     depth = 0

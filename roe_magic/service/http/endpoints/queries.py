@@ -24,7 +24,7 @@ from roe_magic.service.state import serializers
 from roe_magic.service.state.schema import KeyRow, WorksheetRow
 
 
-class _SubmitBody(msgspec.Struct):
+class _WorksheetQueryBody(msgspec.Struct):
     query: Annotated[str, msgspec.Meta(min_length=1)]
     worksheet_id: UUID | None = None
     use_admin: bool = False
@@ -95,7 +95,7 @@ def _applied_wait(seconds: int | None) -> list[str]:
 
 
 async def _submit(request: Request, *, needs_scope: bool) -> LiveQuery:
-    async with fields(request, _SubmitBody) as body:
+    async with fields(request, _WorksheetQueryBody) as body:
         key = caller(request, body.organization_id)
     if body.use_admin and not key.admin:
         raise Problem(403, "use_admin needs an admin key, and this key is not one.")

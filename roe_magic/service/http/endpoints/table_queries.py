@@ -25,7 +25,7 @@ from roe_magic.service.state.schema import QueryRow
 _MAX_ROWS = 1000
 
 
-class _SubmitBody(msgspec.Struct):
+class _TableQueryBody(msgspec.Struct):
     sql: Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_ROWS)] = _MAX_ROWS
     organization_id: UUID | None = None
@@ -33,7 +33,7 @@ class _SubmitBody(msgspec.Struct):
 
 async def submit(request: Request) -> Response:
     """Accept a query, and respond with its id."""
-    async with fields(request, _SubmitBody) as body:
+    async with fields(request, _TableQueryBody) as body:
         key = caller(request, body.organization_id)
     submitted = SubmitRequest(sql=body.sql, kind=TABLE_QUERY, row_limit=body.limit)
     row = services(request).queries.submit(key, submitted, None).row

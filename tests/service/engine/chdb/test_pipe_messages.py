@@ -31,9 +31,9 @@ def test_a_job_arrives_as_it_was_sent() -> None:
         pipe_messages.Ready("none"),
         pipe_messages.StartFailed("no", is_missing=True, folder_in_use=False),
         pipe_messages.ProgressReport(1, {"read_rows": 2**63}),
-        pipe_messages.Response(1, [["a", 1.5, None]]),
-        pipe_messages.Response(2, error="no such table"),
-        pipe_messages.Response(3, ["bytes that are not UTF-8: \udcff"]),
+        pipe_messages.CallResult(1, [["a", 1.5, None]]),
+        pipe_messages.CallResult(2, error="no such table"),
+        pipe_messages.CallResult(3, ["bytes that are not UTF-8: \udcff"]),
     ],
 )
 def test_every_message_of_the_engine_arrives(message: pipe_messages.EngineMessage) -> None:
@@ -45,6 +45,6 @@ def test_every_message_of_the_engine_arrives(message: pipe_messages.EngineMessag
 def test_an_outcome_arrives(error: str | None) -> None:
     """Its bytes are the same after both encodings."""
     outcome = Outcome("FAILURE", error, b'[{"query":"SELECT 1"}]')
-    response = pipe_messages.decode_engine_message(body_of(pipe_messages.encode(pipe_messages.Response(1, outcome))))
-    assert isinstance(response, pipe_messages.Response)
+    response = pipe_messages.decode_engine_message(body_of(pipe_messages.encode(pipe_messages.CallResult(1, outcome))))
+    assert isinstance(response, pipe_messages.CallResult)
     assert msgspec.convert(response.value, Outcome) == outcome
