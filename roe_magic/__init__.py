@@ -14,7 +14,8 @@ from roe_magic._version import __version__ as __version__
 if TYPE_CHECKING:
     from roe_magic.client import RoeClient
     from roe_magic.local import local_service
-    from roe_magic.query.running_query import RunningQuery, run
+    from roe_magic.query.run import run
+    from roe_magic.query.running_query import RunningQuery
     from roe_magic.query.worksheet_query import WorksheetQuery
 
 __all__ = [
@@ -36,7 +37,7 @@ _HOMES = {
     "RunningQuery": "query.running_query",
     "WorksheetQuery": "query.worksheet_query",
     "local_service": "local",
-    "run": "query.running_query",
+    "run": "query.run",
 }
 
 

@@ -26,6 +26,7 @@ from roe_magic.errors import QueryInterrupted, QueryTimeout, ResultTooLarge, Roe
 from roe_magic.magic import commands
 from roe_magic.magic.arguments import Target, parse, split_line
 from roe_magic.magic.catalogue import Catalogue
+from roe_magic.magic.dry_run import dry_run
 from roe_magic.magic.error_display import short_rendering
 from roe_magic.magic.settings_sources import from_flags, from_traits
 from roe_magic.panel.display import Display, Mode, takes_input
@@ -167,7 +168,7 @@ class RoeMagic(Magics, Configurable):
         worksheet_id = commands.worksheet_id(client, arguments.worksheet) if arguments.worksheet else None
         request = WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=arguments.use_admin)
         if arguments.no_execute:
-            return print(_preview(client, request))
+            return print(dry_run(client, request))
         running = RunningQuery(
             client,
             request,
@@ -304,15 +305,3 @@ def _ends_in_semicolon(sql: str) -> bool:
     from roe_magic.sql.tokens import ends_in_semicolon  # not needed to load the extension
 
     return ends_in_semicolon(sql)
-
-
-def _preview(client: RoeClient, request: WorksheetQueryCreateRequest) -> str:
-    settings = client.settings
-    lines = {
-        "POST": f"{settings.base_url}/v1/database/query/async/",
-        "key": f"from {settings.source}",
-        "organization_id": settings.organization_id or "the key's default",
-        "worksheet_id": request.worksheet_id or "the default worksheet",
-        "use_admin": request.use_admin,
-    }
-    return "\n".join([*(f"{name}: {value}" for name, value in lines.items()), "query:", request.query.strip("\n")])

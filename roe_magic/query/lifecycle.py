@@ -10,8 +10,8 @@ are tolerated as long as patience lasts.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -33,7 +33,7 @@ from roe_magic.errors import (
     UsageError,
 )
 from roe_magic.query import download
-from roe_magic.query.poll_schedule import MIN_PAUSE, Patience, next_poll
+from roe_magic.query.poll_schedule import MIN_PAUSE, Patience, next_poll, watched_queries
 from roe_magic.query.query_state import DownloadProgress, QueryState
 from roe_magic.query.state_publisher import StatePublisher
 
@@ -287,25 +287,3 @@ def _submitted_from(status: models.QueryStatus) -> models.WorksheetQueryResponse
         error=status.error,
         ai_summary=None,
     )
-
-
-class WatchedQueries:
-    """Counts the queries that this process watches: each of many is polled less often."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count one more query while the block runs."""
-        with self._lock:
-            self.count += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.count -= 1
-
-
-watched_queries = WatchedQueries()

@@ -6,8 +6,10 @@ Pure decisions: the clock and the random source come from outside. ``docs/pollin
 from __future__ import annotations
 
 import random as _random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 # The pause before the next poll is a tenth of the elapsed time, within these bounds in seconds.
@@ -66,3 +68,25 @@ class Patience:
     def is_over(self) -> bool:
         """Whether the failures have lasted for the limit."""
         return self.failing_since is not None and self.clock() - self.failing_since >= self.limit
+
+
+class WatchedQueries:
+    """Counts the queries that this process watches: each of many is polled less often."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one more query while the block runs."""
+        with self._lock:
+            self.count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.count -= 1
+
+
+watched_queries = WatchedQueries()

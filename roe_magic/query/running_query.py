@@ -19,7 +19,8 @@ from roe_magic.client import RoeClient
 from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.contract.models import SUCCESS, TERMINAL, WorksheetQueryCreateRequest
 from roe_magic.errors import QueryInterrupted, QueryTimeout, RoeError
-from roe_magic.query.lifecycle import Lifecycle, WatchOptions, watched_queries
+from roe_magic.query.lifecycle import Lifecycle, WatchOptions
+from roe_magic.query.poll_schedule import watched_queries
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.state_publisher import StatePublisher
 from roe_magic.query.worksheet_query import WorksheetQuery, query_error
@@ -278,47 +279,6 @@ class AttachedQuery(RunningQuery):
     ) -> None:
         self._prepare(client, WatchOptions(fetch=fetch, max_bytes=max_bytes, pause=pause), clock, attached=True)
         self._begin = functools.partial(self._lifecycle.attach, query_id)
-
-
-def run(
-    sql: str,
-    client: RoeClient | None = None,
-    *,
-    timeout: float | None = None,
-    worksheet_id: UUID | None = None,
-    use_admin: bool = False,
-    fetch: bool = True,
-    max_bytes: int | None = None,
-) -> WorksheetQuery:
-    """Run SQL to its end, as ``%%roe`` does, from plain Python.
-
-    Parameters
-    ----------
-    sql : str
-        One or more statements, separated by semicolons.
-    client : RoeClient, optional
-        Left out, one with the settings of the environment or the profile ``default``.
-    timeout : float, optional
-        Seconds to wait at most.
-    worksheet_id : UUID, optional
-        The worksheet that the query belongs to; the organisation's default one when it is left out.
-    use_admin : bool
-        Let the query write; needs an admin key.
-    fetch : bool
-        Download the rows at the end.
-    max_bytes : int, optional
-        Refuse a result of more bytes than this.
-
-    Raises
-    ------
-    RoeError
-        As :meth:`RunningQuery.wait`.
-    """
-    request = WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=use_admin)
-    if client is not None:
-        return RunningQuery(client, request, fetch=fetch, max_bytes=max_bytes).start().wait(timeout)
-    with RoeClient() as own:
-        return RunningQuery(own, request, fetch=fetch, max_bytes=max_bytes).start().wait(timeout)
 
 
 def _unexpected(error: Exception, query_id: str | None) -> RoeError:
