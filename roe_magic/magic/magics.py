@@ -177,7 +177,8 @@ class RoeMagic(Magics, Configurable):
             max_bytes=self.max_result_bytes,
         )
         query = self.watch(running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after)
-        return self._return(query, arguments.target, hidden=arguments.quiet or (is_cell and _ends_in_semicolon(sql)))
+        shown = arguments.target.shown and not arguments.quiet and not (is_cell and _ends_in_semicolon(sql))
+        return self._return(query, arguments.target, shown=shown)
 
     def watch(
         self,
@@ -195,7 +196,7 @@ class RoeMagic(Magics, Configurable):
         except QueryInterrupted:
             raise
         except KeyboardInterrupt:
-            # Pressed elsewhere than in a wait: while the panel was drawn, say.
+            # Stop was pressed outside of a wait, while the panel was drawn for example.
             running.detach()
             return running.wait()
         except RoeError as error:
@@ -245,14 +246,14 @@ class RoeMagic(Magics, Configurable):
         yield config.from_environment()
         yield config.from_user_file()
 
-    def _return(self, query: WorksheetQuery, target: Target, *, hidden: bool) -> Any:
+    def _return(self, query: WorksheetQuery, target: Target, *, shown: bool) -> Any:
         """Assign the variables of the target, and return the cell's value."""
         value = self._value(query)
         if target.name:
             self.variables[target.name] = value
         if target.df:
             self.variables[target.df] = query.df(**self._frame_options())
-        return value if target.shown and not hidden else None
+        return value if shown else None
 
     def _value(self, query: WorksheetQuery) -> Any:
         if self.autopolars:

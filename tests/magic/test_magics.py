@@ -11,8 +11,17 @@ import polars as pl
 import pytest
 from IPython.core.error import UsageError
 
-from roe_magic.errors import BadRequestError, ConfigError, NotFoundError, QueryFailed, QueryTimeout, ResultTooLarge
+from roe_magic.errors import (
+    BadRequestError,
+    ConfigError,
+    NotFoundError,
+    QueryFailed,
+    QueryInterrupted,
+    QueryTimeout,
+    ResultTooLarge,
+)
 from roe_magic.errors import UsageError as ShellUsageError
+from roe_magic.panel import Display
 from roe_magic.query.worksheet_query import WorksheetQuery
 from tests.conftest import Service
 from tests.support.shells import Shell
@@ -179,6 +188,20 @@ class TestFlags:
         back = shell.run(f"q = %roe result {ran.error.query_id}")
         assert back.error is None
         assert shell.variables["q"].df()["slept"].tolist() == [0]
+
+    def test_stop_while_the_panel_is_drawn_is_a_stop_like_any_other(
+        self, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is not lost in the drawing: watching ends, and the error carries the id."""
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Display, "show", interrupted)
+        ran = shell.roe("--progress-after 0.1", "SELECT sleep(2) AS slept")
+        assert isinstance(ran.error, QueryInterrupted)
+        assert ran.error.query_id is not None
+        assert f"%roe result {ran.error.query_id}" in str(ran.error)
 
     def test_worksheet_by_name_and_by_id(self, shell: Shell) -> None:
         """`--worksheet` takes a name or an id; the query is found in that worksheet again."""
