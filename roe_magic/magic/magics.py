@@ -197,6 +197,7 @@ class RoeMagic(Magics, Configurable):
             raise
         except KeyboardInterrupt:
             # Stop was pressed outside of a wait, while the panel was drawn for example.
+            running.listen(None)
             running.detach()
             return running.wait()
         except RoeError as error:
