@@ -198,7 +198,7 @@ class TestFlags:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(Display, "show", interrupted)
-        ran = shell.roe("--progress-after 0.1", "SELECT sleep(2) AS slept")
+        ran = shell.roe("--progress-after 1.5", "SELECT sleep(3) AS slept")  # the id comes after 1 s
         assert isinstance(ran.error, QueryInterrupted)
         assert ran.error.query_id is not None
         assert f"%roe result {ran.error.query_id}" in str(ran.error)
