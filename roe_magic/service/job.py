@@ -27,20 +27,14 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     kind : str
         ``WORKSHEET_QUERY`` or ``TABLE_QUERY``. Set by the endpoint, never by the body of a request.
     row_limit : int, optional
-        How many rows the caller gets at most; ``sql`` must then be a single SELECT. Set by the endpoint as well.
+        How many rows the caller gets at most; ``sql`` must then be a single SELECT, and up to one row more is stored,
+        which shows that there are more. Set by the endpoint as well.
     """
 
     sql: str
     use_admin: bool = False
     kind: str = WORKSHEET_QUERY
     row_limit: int | None = None
-
-    @property
-    def executed_sql(self) -> str:
-        """The SQL to execute; under a row limit it returns up to one row more, which shows that there are more."""
-        if self.row_limit is None:
-            return self.sql
-        return f"SELECT * FROM (\n{self.sql}\n) LIMIT {self.row_limit + 1}"  # noqa: S608  # the guard checks the whole
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

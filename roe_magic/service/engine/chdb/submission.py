@@ -38,6 +38,7 @@ from roe_magic.service.results import manifest, writer
 _LIMIT_SETTINGS = ("max_execution_time", "max_memory_usage")
 # ClickHouse cuts SQL of more than 100,000 bytes in its list of running queries, and with it a mark at its end.
 _MAX_MARKED_SQL = 20_000
+_ONE_SELECT = "A table query is one SELECT statement, and nothing else."
 
 Columns = tuple[list[str], list[str]]
 
@@ -102,7 +103,9 @@ def run(clickhouse: EmbeddedClickHouse, submission: Submission, on_progress: OnP
 def _run_statements(
     clickhouse: EmbeddedClickHouse, submission: Submission, on_progress: OnProgress
 ) -> Iterator[models.Statement]:
-    statements = _split(clickhouse, submission.job.request.executed_sql)
+    statements = _split(clickhouse, submission.job.request.sql)
+    if submission.job.request.row_limit is not None and len(statements) > 1:
+        raise SubmissionFailed(_ONE_SELECT)
     for number, statement in enumerate(statements):
         if submission.cancelled.is_set():
             raise SubmissionCancelled
@@ -183,6 +186,8 @@ class StatementRun:
         job, statement = self._job, self._statement
         tree = self._clickhouse.tree(insert_as_select(statement.tokens) or statement.sql)
         verdict = guard.judge(statement.tokens, tree, job.database, use_admin=job.request.use_admin)
+        if job.request.row_limit is not None and not verdict.is_select:
+            raise SubmissionFailed(_ONE_SELECT)
         if verdict.action == "set":
             self._submission.settings.update(self._within_limits(guard.settings_of(tree)))
         elif verdict.action != "use":
@@ -211,6 +216,9 @@ class StatementRun:
         fixed = {"database": self._job.database}
         if verdict.action == "read":
             fixed["readonly"] = "1"
+        if self._job.request.row_limit is not None:
+            # The engine limits the rows of the outermost SELECT, so that what runs is the text that was judged.
+            fixed["limit"] = str(self._job.request.row_limit + 1)
         clause: Mapping[str, str] = {}
         if self._settings_clause:
             clause = self._within_limits(guard.settings_of(self._clickhouse.tree(f"SET {self._settings_clause}")))

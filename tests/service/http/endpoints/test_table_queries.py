@@ -28,10 +28,37 @@ def test_a_table_query_gives_rows_by_name_up_to_its_limit(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT 1; SELECT 2", "DROP TABLE x", "CREATE TABLE x (a Int8) ENGINE=Memory", "1) SELECT (2", " "]
+    "sql",
+    [
+        "SELECT number FROM numbers(9) ORDER BY number DESC LIMIT 2;",
+        "WITH 8 AS a SELECT a AS number UNION ALL SELECT 7 -- )",
+        "SELECT number FROM numbers(9) ORDER BY number DESC SETTINGS max_threads = 1 /* ( */",
+        "SELECT number FROM numbers(9) EXCEPT SELECT 0 EXCEPT SELECT 3",
+        "SELECT n AS number FROM (SELECT max(number) AS n FROM numbers(9) GROUP BY intDiv(number, 4)) ORDER BY n DESC",
+    ],
+)
+def test_a_row_limit_changes_nothing_else(api: Api, sql: str) -> None:
+    """The rows are the first of those that the SELECT gives alone: its order, comments and settings hold."""
+    alone = api.http.post("/v1/database/query/", json={"query": sql}).json()[0]["result_rows"]
+    for limit in (1, 2):
+        sent = api.http.post("/v1/tables/query/", json={"sql": sql, "limit": limit})
+        body = table_result(api, sent.json()["table_query_id"])
+        assert [row["number"] for row in body["rows"]] == [row[0] for row in alone[:limit]]
+        assert body["truncated"] == (len(alone) > limit)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *("SELECT 1; SELECT 2", "DROP TABLE x", "CREATE TABLE x (a Int8) ENGINE=Memory", " ", "SHOW TABLES", "DESC t"),
+        *("SET max_threads = 1", "EXPLAIN SELECT 1", "USE x", "INSERT INTO x SELECT 1"),
+        # Texts that would be statements of another shape between brackets.
+        *("1) SELECT (2", "select 1); select * from (select 2", "SELECT 1) UNION ALL (SELECT 2", "SELECT 1) -- "),
+        *("SELECT 1) AS a, (SELECT 2", "SELECT 1\n)\nLIMIT 1 /* ", "number", "EXPLAIN SYNTAX SELECT 1"),
+    ],
 )
 def test_a_table_query_is_one_select(api: Api, sql: str) -> None:
-    """Everything but a single SELECT or WITH fails."""
+    """Everything but a text that is a single SELECT or WITH by itself fails."""
     sent = api.http.post("/v1/tables/query/", json={"sql": sql})
     body = table_result(api, sent.json()["table_query_id"])
     assert body["status"] == "FAILURE"
