@@ -144,6 +144,9 @@ class Statement(Model):
     start_timestamp: float | None = None
     end_timestamp: float | None = None
     query_id: str | None = None
+    # Extensions of the local service: the row of WITH TOTALS, and the two rows of ClickHouse's setting `extremes`.
+    totals: list[Any] | None = field(default=None, metadata=OMIT_IF_NONE)
+    extremes: list[list[Any]] | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,7 @@
 2. Each statement in turn is judged before it runs: the guard looks at its syntax tree, and ClickHouse classifies it.
 3. It runs with the limits, the settings of earlier SETs, and those of its own SETTINGS clause. SET and USE do not run:
    SET changes the settings of the statements after it, and USE can only name the organisation's database.
-4. Its rows are written to ``folder/n.arrow``. A SELECT that may return many rows is read in parts, as Arrow if that
-   carries every type exactly, else as JSON; everything else is read at once, as JSON.
+4. Its rows are written to ``folder/n.arrow`` by ``output``.
 
 The first statement that is refused or fails ends the query; what completed before it is in the outcome. A cancel sets
 ``Submission.cancelled`` on another thread and kills the statement that runs.
@@ -22,11 +21,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from roe_magic import frames
 from roe_magic.contract import models
 from roe_magic.errors import RoeError
 from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics, query_mark
+from roe_magic.service.engine.chdb.output import Description, StatementOutput, SubmissionCancelled
 from roe_magic.service.engine.chdb.progress import OnProgress, ProgressThrottle
 from roe_magic.service.engine.sql import guard
 from roe_magic.service.engine.sql.guard import StatementRefused, Verdict
@@ -39,8 +38,6 @@ _LIMIT_SETTINGS = ("max_execution_time", "max_memory_usage")
 # ClickHouse cuts SQL of more than 100,000 bytes in its list of running queries, and with it a mark at its end.
 _MAX_MARKED_SQL = 20_000
 _ONE_SELECT = "A table query is one SELECT statement, and nothing else."
-
-Columns = tuple[list[str], list[str]]
 
 
 @dataclass
@@ -65,10 +62,6 @@ class Submission:
 
 class SubmissionFailed(Exception):
     """A statement ended the submission; the message is for the user."""
-
-
-class SubmissionCancelled(Exception):
-    """The submission was cancelled, and has stopped."""
 
 
 def run(clickhouse: EmbeddedClickHouse, submission: Submission, on_progress: OnProgress) -> Outcome:
@@ -155,13 +148,15 @@ class StatementRun:
         """Run the statement, and return its description."""
         query_id, started = str(uuid.uuid4()), time.time()
         verdict = self._judge()
-        names, types = self._write_nothing() if verdict.action in {"set", "use"} else self._execute(verdict)
+        output = self._write_nothing() if verdict.action in {"set", "use"} else self._execute(verdict)
         return models.Statement(
             query=self._original.sql,
             summary=self._summary(query_id),
             row_count=self._statistics.result_rows,
-            column_names=names,
-            column_types=types,
+            column_names=output.names,
+            column_types=output.types,
+            totals=output.totals,
+            extremes=output.extremes,
             start_timestamp=started,
             end_timestamp=time.time(),
             query_id=query_id,
@@ -224,11 +219,11 @@ class StatementRun:
             clause = self._within_limits(guard.settings_of(self._clickhouse.tree(f"SET {self._settings_clause}")))
         return {**self._submission.limits, **self._submission.settings, **clause, **fixed}
 
-    def _write_nothing(self) -> Columns:
+    def _write_nothing(self) -> Description:
         writer.write_empty(self._path)
-        return [], []
+        return Description([], [])
 
-    def _execute(self, verdict: Verdict) -> Columns:
+    def _execute(self, verdict: Verdict) -> Description:
         settings, sql = self._settings(verdict), self._statement.sql
         if verdict.is_select and len(sql) < _MAX_MARKED_SQL:
             sql = f"{sql}\n{query_mark(self._job.id)}"
@@ -238,48 +233,10 @@ class StatementRun:
             self._clickhouse.query(sql, settings, statistics=self._statistics, on_progress=self._progress)
             self._statistics.result_rows = 0
             return self._write_nothing()
-        return self._write_rows(sql, settings, verdict)
-
-    def _write_rows(self, sql: str, settings: dict[str, str], verdict: Verdict) -> Columns:
-        # For few rows, asking for the types first and reading in parts would take longer than the statement itself.
-        in_parts = verdict.is_select and not verdict.is_small
-        columns = self._columns(sql, settings, verdict) if in_parts else None
-        if columns and frames.arrow_is_faithful(columns[1]):
-            parts = self._parts(sql, {**settings, **frames.ARROW_SETTINGS}, "ArrowStream", in_parts=True)
-            writer.write_arrow(self._path, columns[0], columns[1], parts)
-            return columns
-        parts = self._parts(sql, {**settings, **frames.JSON_SETTINGS}, writer.JSON_FORMAT, in_parts=in_parts)
-        return writer.write_json(self._path, parts)
-
-    def _parts(self, sql: str, settings: dict[str, str], output_format: str, *, in_parts: bool) -> Iterator[bytes]:
-        statistics, progress = self._statistics, self._progress
-        if not in_parts:
-            yield self._clickhouse.query(
-                sql, settings, output_format=output_format, statistics=statistics, on_progress=progress
-            )
-            return
-        for part in self._clickhouse.stream(
-            sql, settings, output_format=output_format, statistics=statistics, on_progress=progress
-        ):
-            if self._submission.cancelled.is_set():
-                raise SubmissionCancelled
-            yield part
-
-    def _columns(self, sql: str, settings: dict[str, str], verdict: Verdict) -> Columns | None:
-        """Return a SELECT's column names and types without running it; None if that is not possible.
-
-        ``DESCRIBE view(...)`` only analyses, while ``DESCRIBE (...)`` runs scalar subqueries; but only the latter
-        accepts two columns of the same name.
-        """
-        forms = ["DESCRIBE view({})"] if verdict.has_scalar_subquery else ["DESCRIBE view({})", "DESCRIBE ({})"]
-        for form in forms:
-            try:
-                text = self._clickhouse.query(form.format(f"{sql}\n"), settings, output_format="JSONCompactEachRow")
-            except EngineError:
-                continue
-            rows = writer.decode_lines(text)
-            return writer.printable([row[0] for row in rows]), writer.printable([row[1] for row in rows])
-        return None
+        output = StatementOutput(
+            self._clickhouse, self._path, self._statistics, self._progress, self._submission.cancelled
+        )
+        return output.write(sql, settings, verdict)
 
 
 def _number(text: str) -> float:
