@@ -27,4 +27,6 @@ lacking = subprocess.run(
 assert "pip install 'roe-magic[local]'" in lacking.stdout + lacking.stderr, lacking
 panel = run(sys.executable, "-c", "from roe_magic.panel.widget import Panel; print('render' in Panel._esm)")
 assert "True" in panel, panel
+lists = "from roe_magic.service.engine.sql import name_classes; print(all(map(name_classes.names, name_classes.KINDS)))"
+assert "True" in run(sys.executable, "-c", lists), lists
 print("The wheel is whole.")
