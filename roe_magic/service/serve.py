@@ -45,6 +45,10 @@ REQUIRED_PACKAGES = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starl
 # Addresses that mean every interface, and the ones by which this machine reaches itself.
 _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
 _BACKLOG = 128
+_NOT_CONFINED = (
+    "Note: this system has no Landlock, so nothing but the service's own checks keeps queries from your files; see "
+    "docs/service.md."
+)
 
 
 def default_data() -> Path:
@@ -218,6 +222,8 @@ async def _serve(options: ServeOptions, folder: DataFolder, listener: socket.soc
         key = env_file.read(env_path).get("ROE_API_KEY", "")
         _write_env_files((env_path, folder.env_file), {"ROE_BASE_URL": url, **bootstrap.credentials(services, key)})
         print(f"The Roe API is at {url}; its address and key are in {env_path}", flush=True)  # a command's own output
+        if "landlock" not in engine.health()["sandbox"]:
+            print(_NOT_CONFINED, flush=True)
         if members is None:
             await server.run(services, listener, stop)
         else:

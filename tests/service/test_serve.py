@@ -12,6 +12,7 @@ import socket
 import stat
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,11 @@ import requests
 from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.service import env_file, serve
 from roe_magic.service.data_folder import DataFolder
+from roe_magic.service.engine.chdb import sandbox
+from roe_magic.service.engine.chdb.process import PROGRAM
 from roe_magic.service.state.schema import QueryRow
 from roe_magic.service.state.store import Store
+from tests.support.layers import without_sandbox
 from tests.support.services import PATIENCE, Service, end_service, start_service, wait_for
 
 pytestmark = pytest.mark.integration
@@ -254,6 +258,29 @@ def test_in_memory_nothing_is_left(tmp_path: Path) -> None:
     assert process.wait(PATIENCE) == 0
     process.stdout.close()
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_the_start_says_if_the_kernel_does_not_confine_the_engine(tmp_path: Path) -> None:
+    """Without a sandbox a line says so, after the address; with one there is nothing but the address."""
+    lines = {}
+    for name, program in (("off", without_sandbox()), ("on", PROGRAM)):
+        source = f"""
+            import sys
+            from roe_magic.service.engine.chdb import process
+            process.PROGRAM = {program!r}
+            from roe_magic import cli
+            sys.exit(cli.main(["serve", "--data", {str(tmp_path / name)!r}]))
+        """
+        command = [sys.executable, "-c", textwrap.dedent(source)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout
+            first = running.stdout.readline()
+            running.terminate()
+            lines[name] = [first, *running.stdout]
+    assert all(written[0].startswith("The Roe API is at ") for written in lines.values())
+    (note,) = lines["off"][1:]
+    assert "no Landlock" in note
+    assert len(lines["on"]) == (1 if sandbox.available() else 2)
 
 
 def test_the_service_ends_soon_after_its_last_member(tmp_path: Path) -> None:

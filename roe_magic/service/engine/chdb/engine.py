@@ -56,7 +56,7 @@ class ChdbEngine:
 
     def __init__(self, folder: Path, limits: Limits | None = None, results: Path | None = None) -> None:
         self._folder, self._limits = Path(folder).resolve(), limits or Limits()
-        self._writable = [self._folder, *([Path(results).resolve()] if results else [])]
+        self._results = Path(results).resolve() if results else None
         self._process: EngineProcess | None = None
         self._process_lock = asyncio.Lock()
         self._slots = asyncio.Semaphore(self._limits.max_concurrency or _UNLIMITED_SLOTS)
@@ -64,7 +64,7 @@ class ChdbEngine:
         self._stopped = False
 
     def health(self) -> Mapping[str, str]:
-        """Return how the kernel confines the engine's process: ``landlock-abi-N`` or ``none``."""
+        """Return how the kernel confines the engine's process, as :func:`.sandbox.confine` reports it."""
         return {"sandbox": self._process.sandbox if self._process else "none"}
 
     @property
@@ -229,7 +229,7 @@ class ChdbEngine:
             if self._process is None or not self._process.alive:
                 if self._process:
                     await self._process.kill()
-                self._process = await EngineProcess.start(self._folder, self._writable, _settings(self._limits))
+                self._process = await EngineProcess.start(self._folder, self._results, _settings(self._limits))
             return self._process
 
 

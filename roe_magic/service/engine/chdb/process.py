@@ -3,23 +3,23 @@
 :meth:`EngineProcess.start` runs ``PROGRAM`` in a new Python process, which confines itself (``sandbox``), opens the
 data folder and then sends one message that says whether it is ready (``worker``).
 
-:meth:`EngineProcess.call` sends a numbered message to the process's standard input, and waits for a future. The event
-loop calls ``_read`` whenever there is something on the process's standard output: it cuts the bytes into messages,
-passes progress on to the call that it belongs to, and sets the result of the future of a call that has ended. Any
-number of calls may be under way.
+:meth:`EngineProcess.call` sends a numbered message through a socket, which is the process's standard input and output,
+and waits for a future. The event loop calls ``_read`` whenever something has come back: it cuts the bytes into
+messages, passes progress on to the call that it belongs to, and sets the result of the future of a call that has ended.
+Any number of calls may be under way.
 
-When the output ends, the process has ended: every call that is under way then raises :class:`EngineGone`. The owner
-(``engine``) starts another process for the next call. When this process ends, the other one reads the end of its input,
-and ends as well.
+When the socket is closed, the process has ended: every call that is under way then raises :class:`EngineGone`. The
+owner (``engine``) starts another process for the next call. When this process ends, the other one reads the end of its
+input, and ends as well.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ import json, sys
 sys.path[:] = [place for place in sys.path if place] + [sys.argv.pop(2)]
 options = json.loads(sys.argv.pop(1))
 from roe_magic.service.engine.chdb import sandbox
-confinement = sandbox.confine(options["folders"])
+confinement = sandbox.confine(*options["folders"])
 from roe_magic.service.engine.chdb.worker import main
 main(options, confinement)
 """
@@ -63,25 +63,24 @@ class EngineProcess:
     A plain Popen: asyncio's own subprocesses may wait for the end of a process twice.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket) -> None:
         self.process, self.sandbox, self.alive = process, "none", True
         self._loop = asyncio.get_running_loop()
         self._start: asyncio.Future[pipe_messages.Ready | pipe_messages.StartFailed] = self._loop.create_future()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._on_progress: dict[int, OnProgress] = {}
         self._next_id = 0
-        assert process.stdout
-        self._output, self._received = process.stdout.fileno(), bytearray()
-        self._loop.add_reader(self._output, self._read)
+        self._connection, self._received = connection, bytearray()
+        self._loop.add_reader(connection, self._read)
 
     @classmethod
-    async def start(cls, folder: Path, writable: list[Path], settings: dict[str, str]) -> EngineProcess:
+    async def start(cls, folder: Path, results: Path | None, settings: dict[str, str]) -> EngineProcess:
         """Start a process on the engine's folder, and return when it is ready.
 
         Parameters
         ----------
-        writable : list of Path
-            The only folders that it may write to.
+        folder, results : Path
+            The only folders that it may open; in the second it may only write.
         settings : dict of str to str
             The engine's settings for every statement of a caller.
         """
@@ -89,10 +88,14 @@ class EngineProcess:
         data, scratch = folder / "engine", folder / "scratch"
         for path in (data, scratch):
             path.mkdir(parents=True, exist_ok=True)
-        options = {"data": str(data), "settings": settings, "folders": [str(path) for path in writable]}
+        options = {
+            "data": str(data),
+            "settings": settings,
+            "folders": [str(path) for path in (folder, results) if path],
+        }
         log_path = folder / "engine.log"
         with log_path.open("ab") as log:
-            engine = cls(_spawn(options, scratch, log))
+            engine = cls(*_spawn(options, scratch, log))
         try:
             await engine._wait_until_ready(folder, log_path)
         except BaseException:
@@ -117,11 +120,10 @@ class EngineProcess:
         """Call a method of the worker, and do not wait for its result."""
         call = pipe_messages.Call(self._next_id, method, msgspec.Raw(msgspec.msgpack.encode(arguments)))
         self._next_id += 1
-        if not self.alive or self.process.stdin is None:
+        if not self.alive:
             raise EngineGone(RESTARTED)
         try:
-            self.process.stdin.write(pipe_messages.encode(call))
-            self.process.stdin.flush()
+            self._connection.sendall(pipe_messages.encode(call))
         except OSError:
             raise EngineGone(RESTARTED) from None
 
@@ -130,10 +132,7 @@ class EngineProcess:
         self._end_calls()
         self.process.kill()
         await asyncio.to_thread(self.process.wait)
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe:
-                    pipe.close()
+        self._connection.close()
 
     async def _wait_until_ready(self, folder: Path, log: Path) -> None:
         try:
@@ -146,7 +145,10 @@ class EngineProcess:
 
     def _read(self) -> None:
         """Handle what has arrived: any number of complete messages, and perhaps the beginning of another."""
-        chunk = os.read(self._output, _READ_BYTES)
+        try:
+            chunk = self._connection.recv(_READ_BYTES)
+        except ConnectionError:  # it ended before it had read everything
+            chunk = b""
         self._received += chunk
         while (body := self._next_body()) is not None:
             self._handle(pipe_messages.decode_engine_message(body))
@@ -186,8 +188,9 @@ class EngineProcess:
 
     def _end_calls(self) -> None:
         """Let every call that is under way raise EngineGone."""
+        if self.alive:
+            self._loop.remove_reader(self._connection)
         self.alive = False
-        self._loop.remove_reader(self._output)
         for future in (self._start, *self._calls.values()):
             if not future.done():
                 future.set_exception(EngineGone(RESTARTED))
@@ -196,19 +199,24 @@ class EngineProcess:
             self._start.exception()
 
 
-def _spawn(options: dict[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(options: dict[str, Any], scratch: Path, log: IO[bytes]) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Return a new process, and the socket by which it is spoken to."""
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return subprocess.Popen(  # noqa: S603  # our own program
-        [sys.executable, "-c", PROGRAM, json.dumps(options), str(_IMPORT_ROOT)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        cwd=scratch,
-        # TZ is the zone of types that name none.
-        env={**environment, "TMPDIR": str(scratch), "HOME": str(scratch), "TZ": "UTC"},
-        # Ctrl-C in the terminal is for the service, which then ends this process itself.
-        start_new_session=True,
-    )
+    # Not pipes: a statement that reads files could open /proc/self/fd/0, and take the messages for itself.
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603  # our own program
+            [sys.executable, "-c", PROGRAM, json.dumps(options), str(_IMPORT_ROOT)],
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=log,
+            cwd=scratch,
+            # TZ is the zone of types that name none.
+            env={**environment, "TMPDIR": str(scratch), "HOME": str(scratch), "TZ": "UTC"},
+            # Ctrl-C in the terminal is for the service, which then ends this process itself.
+            start_new_session=True,
+        )
+    return process, ours
 
 
 def _start_error(message: pipe_messages.StartFailed, folder: Path, log: Path) -> ServiceError | MissingExtra:

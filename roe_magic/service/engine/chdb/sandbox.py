@@ -1,8 +1,12 @@
-"""Confines the engine's process with Linux's Landlock: the last of three defences against what a statement may reach.
+"""Confines the engine's process: the last of three defences against what a statement may reach.
 
-The first two are the guard's judgement and ClickHouse's own classification of each statement. Landlock covers the
-thread that calls it and the threads which that one starts later, so it is set up before anything heavy is imported. A
-kernel without Landlock confines less, or nothing; the health endpoint reports which.
+The first two are the guard's judgement and ClickHouse's own classification of each statement. Here Linux's Landlock
+gives up files and TCP, and seccomp (``seccomp``) all other sockets. Both cover the thread that calls them and the
+threads which that one starts later, so they are set up before anything heavy is imported. A system without them
+confines less, or nothing; the health endpoint reports which.
+
+What a file from ``/proc/self/fd`` is opened as Landlock does not control if it is a pipe. So the engine's process has
+none: its messages go through a socket, which cannot be opened a second time.
 """
 
 from __future__ import annotations
@@ -12,53 +16,61 @@ import ctypes
 import os
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from roe_magic.service.engine.chdb import seccomp
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _PATH_BENEATH, _VERSION, _NO_NEW_PRIVS = 1, 1, 38
 
 # Rights, as bits: see linux/landlock.h. The other bits are for creating, removing and renaming.
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
-_READ = _EXECUTE | _READ_FILE | _READ_DIR
+_MAKE_DIR, _MAKE_FILE = 1 << 7, 1 << 8
+# Loading a library needs no right to execute it, so no program at all can be started.
+_READ = _READ_FILE | _READ_DIR
+_WRITE_NEW = _MAKE_DIR | _MAKE_FILE | _WRITE_FILE | _TRUNCATE
 # The rights that a rule on a file, not a folder, may grant.
-_FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
+_FILE_RIGHTS = _WRITE_FILE | _READ_FILE | _TRUNCATE
 # How many rights each version has, and all versions after those.
 _RIGHTS_BY_VERSION = {1: 13, 2: 14, 3: 15, 4: 15}
 _RIGHTS_LATER = 16
 _NO_TCP, _NO_SIGNALS_NO_ABSTRACT_SOCKETS = 0b11, 0b11
 
-# Libraries, time zones, and what the engine reads about the machine.
+# Libraries, time zones, and what the engine reads about the machine. Of the process itself it reads where its stack is
+# and what its processor can do; anything else there, such as the environment and the open files, is not readable.
 _READABLE = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/localtime",
-    "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/version", "/proc/sys/vm", "/proc/sys/kernel",
-    "/sys/fs/cgroup", "/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/kernel/mm", "/dev/urandom",
-    "/dev/random",
+    "/proc/self/maps", "/proc/self/auxv", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/version",
+    "/proc/sys/vm", "/proc/sys/kernel", "/sys/fs/cgroup", "/sys/devices/system/cpu", "/sys/devices/system/node",
+    "/sys/kernel/mm", "/dev/urandom", "/dev/random",
 )  # fmt: skip  # one path per line would fill a page
 _DEVICES = ("/dev/null",)
 
 
-def confine(writable: Sequence[str]) -> str:
-    """Give up access to all files but the given folders and the libraries, and to TCP.
+def confine(folder: str, results: str | None = None) -> str:
+    """Give up access to all files but those of the given folders and the libraries, all sockets, and new programs.
 
     Parameters
     ----------
-    writable : sequence of str
-        The folders that this process may still write to.
+    folder : str
+        The folder that this process may still read and write.
+    results : str, optional
+        A folder in which it may only make folders and write files, not read or delete them.
 
     Returns
     -------
     str
-        ``landlock-abi-N``, or ``none`` if the system has no Landlock.
+        ``landlock-abi-N+seccomp``, without the part that the system does not have; ``none`` if it has neither.
     """
     version = available()
-    if not version:
-        return "none"
     try:
-        _restrict(version, writable)
+        if version:
+            _restrict(version, folder, results)
     except OSError:
-        return "none"
-    return f"landlock-abi-{version}"
+        version = 0
+    layers = [f"landlock-abi-{version}"] if version else []
+    return "+".join([*layers, *(["seccomp"] if seccomp.restrict() else [])]) or "none"
 
 
 def available() -> int:
@@ -66,15 +78,16 @@ def available() -> int:
     return max(0, _syscall(_CREATE_RULESET, None, 0, _VERSION)) if sys.platform == "linux" else 0
 
 
-def _restrict(version: int, writable: Sequence[str]) -> None:
+def _restrict(version: int, folder: str, results: str | None) -> None:
     all_rights = (1 << _RIGHTS_BY_VERSION.get(version, _RIGHTS_LATER)) - 1
     with _ruleset(version, all_rights) as ruleset:
         for path in _importable():
             _allow(ruleset, path, _READ & all_rights)
         for path in _DEVICES:
             _allow(ruleset, path, (_READ_FILE | _WRITE_FILE) & all_rights)
-        for path in writable:
-            _allow(ruleset, path, all_rights & ~_EXECUTE)
+        _allow(ruleset, folder, all_rights & ~_EXECUTE)
+        if results:
+            _allow(ruleset, results, _WRITE_NEW & all_rights)
         _check_result(ctypes.CDLL(None, use_errno=True).prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
         _check_result(_syscall(_RESTRICT_SELF, ruleset, 0))
 

@@ -1,0 +1,21 @@
+"""The program of the engine's process with some of its defences off, so that each can be tested alone.
+
+A test puts such a program in the place of ``process.PROGRAM``. Nothing in the service itself switches a defence off.
+"""
+
+from __future__ import annotations
+
+from roe_magic.service.engine.chdb.process import PROGRAM
+
+_CONFINE = 'confinement = sandbox.confine(*options["folders"])\n'
+_MAIN = "main(options, confinement)\n"
+
+
+def without_sandbox(program: str = PROGRAM) -> str:
+    """Return a program that does not confine itself."""
+    return _replaced(program, _CONFINE, 'confinement = "none"\n')
+
+
+def _replaced(program: str, old: str, new: str) -> str:
+    assert program.count(old) == 1, "the program of the engine's process has changed: adapt this file"
+    return program.replace(old, new)
