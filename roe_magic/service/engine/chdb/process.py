@@ -8,9 +8,9 @@ and waits for a future. The event loop calls ``_read`` whenever something has co
 messages, passes progress on to the call that it belongs to, and sets the result of the future of a call that has ended.
 Any number of calls may be under way.
 
-When the socket is closed, the process has ended: every call that is under way then raises :class:`EngineGone`. The
-owner (``engine``) starts another process for the next call. When this process ends, the other one reads the end of its
-input, and ends as well.
+When the socket is closed, or the process says that it ends, every call that is under way raises :class:`EngineGone`.
+The owner (``engine``) starts another process for the next call. When this process ends, the other one reads the end of
+its input, and ends as well.
 """
 
 from __future__ import annotations
@@ -172,6 +172,8 @@ class EngineProcess:
                 on_progress(message.progress)
         elif isinstance(message, pipe_messages.CallResult):
             self._end_call(message)
+            if message.is_last:
+                self._end_calls()
         else:
             self._start.set_result(message)
 

@@ -8,16 +8,19 @@
    SET changes the settings of the statements after it, and USE can only name the organisation's database.
 4. Its rows are written to ``folder/n.arrow`` by ``output``.
 
+All of this is under the statement's time limit, which the watchdog knows (``watchdog``).
+
 The first statement that is refused or fails ends the query; what completed before it is in the outcome. A cancel sets
 ``Submission.cancelled`` on another thread and kills the statement that runs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics, query_mark
 from roe_magic.service.engine.chdb.output import Description, StatementOutput, SubmissionCancelled
 from roe_magic.service.engine.chdb.progress import OnProgress, ProgressThrottle
+from roe_magic.service.engine.chdb.watchdog import StatementWatch
 from roe_magic.service.engine.sql import guard
 from roe_magic.service.engine.sql.guard import StatementRefused, Verdict
 from roe_magic.service.engine.sql.statements import SqlStatement, insert_as_select, split, without_settings
@@ -50,14 +54,31 @@ class Submission:
         What to run.
     limits : mapping of str to str
         The engine's settings for every statement.
+    watch : callable
+        Takes a time limit in seconds, and returns a context manager in which one statement runs.
     """
 
     job: Job
     limits: Mapping[str, str]
+    watch: Callable[[float], contextlib.AbstractContextManager[StatementWatch]]
     # Settings of the SET statements so far.
     settings: dict[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    completed: list[models.Statement] = field(default_factory=list)
+    # Says in an error which statement it is about, if there are several.
+    prefix: str = ""
+
+    @property
+    def time_limit(self) -> float:
+        """How many seconds the next statement may run, if it sets no limit of its own; 0 for no limit."""
+        return _number({**self.limits, **self.settings}.get("max_execution_time", "0"))
+
+    def failed(self, error: str) -> Outcome:
+        """Return the outcome if the statement that runs now is given up."""
+        if self.cancelled.is_set():
+            return Outcome(models.REVOKED)
+        return Outcome(models.FAILURE, f"{self.prefix}{error}", manifest.encode(self.completed))
 
 
 class SubmissionFailed(Exception):
@@ -76,12 +97,11 @@ def run(clickhouse: EmbeddedClickHouse, submission: Submission, on_progress: OnP
     on_progress : callable
         Takes the fields of models.Progress, at most every 100 ms.
     """
-    completed: list[models.Statement] = []
     status, error = models.SUCCESS, None
     try:
         Path(submission.job.folder).mkdir(parents=True, exist_ok=True)
         for statement in _run_statements(clickhouse, submission, on_progress):
-            completed.append(statement)  # noqa: PERF402  # extend() promises nothing about items before an error
+            submission.completed.append(statement)
     except SubmissionFailed as failure:
         status, error = models.FAILURE, str(failure)
     except SubmissionCancelled:
@@ -90,29 +110,39 @@ def run(clickhouse: EmbeddedClickHouse, submission: Submission, on_progress: OnP
         status, error = models.FAILURE, "The query is nested too deeply."
     except (OSError, ValueError, RoeError) as failure:
         status, error = models.FAILURE, f"The result could not be stored: {failure}"
-    return Outcome(status, error, manifest.encode(completed))
+    return Outcome(status, error, manifest.encode(submission.completed))
 
 
 def _run_statements(
     clickhouse: EmbeddedClickHouse, submission: Submission, on_progress: OnProgress
 ) -> Iterator[models.Statement]:
-    statements = _split(clickhouse, submission.job.request.sql)
+    with submission.watch(submission.time_limit):
+        statements = _split(clickhouse, submission.job.request.sql)
     if submission.job.request.row_limit is not None and len(statements) > 1:
         raise SubmissionFailed(_ONE_SELECT)
     for number, statement in enumerate(statements):
         if submission.cancelled.is_set():
             raise SubmissionCancelled
-        prefix = f"Statement {number + 1} of {len(statements)}: " if len(statements) > 1 else ""
+        submission.prefix = f"Statement {number + 1} of {len(statements)}: " if len(statements) > 1 else ""
         path = Path(submission.job.folder) / f"{number}.arrow"
         progress = ProgressThrottle(on_progress, number, len(statements))
-        try:
-            yield StatementRun(clickhouse, submission, statement, path, progress).run()
-        except StatementRefused as refusal:
-            raise SubmissionFailed(f"{prefix}{str(refusal)[:1].upper()}{str(refusal)[1:]}.") from None
-        except EngineError as error:
-            if submission.cancelled.is_set():
-                raise SubmissionCancelled from None
-            raise SubmissionFailed(f"{prefix}{error.message}") from None
+        with submission.watch(submission.time_limit) as watch:
+            statement_run = StatementRun(clickhouse, submission, statement, path, progress, watch)
+            description = _run_statement(statement_run, submission, watch)
+        yield description
+
+
+def _run_statement(statement: StatementRun, submission: Submission, watch: StatementWatch) -> models.Statement:
+    try:
+        return statement.run()
+    except StatementRefused as refusal:
+        raise SubmissionFailed(f"{submission.prefix}{str(refusal)[:1].upper()}{str(refusal)[1:]}.") from None
+    except (EngineError, OSError, ValueError, RoeError) as error:
+        if submission.cancelled.is_set():
+            raise SubmissionCancelled from None
+        if watch.error is None and not isinstance(error, EngineError):
+            raise
+        raise SubmissionFailed(f"{submission.prefix}{watch.error or error}") from None
 
 
 def _split(clickhouse: EmbeddedClickHouse, sql: str) -> list[SqlStatement]:
@@ -137,9 +167,10 @@ class StatementRun:
         statement: SqlStatement,
         path: Path,
         progress: ProgressThrottle,
+        watch: StatementWatch,
     ) -> None:
         self._clickhouse, self._submission, self._job = clickhouse, submission, submission.job
-        self._original, self._path, self._progress = statement, path, progress
+        self._original, self._path, self._progress, self._watch = statement, path, progress, watch
         self._statistics = Statistics()
         # A connection lets SQL change no setting, so those of the SETTINGS clause are given to the connection.
         self._statement, self._settings_clause = without_settings(statement)
@@ -217,7 +248,9 @@ class StatementRun:
         clause: Mapping[str, str] = {}
         if self._settings_clause:
             clause = self._within_limits(guard.settings_of(self._clickhouse.tree(f"SET {self._settings_clause}")))
-        return {**self._submission.limits, **self._submission.settings, **clause, **fixed}
+        settings = {**self._submission.limits, **self._submission.settings, **clause, **fixed}
+        self._watch.lower(_number(settings.get("max_execution_time", "0")))
+        return settings
 
     def _write_nothing(self) -> Description:
         writer.write_empty(self._path)

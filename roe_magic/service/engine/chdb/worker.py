@@ -6,8 +6,9 @@ hands each to a thread of a pool, which runs the method and sends the response; 
 thread also sends progress, from ClickHouse's progress callback.
 
 A ``cancel`` runs on a thread of the pool as well: it marks the submission as cancelled, and has ClickHouse kill its
-statement until the submission's thread has ended. The process ends when its input ends, so it cannot outlive the
-service.
+statement until the submission's thread has ended. A ``watchdog`` does the same with a statement that runs past its time
+limit; if that does not end it, the submission's outcome is sent, and the process ends. The process also ends when its
+input ends, so it cannot outlive the service.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from roe_magic.service.engine.chdb import pipe_messages, submission
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, query_mark
 from roe_magic.service.engine.chdb.submission import Submission
 from roe_magic.service.engine.chdb.table_catalogue import TableCatalogue
+from roe_magic.service.engine.chdb.watchdog import Watchdog
 from roe_magic.service.job import Job, Outcome
 
 _KILL = "KILL QUERY WHERE Settings['log_comment'] = {job_id:String} OR position(query, {mark:String}) > 0 ASYNC"
@@ -77,6 +79,7 @@ class Worker:
         self._submissions: dict[str, Submission] = {}
         # The engine prepares itself for every new thread, which takes as long as two small queries: threads are reused.
         self._threads = ThreadPoolExecutor(_THREADS, "roe-call")
+        self._watchdog = Watchdog(lambda job_id: self._threads.submit(self._kill, job_id))
         tables = TableCatalogue(clickhouse, settings)
         self._methods: dict[str, Callable[..., Any]] = {
             "cancel": self._cancel,
@@ -93,6 +96,7 @@ class Worker:
         """Run calls until the service ends."""
         # pyarrow imports pandas when it first makes an array of Python values. No query should have to wait for that.
         threading.Thread(target=frames.from_rows, args=(["a"], ["String"], [["x"]]), daemon=True).start()
+        self._watchdog.start()
         while (call := self._pipe.receive()) is not None:
             self._threads.submit(self._respond, call.id, self._prepared(call))
 
@@ -100,9 +104,25 @@ class Worker:
         if call.method == "run":
             # Registered before the next call is read, which may be its cancel.
             job = msgspec.msgpack.decode(call.arguments, type=Job)
-            self._submissions[job.id] = Submission(job, self._settings)
+            self._submissions[job.id] = self._submission(call.id, job)
             return lambda: self._run(call.id, job.id)
-        return lambda: self._methods[call.method](**msgspec.msgpack.decode(call.arguments))
+        return lambda: self._call(call)
+
+    def _submission(self, call_id: int, job: Job) -> Submission:
+        def give_up(error: str) -> None:
+            self._pipe.send(pipe_messages.CallResult(call_id, submitted.failed(error), is_last=True))
+
+        submitted = Submission(job, self._settings, lambda limit: self._watchdog.watch(job.id, limit, give_up))
+        return submitted
+
+    def _call(self, call: pipe_messages.Call) -> Any:
+        def give_up(error: str) -> None:
+            self._pipe.send(pipe_messages.CallResult(call.id, error=error, is_last=True))
+
+        # The other calls run no SQL of a caller; an import may take as long as its file is large.
+        limit = float(self._settings.get("max_execution_time", 0)) if call.method == "preview" else 0.0
+        with self._watchdog.watch(f"call {call.id}", limit, give_up):
+            return self._methods[call.method](**msgspec.msgpack.decode(call.arguments))
 
     def _respond(self, call_id: int, method: Callable[[], Any]) -> None:
         try:
@@ -135,9 +155,12 @@ class Worker:
         running.cancelled.set()
         # Repeated, since a kill does nothing if ClickHouse does not have the statement in its list yet.
         while not running.ended.wait(_KILL_INTERVAL):
-            with contextlib.suppress(EngineError):
-                self._clickhouse.query(_KILL, {}, params={"job_id": job_id, "mark": query_mark(job_id)})
+            self._kill(job_id)
         return True
+
+    def _kill(self, job_id: str) -> None:
+        with contextlib.suppress(EngineError):
+            self._clickhouse.query(_KILL, {}, params={"job_id": job_id, "mark": query_mark(job_id)})
 
 
 def main(options: dict[str, Any], confinement: str) -> None:

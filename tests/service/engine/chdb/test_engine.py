@@ -30,6 +30,8 @@ from tests.support.engines import PATIENCE, LiveEngine, file_of, rows_of, table_
 
 pytestmark = pytest.mark.integration
 
+# Takes a minute over a single block of rows, so that no kill and no limit of the engine's ends it.
+UNSTOPPABLE = "SELECT sum(editDistance(materialize(repeat('a', 65000)), repeat('b', 65000))) FROM numbers(20)"
 # Never ends by itself within a test.
 ENDLESS = "SELECT sum(number) FROM numbers(1000000000000000)"
 
@@ -300,6 +302,49 @@ def test_a_limit_ends_the_statement_with_a_clear_error(
     """Time, memory and result size are limited, and the engine still works afterwards."""
     live = make(**limits)
     assert name in failure(live, sql)
+    assert live.rows("SELECT 1") == [(1,)]
+
+
+def test_a_time_limit_that_the_engine_takes_for_none_holds(live: LiveEngine) -> None:
+    """A limit that the engine rounds to nothing ends the statement all the same, and the process lives on."""
+    pid = live.engine.pid
+    error = failure(live, f"{ENDLESS} SETTINGS max_execution_time = 0.0000001")
+    assert "longer than its limit of 1e-07 s" in error
+    assert "TIMEOUT_EXCEEDED" in error
+    assert live.engine.pid == pid
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [UNSTOPPABLE, f"SELECT ({UNSTOPPABLE})", f"INSERT INTO kept {UNSTOPPABLE}"],
+    ids=["select", "while it is analysed", "insert"],
+)
+def test_a_statement_that_cannot_be_stopped_ends_with_its_process(make: Callable[..., LiveEngine], sql: str) -> None:
+    """Past its limit it fails with what ran before it, the jobs beside it say that they were cut off, tables stay."""
+    live = make(max_execution_time=30)
+    live.run("CREATE TABLE kept (a UInt64) ENGINE = MergeTree ORDER BY a; INSERT INTO kept VALUES (7)", use_admin=True)
+    pid = live.engine.pid
+    _, bystander = endless(live)
+    began = time.monotonic()
+    outcome = live.run(f"SELECT 1; SET max_execution_time = 0.5; {sql}", use_admin=True)
+    assert time.monotonic() - began < 20
+    assert outcome.status == models.FAILURE
+    assert outcome.error == (
+        "Statement 3 of 3: Code: 159. The statement ran longer than its limit of 0.5 s and was ended. "
+        "(TIMEOUT_EXCEEDED)"
+    )
+    assert len(manifest.decode(outcome.statements)) == 2
+    assert bystander.result(PATIENCE) == Outcome(models.FAILURE, RESTARTED)
+    assert live.rows("SELECT a FROM kept") == [(7,)]
+    assert live.engine.pid not in {None, pid}
+
+
+def test_a_preview_that_cannot_be_stopped_ends_with_its_process(make: Callable[..., LiveEngine]) -> None:
+    """The preview of a view runs its SELECT, which has the same limit."""
+    live = make(max_execution_time=0.5)
+    assert live.run(f"CREATE VIEW slow AS {UNSTOPPABLE}", use_admin=True).status == models.SUCCESS
+    with pytest.raises(UsageError, match=r"longer than its limit of 0\.5 s"):
+        live.call(live.engine.preview("own", "slow", 1))
     assert live.rows("SELECT 1") == [(1,)]
 
 
