@@ -32,13 +32,13 @@ class Events:
 class LiveEngine:
     """A started ChdbEngine; ``run`` and ``call`` wait, ``submit`` does not."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, limits: Limits | None = None, results: Path | None = None) -> None:
+        self.folder, self.results = folder, results or folder / "results"
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         self._numbers = itertools.count(1)
-        self.engine = ChdbEngine(folder, limits or Limits())
+        self.engine = ChdbEngine(folder, limits or Limits(), results)
 
     def start(self) -> LiveEngine:
         self.call(self.engine.start())
@@ -65,7 +65,7 @@ class LiveEngine:
     ) -> tuple[Job, Future[Outcome]]:
         name = f"job-{next(self._numbers)}"
         request = SubmitRequest(sql=sql, use_admin=use_admin)
-        job = Job(id=name, request=request, database=database, folder=str(self.folder / "results" / name))
+        job = Job(id=name, request=request, database=database, folder=str(self.results / name))
         return job, asyncio.run_coroutine_threadsafe(self.engine.run(job, Events(on_start, on_progress)), self.loop)
 
     def run(self, sql: str, **options: Any) -> Outcome:

@@ -1,0 +1,72 @@
+"""What an escape from the engine would reach: a file, stored rows, a listening socket; each tells if it was reached."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+TEXT = "canary-7c1f4e"
+_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n1\n"
+
+
+@dataclass
+class Canaries:
+    """A file and a port of this machine. ``names`` are the words that an SQL text of a test may hold in braces."""
+
+    file: Path
+    port: int
+    outside: Path
+    names: dict[str, str]
+    connections: int = 0
+
+    def sql(self, template: str) -> str:
+        """Return an SQL text with the canaries' names in it."""
+        return template.format(**self.names)
+
+    def written(self) -> list[str]:
+        """Return the names of the files that somebody made beside the canary's."""
+        return [path.name for path in self.outside.iterdir() if path != self.file]
+
+    def was_connected(self) -> bool:
+        """Whether somebody has connected since the last call."""
+        time.sleep(0.02)  # the thread that accepts counts a moment later than the other side connects
+        before, self.connections = self.connections, 0
+        return before > 0
+
+
+@contextlib.contextmanager
+def canaries(folder: Path, **names: str) -> Iterator[Canaries]:
+    """Yield canaries; leaving the block closes the socket."""
+    outside = folder / "outside"
+    outside.mkdir(parents=True)
+    file = outside / "canary.txt"
+    file.write_text(TEXT + "\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        named = {"file": str(file), "outside": str(outside), "port": str(port), **names}
+        made = Canaries(file, port, outside, named)
+        thread = threading.Thread(target=_accept, args=(listener, made), daemon=True)
+        thread.start()
+        yield made
+        # A thread that waits in accept() is not woken by close().
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def _accept(listener: socket.socket, made: Canaries) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        made.connections += 1
+        # An answer, so that nobody tries again and again.
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(1)
+            connection.recv(1000)
+            connection.sendall(_RESPONSE)
