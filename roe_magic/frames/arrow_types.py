@@ -48,26 +48,34 @@ class TypeFallbackWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Form:
-    """One of the three forms of a table: canonical, canonical with binary text, and stored.
+    """The form of a table: canonical, in one of four widths, or stored.
 
     Parameters
     ----------
     text : pa.DataType
         The type of a String: ``pa.string()``, or ``pa.binary()`` where it may not be UTF-8.
+    wide_decimals : bool
+        Whether decimals have room for values with more digits than their type declares: ClickHouse does not check
+        results for that, so that 99.99 of a ``Decimal(4, 2)`` times 2 is 199.98 of the same type.
     stored : bool
         The form of files that are written batch by batch: its schema depends on the ClickHouse types alone, never on
         the values. Text is binary, because a later batch may not be UTF-8; LowCardinality has no dictionary; and what
         an Arrow type may be too small for, at any depth, has another type: DateTime64(7) and (8) are text, intervals
-        their count.
+        their count, decimals have all the digits of 128 or 256 bits.
     """
 
     text: pa.DataType
+    wide_decimals: bool = False
     stored: bool = False
 
 
 CANONICAL = Form(pa.string())
-CANONICAL_BINARY = Form(pa.binary())
+# A column has the first of these forms that holds all its values.
+CANONICAL_FORMS = (CANONICAL, Form(pa.binary()), Form(pa.string(), True), Form(pa.binary(), True))
 STORED = Form(pa.binary(), stored=True)
+
+# Arrow's files cannot hold types that are nested more deeply; as JSON text they can be of any depth.
+_MAX_NESTING = 48
 
 _SCALAR_TYPES: dict[str, pa.DataType] = {
     **{f"{sign}Int{bits}": getattr(pa, f"{sign.lower()}int{bits}")() for sign in ("", "U") for bits in (8, 16, 32, 64)},
@@ -120,6 +128,16 @@ def column_type(ch_type: ClickHouseType, form: Form) -> pa.DataType:
     if is_low_cardinality and inner.name in STRING_TYPES and not form.stored:
         return pa.dictionary(pa.int32(), form.text)
     return arrow_type(ch_type, form)
+
+
+def distinct_forms(ch_type: ClickHouseType) -> Iterator[Form]:
+    """Yield the canonical forms in which a type has different Arrow types, the narrowest first."""
+    seen: list[pa.DataType] = []
+    for form in CANONICAL_FORMS:
+        target = arrow_type(ch_type, form)
+        if target not in seen:
+            seen.append(target)
+            yield form
 
 
 def is_known(ch_type: ClickHouseType) -> bool:
@@ -196,10 +214,16 @@ def resolve_type(type_name: str) -> ClickHouseType:
     except ProtocolError as error:
         warn_fallback(f"{error} Its columns are kept as text.")
         return ClickHouseType("Unknown")
+    if _nesting(ch_type) > _MAX_NESTING:
+        return ClickHouseType("Dynamic")
     unknown = next(_unknown_types(ch_type), None)
     if unknown is not None:
         warn_fallback(f"The ClickHouse type {str(unknown)!r} is not known; its values are kept as text.")
     return ch_type
+
+
+def _nesting(ch_type: ClickHouseType) -> int:
+    return 1 + max(map(_nesting, ch_type.types), default=0)
 
 
 def _unknown_types(ch_type: ClickHouseType) -> Iterator[ClickHouseType]:
@@ -229,8 +253,14 @@ def arrow_time_zone(name: str) -> str:
     return name
 
 
-def _decimal_type(ch_type: ClickHouseType, _: Form) -> pa.DataType:
+def _decimal_type(ch_type: ClickHouseType, form: Form) -> pa.DataType:
     precision, scale = integer_argument(ch_type, 0, 10), integer_argument(ch_type, 1, 0)
+    if form.stored:
+        # The engine's own integer, whatever its size.
+        precision = 38 if precision <= 38 else 76
+    elif form.wide_decimals:
+        # The integers of Decimal64 have up to 19 digits, those of Decimal128 up to 39.
+        precision = 38 if precision <= 18 else 76
     return (pa.decimal128 if precision <= 38 else pa.decimal256)(precision, scale)
 
 

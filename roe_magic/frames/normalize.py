@@ -1,7 +1,8 @@
 """The engine's own Arrow, or stored Arrow, to the canonical form: tables and columns.
 
-A column is tried with text as strings first, then as binary where a String is not UTF-8; where a value does not fit its
-type, the column becomes text with a warning. :mod:`roe_magic.frames.normalize_array` converts one array.
+A column is tried in each canonical form in turn: with text as strings, as binary where a String is not UTF-8, and with
+wider decimals. Where a value does not fit its type, the column becomes text with a warning.
+:mod:`roe_magic.frames.normalize_array` converts one array.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from roe_magic.frames.arrow_types import (
-    CANONICAL,
-    CANONICAL_BINARY,
     STORED,
     Form,
     build_table,
     check_column_count,
     column_type,
+    distinct_forms,
     is_fallback,
     is_known,
     resolve_type,
@@ -42,13 +42,14 @@ ARROW_SETTINGS: dict[str, str] = {
 }
 # What a conversion raises where a value does not fit its type.
 _CONVERSION_ERRORS = (pa.ArrowException, ArithmeticError, ValueError)
-# The engine refuses BFloat16 and QBit, and a Time outside one day; it writes a memory address for an AggregateFunction;
-# its text of documents loses the time zones and the digits of decimals, which its JSON keeps.
-_UNFAITHFUL_TYPES = {"BFloat16", "QBit", "Time", "Time64", "AggregateFunction"} | DOCUMENT_TYPES
+# The engine refuses BFloat16 and QBit, and a Time outside one day; it writes a memory address for an AggregateFunction,
+# and lists of different lengths for NULL in a tuple in a list; its text of documents loses the time zones and the
+# digits of decimals, which its JSON keeps.
+_UNFAITHFUL_TYPES = {"BFloat16", "QBit", "Time", "Time64", "AggregateFunction", "Nothing"} | DOCUMENT_TYPES
 
 
 def arrow_is_faithful(column_types: Sequence[str]) -> bool:
-    """Whether the engine's Arrow carries these columns exactly; where not, use its JSON and ``from_lines``."""
+    """Whether the engine's Arrow carries these columns exactly; where not, use its Native format or its JSON."""
     return all(_is_faithful(resolve_type(type_name)) for type_name in column_types)
 
 
@@ -96,19 +97,16 @@ def _normalize_column(
         return _column_in_form(column, ch_type, STORED)
     if is_fallback(field):
         return column
-    try:
-        return _column_in_form(column, ch_type, CANONICAL)
-    except MemoryError:
-        raise  # Arrow's is also an ArrowException; another form would not need less memory
-    except _CONVERSION_ERRORS:
-        pass  # most often a String is not UTF-8
-    try:
-        return _column_in_form(column, ch_type, CANONICAL_BINARY)
-    except MemoryError:
-        raise
-    except _CONVERSION_ERRORS as error:
-        warn_fallback(f"Column {field.name!r} is kept as text: a value does not fit {ch_type}: {error}.")
-        return pa.chunked_array([array_as_text(chunk, ch_type) for chunk in column.chunks], pa.string())
+    reason: object = None
+    for form in distinct_forms(ch_type):
+        try:
+            return _column_in_form(column, ch_type, form)
+        except MemoryError:
+            raise  # Arrow's is also an ArrowException; another form would not need less memory
+        except _CONVERSION_ERRORS as error:
+            reason = error  # most often a String is not UTF-8
+    warn_fallback(f"Column {field.name!r} is kept as text: a value does not fit {ch_type}: {reason}.")
+    return pa.chunked_array([array_as_text(chunk, ch_type) for chunk in column.chunks], pa.string())
 
 
 def array_as_text(array: pa.Array, ch_type: ClickHouseType) -> pa.Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import socket
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,28 @@ def _date_time_64(array: pa.Array, ch_type: ClickHouseType, form: Form) -> pa.Ar
     return timestamps_from_text(array, ch_type, target) if pa.types.is_string(array.type) else array.cast(target)
 
 
+def _decimal(array: pa.Array, ch_type: ClickHouseType, form: Form) -> pa.Array:
+    """Return decimals of another precision; raise ArrowInvalid where a value has more digits than that."""
+    target = arrow_type(ch_type, form)
+    if not pa.types.is_decimal(array.type) or array.type.scale != target.scale:
+        return array.cast(target)
+    if array.type.precision > target.precision and not _has_at_most(array, target.precision):
+        raise pa.ArrowInvalid(f"a value has more than {target.precision} digits")
+    if array.type.bit_width != target.bit_width:
+        return array.cast(target)
+    return pa.Array.from_buffers(target, len(array), array.buffers(), array.null_count)
+
+
+def _has_at_most(array: pa.Array, digits: int) -> bool:
+    """Whether no decimal has more digits. The buffer is read, since Arrow's functions trust the precision."""
+    array = array.drop_null()
+    if array.type.bit_width == 128 and digits <= 18:
+        low, high = np.frombuffer(array.buffers()[1], np.int64, len(array) * 2, array.offset * 16).reshape(-1, 2).T
+        return bool(((high == low >> 63) & (low < 10**digits) & (low > -(10**digits))).all())
+    largest = pc.max(pc.abs(array)).as_py() if len(array) else None
+    return largest is None or largest < Decimal(10).scaleb(digits - array.type.scale - 1)
+
+
 def _interval(array: pa.Array, ch_type: ClickHouseType, form: Form) -> pa.Array:
     unit, factor = INTERVAL_UNITS[ch_type.name]
     if form.stored:
@@ -203,6 +226,7 @@ _CONVERTERS: dict[str, Callable[[Any, ClickHouseType, Form], pa.Array]] = {
     **dict.fromkeys(STRING_TYPES, _string),
     **dict.fromkeys(WIDE_INTEGER_TYPES, _wide_integer),
     **dict.fromkeys(INTERVAL_UNITS, _interval),
+    "Decimal": _decimal,
     "Enum8": _enum,
     "Enum16": _enum,
     "DateTime": _date_time_or_time,

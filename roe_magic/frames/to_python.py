@@ -29,6 +29,7 @@ from roe_magic.frames.type_properties import (
     INTERVAL_UNITS,
     WIDE_INTEGER_TYPES,
     element_names,
+    fraction_digits,
     unwrap,
 )
 
@@ -139,6 +140,9 @@ def _unchanged(array: pa.Array, _: ClickHouseType) -> list[Any]:
 
 def _floats(array: pa.Array, _: ClickHouseType) -> list[Any]:
     """Return floats, with nan and inf as strings, as ClickHouse writes them: JSON has no numbers for them."""
+    if array.type == pa.float32():
+        # The shortest number that is this Float32: 0.1, where its value as a Float64 is 0.10000000149011612.
+        array = array.cast(pa.string()).cast(pa.float64())
     values = _values(array)
     not_finite = pc.invert(pc.fill_null(pc.is_finite(array), True)).to_numpy(zero_copy_only=False)
     for index in np.flatnonzero(not_finite).tolist():
@@ -159,9 +163,12 @@ def _timestamps(array: pa.Array, _: ClickHouseType) -> list[Any]:
     return _values(timestamps_to_python_text(array))
 
 
-def _durations(array: pa.Array, _: ClickHouseType) -> list[Any]:
-    digits = DIGITS_OF_UNIT[array.type.unit]
-    return _map_values(array.cast(pa.int64()), lambda count: duration_text(count, digits))
+def _durations(array: pa.Array, ch_type: ClickHouseType) -> list[Any]:
+    """Return times of day with as many digits as their type has; their Arrow unit may have more."""
+    digits = fraction_digits(ch_type) if ch_type.name == "Time64" else 0
+    surplus = 10 ** (DIGITS_OF_UNIT[array.type.unit] - digits)
+    counts = pc.divide(array.cast(pa.int64()), surplus)
+    return _map_values(counts, lambda count: duration_text(count, digits))
 
 
 def _interval_counts(array: pa.Array, ch_type: ClickHouseType) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import NoReturn
 from roe_magic.errors import ProtocolError
 
 # Deeper types are refused here, before they reach Python's recursion limit; no real type is nested so deeply.
-MAX_DEPTH = 64
+MAX_DEPTH = 150
 
 _TOKEN = re.compile(
     r"""\s*(?:

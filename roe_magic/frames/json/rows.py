@@ -12,14 +12,13 @@ import pyarrow as pa
 
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.arrow_types import (
-    CANONICAL,
-    CANONICAL_BINARY,
     STORED,
     Form,
     arrow_type,
     build_table,
     check_column_count,
     column_type,
+    distinct_forms,
     is_known,
     resolve_type,
     warn_fallback,
@@ -91,19 +90,18 @@ def check_rows(rows: Sequence[Any], width: int, first_number: int = 0) -> None:
 
 
 def column_from_cells(name: str, ch_type: ClickHouseType, cells: JsonCells, *, stored: bool = False) -> pa.Array:
-    """Return one column, or a part of one: text is binary where it is not UTF-8; text where a cell does not fit."""
-    for form in (STORED,) if stored else (CANONICAL, CANONICAL_BINARY):
+    """Return one column, or a part of one, in the first form that holds all its cells; as text where none does."""
+    if stored:  # stored rows come from the engine, whose values fit their types
+        return array_from_cells(cells, ch_type, STORED)
+    reason: object = None
+    for form in distinct_forms(ch_type):
         try:
             return array_from_cells(cells, ch_type, form)
-        except UnicodeEncodeError:
-            continue
         except MemoryError:
             raise
         except _CONVERSION_ERRORS as error:
-            if stored:  # stored rows come from the engine, whose values fit their types
-                raise
-            warn_fallback(f"Column {name!r} is kept as text: a value does not fit {ch_type}: {error}.")
-            break
+            reason = error
+    warn_fallback(f"Column {name!r} is kept as text: a value does not fit {ch_type}: {reason}.")
     return _cells_as_text(cells, ch_type)
 
 

@@ -166,5 +166,9 @@ CONVERTERS: dict[str, Converters] = {
     **dict.fromkeys(("IPv4", "IPv6"), (_unchanged, _ip_address)),
     **dict.fromkeys(("Enum8", "Enum16"), (_labels, _label)),
 }
-# The types that have another Arrow type in stored form.
-STORED_CONVERTERS: dict[str, Converters] = {**dict.fromkeys(INTERVAL_UNITS, _INTEGER), "DateTime64": _TEXT}
+# The types that have another Arrow type in stored form, or in a wider canonical one.
+STORED_CONVERTERS: dict[str, Converters] = {
+    **dict.fromkeys(INTERVAL_UNITS, _INTEGER),
+    "DateTime64": _TEXT,
+    "Decimal": CONVERTERS["Decimal"],
+}

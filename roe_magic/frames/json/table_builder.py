@@ -7,16 +7,17 @@ long enough, and decodes the block otherwise. Each column collects its arrays; w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.arrow_types import (
-    CANONICAL,
-    CANONICAL_BINARY,
+    CANONICAL_FORMS,
     STORED,
+    Form,
     arrow_type,
     build_table,
     check_column_count,
@@ -49,7 +50,7 @@ class TableBuilder:
         ch_types = list(map(resolve_type, column_types))
         pairs = zip(column_names, ch_types, strict=True)
         self._columns = [_ColumnBuilder(name, ch_type, stored=stored) for name, ch_type in pairs]
-        self._csv_reader = CsvRowReader(ch_types, STORED if stored else CANONICAL)
+        self._csv_reader = CsvRowReader(ch_types, STORED if stored else CANONICAL_FORMS[0])
         self._decoder = RowDecoder(ch_types)
 
     def add(self, text: bytes, ends: Positions) -> None:
@@ -136,15 +137,16 @@ class _ColumnBuilder:
             self._arrays[-_ARRAYS_TO_JOIN:] = [pa.concat_arrays(self._arrays[-_ARRAYS_TO_JOIN:])]
 
     def _widen(self, array: pa.Array) -> pa.Array:
-        """Convert the earlier arrays to binary text, or else to text; return this array converted likewise."""
-        types = [arrow_type(self._ch_type, form) for form in (CANONICAL, CANONICAL_BINARY)]
-        is_binary_enough = array.type in types and self._arrays[0].type in types
-        convert = self._to_binary if is_binary_enough else self._to_text
+        """Convert the earlier arrays to a form that holds this one too, or to text; return this one converted."""
+        forms = {arrow_type(self._ch_type, form): form for form in reversed(CANONICAL_FORMS)}
+        earlier, later = forms.get(self._arrays[0].type), forms.get(array.type)
+        convert: Callable[[pa.Array], pa.Array] = self._to_text
+        if earlier and later:
+            text = pa.binary() if pa.binary() in (earlier.text, later.text) else pa.string()
+            form = Form(text, earlier.wide_decimals or later.wide_decimals)
+            convert = functools.partial(normalize_array, ch_type=self._ch_type, form=form)
         self._arrays = [convert(each) for each in self._arrays]
         return convert(array)
-
-    def _to_binary(self, array: pa.Array) -> pa.Array:
-        return normalize_array(array, self._ch_type, CANONICAL_BINARY)
 
     def _to_text(self, array: pa.Array) -> pa.Array:
         return array if pa.types.is_string(array.type) else array_as_text(array, self._ch_type)
