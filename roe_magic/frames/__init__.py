@@ -5,8 +5,8 @@ that a result that arrives as JSON and one that arrives as Arrow become equal Da
 
 - ``type_parser`` parses ClickHouse's type names, ``type_properties`` answers questions about a type, and
   ``arrow_types`` maps each type to its Arrow type.
-- Into the canonical form: ``normalize`` and ``normalize_array`` convert the engine's Arrow (``from_arrow``), and the
-  package ``json`` converts JSON rows, decoded (``from_rows``) or as text (``from_lines``).
+- Into the canonical form: ``normalize`` and ``normalize_array`` convert the engine's Arrow (``from_arrow``), ``native``
+  its Native format (``from_native``), and ``json`` JSON rows, decoded (``from_rows``) or as text (``from_lines``).
 - Out of the canonical form: ``dataframes`` (``to_pandas``, ``to_polars``) and ``to_python`` (``to_rows``, ``to_json``).
 - ``temporal``, ``json_text``, ``cells`` and ``memory`` help them.
 
@@ -19,18 +19,23 @@ from roe_magic.frames.arrow_types import TYPE_KEY, TypeFallbackWarning, schema
 from roe_magic.frames.dataframes import to_pandas, to_polars
 from roe_magic.frames.json.rows import JSON_SETTINGS, from_rows
 from roe_magic.frames.json.table_builder import from_lines
+from roe_magic.frames.native.blocks import NATIVE_SETTINGS, UnreadableType, from_native, native_is_readable
 from roe_magic.frames.normalize import ARROW_SETTINGS, arrow_is_faithful, from_arrow
 from roe_magic.frames.to_python import to_json, to_rows
 
 __all__ = [
     "ARROW_SETTINGS",
     "JSON_SETTINGS",
+    "NATIVE_SETTINGS",
     "TYPE_KEY",
     "TypeFallbackWarning",
+    "UnreadableType",
     "arrow_is_faithful",
     "from_arrow",
     "from_lines",
+    "from_native",
     "from_rows",
+    "native_is_readable",
     "schema",
     "to_json",
     "to_pandas",

@@ -20,6 +20,7 @@ from roe_magic.errors import ProtocolError
 from roe_magic.frames.json_text import as_text, encode_utf8
 from roe_magic.frames.type_parser import ClickHouseType, parse
 from roe_magic.frames.type_properties import (
+    CALENDAR_INTERVALS,
     DOCUMENT_TYPES,
     INTERVAL_UNITS,
     STRING_TYPES,
@@ -96,9 +97,7 @@ _SCALAR_TYPES: dict[str, pa.DataType] = {
     "Date": pa.date32(),
     "Date32": pa.date32(),
     "Time": pa.duration("s"),
-    "IntervalMonth": pa.int64(),
-    "IntervalQuarter": pa.int64(),
-    "IntervalYear": pa.int64(),
+    **dict.fromkeys(CALENDAR_INTERVALS, pa.int64()),
     "Nothing": pa.null(),
     "AggregateFunction": pa.binary(),
     **{name: pa.duration(unit) for name, (unit, _) in INTERVAL_UNITS.items()},

@@ -12,7 +12,7 @@ STRING_TYPES = frozenset({"String", "FixedString"})
 DOCUMENT_TYPES = frozenset({"JSON", "Object", "Dynamic", "Variant", "Geometry"})
 WIDE_INTEGER_TYPES = frozenset({"Int128", "UInt128", "Int256", "UInt256"})
 FLOAT_TYPES = frozenset({"Float32", "Float64", "BFloat16"})
-# Interval types of a fixed length, as (Arrow unit, factor); months, quarters and years have none.
+# Interval types of a fixed length, as (Arrow unit, factor).
 INTERVAL_UNITS = {
     "IntervalNanosecond": ("ns", 1),
     "IntervalMicrosecond": ("us", 1),
@@ -23,6 +23,8 @@ INTERVAL_UNITS = {
     "IntervalDay": ("s", 86_400),
     "IntervalWeek": ("s", 604_800),
 }
+# Interval types without a fixed length.
+CALENDAR_INTERVALS = ("IntervalMonth", "IntervalQuarter", "IntervalYear")
 # Decimal digits of a second that a count of each Arrow unit has.
 DIGITS_OF_UNIT = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
@@ -50,13 +52,19 @@ def strip_wrappers(ch_type: ClickHouseType) -> tuple[ClickHouseType, bool]:
     return ch_type, is_low_cardinality
 
 
-def unwrap(ch_type: ClickHouseType) -> ClickHouseType:
-    """Return the type that decides what a value looks like: wrappers removed, aliases and Nested replaced."""
-    ch_type, _ = strip_wrappers(ch_type)
+def without_alias(ch_type: ClickHouseType) -> ClickHouseType:
+    """Return a type that is another one by another name as that one: geometry, Nested, SimpleAggregateFunction."""
     if ch_type.name in _ALIASES:
         return parse(_ALIASES[ch_type.name])
     if ch_type.name == "Nested":
         return ClickHouseType("Array", (ClickHouseType("Tuple", ch_type.args),))
+    is_aggregate = ch_type.name == "SimpleAggregateFunction" and ch_type.types
+    return without_alias(ch_type.types[-1]) if is_aggregate else ch_type
+
+
+def unwrap(ch_type: ClickHouseType) -> ClickHouseType:
+    """Return the type that decides what a value looks like: wrappers removed, aliases and Nested replaced."""
+    ch_type = without_alias(strip_wrappers(ch_type)[0])
     if ch_type.name == "Map" and ch_type.types and ch_type.types[0].name == "Nothing":
         # SELECT map() has keys of type Nothing, but keys of an Arrow map cannot be NULL.
         return ClickHouseType("Map", (ClickHouseType("String"), *ch_type.types[1:]))

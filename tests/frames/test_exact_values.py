@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from roe_magic import frames
 from roe_magic.frames.json import scanner
 from roe_magic.query import result_body
-from tests.support.rows_engine import body, by_arrow, cut, lines, same, shown, values
+from tests.support.rows_engine import body, by_arrow, by_native, cut, lines, same, shown, values
 
 pytestmark = pytest.mark.usefixtures("each_json_path")
 
@@ -40,6 +40,8 @@ def by_every_path(sql: str) -> tuple[list[str], pa.Table]:
     assert same(frames.from_arrow(stored, types), table)
     (statement,) = result_body.read_json([body(names, types, frames.to_json(stored, types))]).results or ()
     assert same(statement.result_rows, table)
+    if frames.native_is_readable(types):
+        assert same(by_native(sql, types), table)
     if frames.arrow_is_faithful(types):
         raw = by_arrow(sql).rename_columns(names)
         assert same(frames.from_arrow(raw, types), table)

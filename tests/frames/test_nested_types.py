@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from roe_magic import frames
 from roe_magic.frames.type_parser import parse
 from roe_magic.query import result_body
-from tests.support.rows_engine import body, by_arrow, by_json, cut, lines, same, shown, values
+from tests.support.rows_engine import body, by_arrow, by_json, by_native, cut, lines, same, shown, values
 
 pytestmark = pytest.mark.usefixtures("each_json_path")
 
@@ -155,7 +155,7 @@ def columns(draw: st.DrawFn) -> tuple[Kind, list[Any]]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(columns(), st.integers(1, 60))
-def test_any_nested_type_is_exact_by_json_and_by_arrow(column: tuple[Kind, list[Any]], size: int) -> None:
+def test_any_nested_type_is_exact_by_each_format(column: tuple[Kind, list[Any]], size: int) -> None:
     """Every path from the engine leads to the same table, which has the values written in the SQL."""
     kind, cells = column
     parts = [f"SELECT {at} AS n, {_cast(kind, cell)} AS c" for at, cell in enumerate(cells)]
@@ -163,6 +163,8 @@ def test_any_nested_type_is_exact_by_json_and_by_arrow(column: tuple[Kind, list[
     names, types, table = by_json(sql)
     assert parse(types[0]) == parse(kind.name)
     assert shown(values(table)) == shown([kind.arrow(cell) for cell in cells])
+    if frames.native_is_readable(types):
+        assert same(by_native(sql, types), table)
     if frames.arrow_is_faithful(types):
         assert same(frames.from_arrow(by_arrow(sql), types), table)
         stored = frames.from_arrow(by_arrow(sql).slice(1), types, stored=True)

@@ -16,7 +16,7 @@ import pytest
 
 from roe_magic import frames
 from roe_magic.query import result_body
-from tests.support.rows_engine import body, by_arrow, by_json, cut, lines, same, shown, values
+from tests.support.rows_engine import body, by_arrow, by_json, by_native, cut, lines, same, shown, values
 
 NAN, INF = math.nan, math.inf
 UTC, PARIS = ZoneInfo("UTC"), ZoneInfo("Europe/Paris")
@@ -495,13 +495,15 @@ NULLS = [
 
 
 @pytest.mark.parametrize(("case", "null"), NULLS)
-def test_each_type_has_its_values_by_json_and_by_arrow(case: Case, null: bool) -> None:
-    """The engine's JSON, and its Arrow where it is faithful, become the same table, with the expected values."""
+def test_each_type_has_its_values_by_each_format(case: Case, null: bool) -> None:
+    """The engine's JSON, and where they carry it its Native and its Arrow, become the same table."""
     sql, wanted = select(case, null=null), expected(case, null=null)
     names, types, table = by_json(sql)
     assert shown(values(table)) == shown(wanted)
     assert table.schema.field(0).type == case.arrow
     table.validate(full=True)
+    if frames.native_is_readable(types):
+        assert same(by_native(sql, types), table)
     if frames.arrow_is_faithful(types):
         raw = by_arrow(sql)
         assert same(frames.from_arrow(raw, types), table)

@@ -66,6 +66,12 @@ def lines(sql: str) -> tuple[list[str], list[str], bytes]:
     return *(json.loads(each.decode("utf-8", "surrogateescape")) for each in (names, types)), rows
 
 
+def by_native(sql: str, types: list[str]) -> pa.Table:
+    """Return the canonical table of a SELECT, read from Native; the types are given, since it leaves time zones out."""
+    tables = [block.table for block in frames.from_native(query(sql, "Native", frames.NATIVE_SETTINGS))]
+    return frames.from_arrow(frames.from_arrow(pa.concat_tables(tables), types, stored=True), types)
+
+
 @functools.cache
 def by_json(sql: str) -> tuple[list[str], list[str], pa.Table]:
     """Return the column names, types and canonical table of a SELECT, read from JSON with ``from_rows``."""

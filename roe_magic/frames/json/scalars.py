@@ -20,7 +20,14 @@ from roe_magic.frames.cells import JsonCells, integer_from_cell, map_cells
 from roe_magic.frames.json_text import as_text, encode_utf8, to_json_text
 from roe_magic.frames.normalize_array import check_labels
 from roe_magic.frames.type_parser import ClickHouseType
-from roe_magic.frames.type_properties import DOCUMENT_TYPES, FLOAT_TYPES, INTERVAL_UNITS, STRING_TYPES, enum_labels
+from roe_magic.frames.type_properties import (
+    CALENDAR_INTERVALS,
+    DOCUMENT_TYPES,
+    FLOAT_TYPES,
+    INTERVAL_UNITS,
+    STRING_TYPES,
+    enum_labels,
+)
 
 ColumnConverter = Callable[[JsonCells, ClickHouseType, pa.DataType], pa.Array]
 CellConverter = Callable[[Any, ClickHouseType], Any]
@@ -160,7 +167,7 @@ CONVERTERS: dict[str, Converters] = {
     **dict.fromkeys(("Time", "Time64"), (temporal.durations_from_cells, _refused)),
     "Nothing": (_unchanged, _refused),
     **dict.fromkeys(INTERVAL_UNITS, (temporal.intervals_from_cells, _refused)),
-    **dict.fromkeys(("IntervalMonth", "IntervalQuarter", "IntervalYear"), _INTEGER),
+    **dict.fromkeys(CALENDAR_INTERVALS, _INTEGER),
     **dict.fromkeys(DOCUMENT_TYPES, (_documents, _refused)),
     "UUID": _TEXT,
     **dict.fromkeys(("IPv4", "IPv6"), (_unchanged, _ip_address)),
