@@ -19,15 +19,15 @@ from roe_magic.frames.arrow_types import TYPE_KEY, TypeFallbackWarning, schema
 from roe_magic.frames.dataframes import to_pandas, to_polars
 from roe_magic.frames.json.rows import JSON_SETTINGS, from_rows
 from roe_magic.frames.json.table_builder import from_lines
-from roe_magic.frames.native.blocks import NATIVE_SETTINGS, UnreadableType, from_native, native_is_readable
+from roe_magic.frames.native.blocks import Block, UnreadableType, from_native, native_is_readable
 from roe_magic.frames.normalize import ARROW_SETTINGS, arrow_is_faithful, from_arrow
 from roe_magic.frames.to_python import to_json, to_rows
 
 __all__ = [
     "ARROW_SETTINGS",
     "JSON_SETTINGS",
-    "NATIVE_SETTINGS",
     "TYPE_KEY",
+    "Block",
     "TypeFallbackWarning",
     "UnreadableType",
     "arrow_is_faithful",

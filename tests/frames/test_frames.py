@@ -200,7 +200,7 @@ def test_arrow_is_not_faithful_for_an_unknown_type() -> None:
 
 def test_the_engine_knows_every_setting() -> None:
     """A SELECT with all settings that the service uses is run."""
-    for settings in (frames.ARROW_SETTINGS, frames.JSON_SETTINGS, frames.NATIVE_SETTINGS):
+    for settings in (frames.ARROW_SETTINGS, frames.JSON_SETTINGS):
         assert query("SELECT 1", "TSV", settings) == b"1\n"
 
 

@@ -19,7 +19,7 @@ MANY = (
 def test_many_rows_in_many_blocks_are_those_of_the_json() -> None:
     """Dictionaries with indices of each size, texts of more than 127 bytes, and offsets that begin anew."""
     names, types, table = by_json(MANY)
-    blocks = list(frames.from_native(query(MANY, "Native", frames.NATIVE_SETTINGS)))
+    blocks = list(frames.from_native(query(MANY, "Native")))
     assert len(blocks) > 1
     assert {tuple(block.names) for block in blocks} == {tuple(names)}
     assert same(by_native(MANY, types).combine_chunks(), table.combine_chunks())
@@ -43,21 +43,21 @@ def test_a_type_that_only_the_engine_can_convert_is_named(kind: str) -> None:
 
 def test_columns_of_one_name_are_all_there() -> None:
     """The format has them side by side."""
-    (block,) = frames.from_native(query("SELECT 1 AS a, 'x', 'x'", "Native", frames.NATIVE_SETTINGS))
+    (block,) = frames.from_native(query("SELECT 1 AS a, 'x', 'x'", "Native"))
     assert block.names == ["a", "'x'", "'x'"]
     assert [column.to_pylist() for column in block.table.columns] == [[1], [b"x"], [b"x"]]
 
 
 def test_no_output_is_no_block() -> None:
     """The engine writes nothing for a result without rows."""
-    assert query("SELECT 1 WHERE 0", "Native", frames.NATIVE_SETTINGS) == b""
+    assert query("SELECT 1 WHERE 0", "Native") == b""
     assert list(frames.from_native(b"")) == []
 
 
 def test_output_that_ends_too_early_is_refused() -> None:
     """Wherever it is cut."""
     sql = "SELECT 1 AS a, 'text' AS b, [toLowCardinality('x')] AS c, toNullable(2.5) AS d, map('k', tuple(1)) AS e"
-    whole = query(sql, "Native", frames.NATIVE_SETTINGS)
+    whole = query(sql, "Native")
     assert len(list(frames.from_native(whole))) == 1
     for size in range(1, len(whole)):
         with pytest.raises(ProtocolError):
@@ -69,7 +69,7 @@ def test_a_block_is_in_stored_form() -> None:
     sql = (
         "SELECT toDecimal32(1, 2) AS d, toIntervalDay(3) AS i, toDateTime64('2299-01-01 00:00:00.5', 7) AS t, 'x' AS s"
     )
-    (block,) = frames.from_native(query(sql, "Native", frames.NATIVE_SETTINGS))
+    (block,) = frames.from_native(query(sql, "Native"))
     assert block.table.schema == frames.schema(block.names, block.types, stored=True)
     assert [field.type for field in block.table.schema] == [pa.decimal128(38, 2), pa.int64(), pa.string(), pa.binary()]
 

@@ -68,7 +68,7 @@ def lines(sql: str) -> tuple[list[str], list[str], bytes]:
 
 def by_native(sql: str, types: list[str]) -> pa.Table:
     """Return the canonical table of a SELECT, read from Native; the types are given, since it leaves time zones out."""
-    tables = [block.table for block in frames.from_native(query(sql, "Native", frames.NATIVE_SETTINGS))]
+    tables = [block.table for block in frames.from_native(query(sql, "Native"))]
     return frames.from_arrow(frames.from_arrow(pa.concat_tables(tables), types, stored=True), types)
 
 

@@ -14,21 +14,17 @@ from roe_magic.frames.native.byte_reader import ByteReader
 from roe_magic.frames.native.columns import is_readable, read_prefix, read_values
 from roe_magic.frames.normalize import from_arrow
 
-# The engine's output when it is read at all; other settings of ours would change what the caller's functions return.
-NATIVE_SETTINGS: dict[str, str] = {
-    "output_format_native_encode_types_in_binary_format": "0",
-    "output_format_native_write_json_as_string": "0",
-    "output_format_native_use_flattened_dynamic_and_json_serialization": "0",
-}
-
 
 class UnreadableType(Exception):
     """A column has a type that only the engine can convert."""
 
 
 @dataclass(frozen=True)
-class NativeBlock:
-    """The column names, the types and the rows of one block; the table is in stored form."""
+class Block:
+    """The column names, the types and the rows of one block; the table is in stored form.
+
+    The format leaves the time zone out of the type of a column that is a DateTime.
+    """
 
     names: list[str]
     types: list[str]
@@ -40,7 +36,7 @@ def native_is_readable(column_types: Sequence[str]) -> bool:
     return all(map(_is_readable, column_types))
 
 
-def from_native(data: bytes) -> Iterator[NativeBlock]:
+def from_native(data: bytes) -> Iterator[Block]:
     """Yield the blocks of the engine's output in the format Native.
 
     Raises
@@ -58,7 +54,7 @@ def from_native(data: bytes) -> Iterator[NativeBlock]:
         raise ProtocolError(f"The engine's output in the format Native cannot be read: {error}.") from None
 
 
-def _read_block(reader: ByteReader) -> NativeBlock:
+def _read_block(reader: ByteReader) -> Block:
     columns, rows = reader.integer(), reader.integer()
     names, types, arrays = [], [], []
     for _ in range(columns):
@@ -71,7 +67,7 @@ def _read_block(reader: ByteReader) -> NativeBlock:
             read_prefix(reader, ch_type)
         arrays.append(read_values(reader, ch_type, rows))
     # Names may repeat, which a table made of a dict cannot have.
-    return NativeBlock(names, types, from_arrow(pa.Table.from_arrays(arrays, names), types, stored=True))
+    return Block(names, types, from_arrow(pa.Table.from_arrays(arrays, names), types, stored=True))
 
 
 def _printable(text: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,30 +17,27 @@ JSON_FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
 def write_empty(path: Path) -> None:
     """Write a result without columns, which is that of DDL, SET and INSERT."""
-    _write(path, [], [], ())
+    write(path, [], [], ())
 
 
 def write_arrow(path: Path, names: list[str], types: list[str], parts: Iterable[bytes]) -> None:
     """Write a result whose parts are Arrow streams of the engine."""
-    _write(path, names, types, (frames.from_arrow(table, types, stored=True) for table in _tables(names, parts)))
+    write(path, names, types, (frames.from_arrow(table, types, stored=True) for table in _tables(names, parts)))
 
 
-def write_json(path: Path, parts: Iterable[bytes]) -> tuple[list[str], list[str]]:
-    """Write a result whose parts are text in :data:`JSON_FORMAT`, and return its column names and types.
+def write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.Table]) -> None:
+    """Write a result whose parts are tables in stored form."""
+    schema = frames.schema(names, types, stored=True)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        for table in tables:
+            writer.write_table(table)
 
-    Raises
-    ------
-    ValueError
-        There is no part. Each part begins with two header lines: the names and the types.
-    """
-    split_parts = (part.split(b"\n", 2) for part in parts if part)
-    first = next(split_parts, None)
-    if first is None:
-        raise ValueError("The engine returned nothing for this statement.")
-    names, types = (printable(_decode(line)) for line in first[:2])
-    rows = (part[2] for part in itertools.chain([first], split_parts) if part[2:] and part[2])
-    _write(path, names, types, (frames.from_lines(names, types, block, stored=True) for block in rows))
-    return names, types
+
+def read_json(text: bytes) -> frames.Block:
+    """Return the rows in :data:`JSON_FORMAT`, which begins with two lines: the names and the types."""
+    names_line, types_line, *rows = text.split(b"\n", 2)
+    names, types = printable(_decode(names_line)), printable(_decode(types_line))
+    return frames.Block(names, types, frames.from_lines(names, types, b"".join(rows), stored=True))
 
 
 def decode_lines(text: bytes) -> list[Any]:
@@ -53,13 +49,6 @@ def decode_lines(text: bytes) -> list[Any]:
 def printable(texts: Sequence[str]) -> list[str]:
     """Return names or types with backslash escapes for bytes that are not UTF-8, which are lone surrogates here."""
     return [text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for text in texts]
-
-
-def _write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.Table]) -> None:
-    schema = frames.schema(names, types, stored=True)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        for table in tables:
-            writer.write_table(table)
 
 
 def _tables(names: list[str], parts: Iterable[bytes]) -> Iterator[pa.Table]:

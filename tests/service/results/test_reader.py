@@ -21,7 +21,8 @@ def result(tmp_path: Path) -> tuple[bytes, Path]:
     """Two statements: many rows, and none."""
     header = b'["n"]\n["UInt64"]\n'
     lines = b"".join(b"[%d]\n" % n for n in range(ROWS))
-    writer.write_json(tmp_path / "0.arrow", [header + lines])
+    rows = writer.read_json(header + lines)
+    writer.write(tmp_path / "0.arrow", rows.names, rows.types, [rows.table])
     writer.write_empty(tmp_path / "1.arrow")
     statements = [models.Statement(query="a", column_names=["n"], column_types=["UInt64"]), models.Statement(query="b")]
     return manifest.encode(statements), tmp_path
@@ -48,7 +49,8 @@ def test_a_stream_has_a_length_and_describes_its_statement(result: tuple[bytes, 
 def test_the_first_rows_end_at_the_limit(tmp_path: Path, limit: int, has_more: bool) -> None:
     """Whether there are more rows than the limit is returned as well."""
     lines = b"".join(b"[%d]\n" % n for n in range(ROWS))
-    writer.write_json(tmp_path / "0.arrow", [b'["n"]\n["UInt64"]\n' + lines])
+    numbers = writer.read_json(b'["n"]\n["UInt64"]\n' + lines)
+    writer.write(tmp_path / "0.arrow", numbers.names, numbers.types, [numbers.table])
     encoded = manifest.encode([models.Statement(query="a", column_names=["n"], column_types=["UInt64"])])
     statement, rows, more = reader.first_rows(encoded, tmp_path, limit)
     assert (statement.query, len(rows), more) == ("a", min(limit, ROWS), has_more)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roe_magic.service.engine.chdb.connection_pool import ConnectionPool
+from roe_magic.service.engine.chdb.totals_views import TotalsViews
 
 # The settings of every connection. Only SQL is accepted (chDB would take a bare expression for a SELECT), of any length
 # that the service accepts. Functions that look into the engine's own memory stay off. Formatting by several threads
@@ -65,6 +66,10 @@ class Statistics:
     result_rows: int = 0
     elapsed_ns: int = 0
 
+    def reset(self) -> None:
+        """Set all counters to 0, for a statement that is run anew."""
+        vars(self).update(vars(Statistics()))
+
     def add(self, result: Any) -> None:
         """Add the counters of a chDB result; each part of a stream counts only what is new."""
         self.read_rows += result.storage_rows_read()
@@ -94,6 +99,7 @@ class EmbeddedClickHouse:
         # chDB closes the data folder with its last connection; this one stays open.
         self._first_connection = self._chdb.connect(path)
         self._connections = ConnectionPool(self._chdb.connect, path, SETTINGS)
+        self.totals_views = TotalsViews(self.rows)
         self._apply_cached = functools.lru_cache(_CACHE_ENTRIES)(self._apply)
 
     @contextlib.contextmanager

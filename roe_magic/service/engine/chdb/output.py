@@ -1,24 +1,39 @@
 """From a statement that may run to its file of rows.
 
-A SELECT that may return many rows is read in parts, as Arrow if that carries every type exactly, else as JSON;
-everything else is read at once, as JSON.
+No setting of ours is on the caller's connection that a function of the caller could read. What the rows leave the
+engine as depends on the statement:
+
+- A SELECT that may return many rows is described first, then read in parts: as Arrow if that carries every type
+  exactly, else in the engine's own format, Native.
+- Everything else is read at once, as Native. For few rows, asking for the types first and reading in parts would take
+  longer than the statement itself.
+- A SELECT that may have totals or extremes is read as ``totals`` says.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from roe_magic import frames
+from roe_magic.service.engine.chdb import totals
+from roe_magic.service.engine.chdb.conversion import CannotConvert, Conversion, scratch_file
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics
 from roe_magic.service.engine.chdb.progress import ProgressThrottle
 from roe_magic.service.engine.sql.guard import Verdict
 from roe_magic.service.results import writer
 
 Columns = tuple[list[str], list[str]]
+
+# These would change the description of a statement, or refuse it.
+_NOT_FOR_DESCRIBE = ("describe_", "limit", "offset", "max_result_", "extremes")
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,8 @@ class StatementOutput:
     ----------
     clickhouse : EmbeddedClickHouse
         Where it runs.
+    conversion : Conversion
+        Converts what the statement returns.
     path : Path
         The file for its rows.
     statistics : Statistics
@@ -59,27 +76,92 @@ class StatementOutput:
     def __init__(
         self,
         clickhouse: EmbeddedClickHouse,
+        conversion: Conversion,
         path: Path,
         statistics: Statistics,
         progress: ProgressThrottle,
         cancelled: threading.Event,
     ) -> None:
-        self._clickhouse, self._path = clickhouse, path
+        self._clickhouse, self._conversion, self._path = clickhouse, conversion, path
         self._statistics, self._progress, self._cancelled = statistics, progress, cancelled
 
-    def write(self, sql: str, settings: dict[str, str], verdict: Verdict) -> Description:
+    def write(self, sql: str, settings: Mapping[str, str], verdict: Verdict) -> Description:
         """Run the statement, write its rows, and return what describes them."""
-        # For few rows, asking for the types first and reading in parts would take longer than the statement itself.
-        in_parts = verdict.is_select and not verdict.is_small
-        columns = self._columns(sql, settings, verdict) if in_parts else None
+        # The rows are read as the defaults of the engine's own format have them.
+        settings = {name: value for name, value in settings.items() if not name.startswith("output_format_native_")}
+        if not verdict.is_select:
+            return self._write_native(sql, settings, verdict, None, in_parts=False)
+        if self._may_have_totals(sql, settings):
+            return self._write_with_totals(sql, settings, in_parts=not verdict.is_small)
+        try:
+            if verdict.is_small:
+                return self._write_native(sql, settings, verdict, None, in_parts=False)
+            return self._write_many(sql, settings, verdict)
+        except CannotConvert:
+            self._statistics.reset()
+            return self._write_with_totals(sql, settings, in_parts=not verdict.is_small)
+
+    def _may_have_totals(self, sql: str, settings: Mapping[str, str]) -> bool:
+        if totals.has_word(sql) or settings.get("extremes", "0").lower() not in ("0", "false"):
+            return True
+        return totals.has_table(sql) and self._clickhouse.totals_views.exist(settings["database"])
+
+    def _write_many(self, sql: str, settings: Mapping[str, str], verdict: Verdict) -> Description:
+        columns = self._columns(sql, settings, may_run_subqueries=not verdict.has_scalar_subquery)
         if columns and frames.arrow_is_faithful(columns[1]):
             parts = self._parts(sql, {**settings, **frames.ARROW_SETTINGS}, "ArrowStream", in_parts=True)
-            writer.write_arrow(self._path, columns[0], columns[1], parts)
+            writer.write_arrow(self._path, *columns, parts)
             return Description(*columns)
-        parts = self._parts(sql, {**settings, **frames.JSON_SETTINGS}, writer.JSON_FORMAT, in_parts=in_parts)
-        return Description(*writer.write_json(self._path, parts))
+        if columns and len(set(columns[0])) < len(columns[0]) and not frames.native_is_readable(columns[1]):
+            return self._write_with_totals(sql, settings, in_parts=True)
+        return self._write_native(sql, settings, verdict, columns, in_parts=True)
 
-    def _parts(self, sql: str, settings: dict[str, str], output_format: str, *, in_parts: bool) -> Iterator[bytes]:
+    def _write_native(
+        self, sql: str, settings: Mapping[str, str], verdict: Verdict, columns: Columns | None, *, in_parts: bool
+    ) -> Description:
+        blocks = self._conversion.native_blocks(self._parts(sql, settings, "Native", in_parts=in_parts))
+        first = next(blocks, None)
+        names, types = columns or self._columns_after(first, sql, settings, verdict)
+        all_blocks = itertools.chain([first] if first else [], blocks)
+        writer.write(self._path, names, types, (_retyped(block, names, types) for block in all_blocks))
+        return Description(names, types)
+
+    def _columns_after(
+        self, first: frames.Block | None, sql: str, settings: Mapping[str, str], verdict: Verdict
+    ) -> Columns:
+        """Return the columns of a statement that has run, by its first block.
+
+        Where there are no rows there is no block, and the type DateTime('Europe/Paris') lacks its time zone there.
+        """
+        if verdict.is_select and (first is None or "DateTime" in first.types):
+            described = self._columns(sql, settings, may_run_subqueries=True)
+            if described:
+                return described
+        first = first or writer.read_json(self._clickhouse.query(sql, settings, output_format=writer.JSON_FORMAT))
+        return first.names, list(map(_one_line, first.types))
+
+    def _write_with_totals(self, sql: str, settings: Mapping[str, str], *, in_parts: bool) -> Description:
+        names, types = self._described(sql, settings)
+        parts = self._parts(totals.as_row_binary(sql), settings, totals.OUTPUT_FORMAT, in_parts=in_parts)
+        with scratch_file() as path:
+            with path.open("wb") as rows:
+                output = totals.read(parts, rows)
+            self._statistics.result_rows = output.row_count
+            blocks = self._conversion.row_binary_blocks(path, types) if output.row_count else iter(())
+            writer.write(self._path, names, types, (_retyped(block, names, types) for block in blocks))
+            extremes = self._conversion.extremes(path, types) if output.has_extremes else None
+        return Description(names, types, self._row(output.totals, types), extremes)
+
+    def _row(self, row_binary: bytes | None, types: list[str]) -> list[Any] | None:
+        """Return the values of one row."""
+        if row_binary is None:
+            return None
+        with scratch_file() as path:
+            path.write_bytes(row_binary)
+            (block,) = self._conversion.row_binary_blocks(path, types)
+            return frames.to_rows(frames.from_arrow(_retyped(block, block.names, types), types), types)[0]
+
+    def _parts(self, sql: str, settings: Mapping[str, str], output_format: str, *, in_parts: bool) -> Iterator[bytes]:
         statistics, progress = self._statistics, self._progress
         if not in_parts:
             yield self._clickhouse.query(
@@ -93,18 +175,44 @@ class StatementOutput:
                 raise SubmissionCancelled
             yield part
 
-    def _columns(self, sql: str, settings: dict[str, str], verdict: Verdict) -> Columns | None:
-        """Return a SELECT's column names and types without running it; None if that is not possible.
+    def _columns(self, sql: str, settings: Mapping[str, str], *, may_run_subqueries: bool) -> Columns | None:
+        """Return a SELECT's column names and types; None if that is not possible.
 
         ``DESCRIBE view(...)`` only analyses, while ``DESCRIBE (...)`` runs scalar subqueries; but only the latter
         accepts two columns of the same name.
         """
-        forms = ["DESCRIBE view({})"] if verdict.has_scalar_subquery else ["DESCRIBE view({})", "DESCRIBE ({})"]
-        for form in forms:
+        for form in ["DESCRIBE view({}\n)", "DESCRIBE ({}\n)"] if may_run_subqueries else ["DESCRIBE view({}\n)"]:
             try:
-                text = self._clickhouse.query(form.format(f"{sql}\n"), settings, output_format="JSONCompactEachRow")
+                return self._describe(form.format(sql), settings)
             except EngineError:
                 continue
-            rows = writer.decode_lines(text)
-            return writer.printable([row[0] for row in rows]), writer.printable([row[1] for row in rows])
         return None
+
+    def _described(self, sql: str, settings: Mapping[str, str]) -> Columns:
+        """Return a SELECT's column names and types, or raise the error that the SELECT itself has."""
+        columns = self._columns(sql, settings, may_run_subqueries=True)
+        if columns is None:
+            self._clickhouse.query(sql, settings, output_format="Null")
+            columns = self._describe(f"DESCRIBE ({sql}\n)", settings)
+        return columns
+
+    def _describe(self, sql: str, settings: Mapping[str, str]) -> Columns:
+        settings = {name: value for name, value in settings.items() if not name.startswith(_NOT_FOR_DESCRIBE)}
+        (block,) = frames.from_native(self._clickhouse.query(sql, settings, output_format="Native"))
+        names, types = (
+            [text.decode("utf-8", "backslashreplace") for text in column.to_pylist()]
+            for column in block.table.columns[:2]
+        )
+        return names, [_one_line(type_name) for type_name in types]
+
+
+def _retyped(block: frames.Block, names: list[str], types: list[str]) -> pa.Table:
+    """Return the table of a block with these names and types: those of the block may lack time zones."""
+    if block.names == names and block.types == types:
+        return block.table
+    return frames.from_arrow(block.table.rename_columns(names), types, stored=True)
+
+
+def _one_line(type_name: str) -> str:
+    """Return a type as ``system.columns`` has it; DESCRIBE writes a named tuple over several lines."""
+    return re.sub(r"(,?)\n\s*", lambda match: ", " if match[1] else "", type_name)

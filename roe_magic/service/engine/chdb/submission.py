@@ -27,6 +27,7 @@ from pathlib import Path
 from roe_magic.contract import models
 from roe_magic.errors import RoeError
 from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING
+from roe_magic.service.engine.chdb.conversion import Conversion
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics, query_mark
 from roe_magic.service.engine.chdb.output import Description, StatementOutput, SubmissionCancelled
 from roe_magic.service.engine.chdb.progress import OnProgress, ProgressThrottle
@@ -263,13 +264,22 @@ class StatementRun:
         else:
             settings[UNIQUE_SETTING] = self._job.id
         if verdict.action == "write":
-            self._clickhouse.query(sql, settings, statistics=self._statistics, on_progress=self._progress)
-            self._statistics.result_rows = 0
-            return self._write_nothing()
+            return self._write(sql, settings)
+        conversion = Conversion(self._clickhouse, self._submission.limits, self._job.id)
         output = StatementOutput(
-            self._clickhouse, self._path, self._statistics, self._progress, self._submission.cancelled
+            self._clickhouse, conversion, self._path, self._statistics, self._progress, self._submission.cancelled
         )
         return output.write(sql, settings, verdict)
+
+    def _write(self, sql: str, settings: dict[str, str]) -> Description:
+        """Run a statement that writes, and may create or drop a view."""
+        self._clickhouse.totals_views.forget()
+        try:
+            self._clickhouse.query(sql, settings, statistics=self._statistics, on_progress=self._progress)
+        finally:
+            self._clickhouse.totals_views.forget()
+        self._statistics.result_rows = 0
+        return self._write_nothing()
 
 
 def _number(text: str) -> float:

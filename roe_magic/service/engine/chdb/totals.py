@@ -1,0 +1,70 @@
+"""Statements with totals or extremes: no binary format of the engine has these, and text loses types.
+
+So the statement becomes a subquery, whose totals pass through the SELECT around it. That makes one text of each row,
+the row in the format RowBinary as base64, which no setting of the caller changes. The output in TabSeparated is then
+the rows, an empty line, the totals, another empty line, and the two lines of the setting ``extremes``. The last are
+those of the texts, so the engine is asked for the extremes of the rows afterwards.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_WORD = re.compile(r"\btotals\b", re.IGNORECASE)
+_TABLE = re.compile(r"\b(?:from|join|table)\b", re.IGNORECASE)
+
+OUTPUT_FORMAT = "TabSeparated"
+
+
+def has_word(sql: str) -> bool:
+    """Whether a statement may have WITH TOTALS, as far as its text shows; elsewhere the word does no harm."""
+    return _WORD.search(sql) is not None
+
+
+def has_table(sql: str) -> bool:
+    """Whether a statement may read a view, as far as its text shows."""
+    return _TABLE.search(sql) is not None
+
+
+def as_row_binary(sql: str) -> str:
+    """Return the statement that returns the rows of another as text."""
+    # The dash tells a row without any bytes from an empty line.
+    return f"SELECT concat('-', base64Encode(formatRow('RowBinary', *))) FROM (\n{sql}\n)"  # noqa: S608  # the caller's
+
+
+@dataclass
+class Output:
+    """What was read besides the rows; ``totals`` is a row in RowBinary."""
+
+    row_count: int = 0
+    totals: bytes | None = None
+    has_extremes: bool = False
+
+
+def read(parts: Iterable[bytes], rows: BinaryIO) -> Output:
+    """Read the output of :func:`as_row_binary`, write its rows to a file in RowBinary, and return the rest."""
+    output, rest = Output(), b""
+    for part in parts:
+        lines, _, after = (b"", b"", part[1:]) if part.startswith(b"\n") else part.partition(b"\n\n")
+        if rest:
+            rest += part
+            continue
+        rest = after
+        decoded = [_decode(line) for line in lines.split(b"\n") if line]
+        output.row_count += len(decoded)
+        rows.write(b"".join(decoded))
+    for section in rest.strip(b"\n").split(b"\n\n"):
+        lines_of_section = section.split(b"\n")
+        if len(lines_of_section) > 1:
+            output.has_extremes = True
+        elif section:
+            output.totals = _decode(section)
+    return output
+
+
+def _decode(line: bytes) -> bytes:
+    return binascii.a2b_base64(line[1:])
