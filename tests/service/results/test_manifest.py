@@ -29,3 +29,12 @@ def test_each_statement_stays_json() -> None:
     encoded = manifest.encode(STATEMENTS)
     assert b"[" + b",".join(manifest.split(encoded)) + b"]" == encoded
     assert manifest.split(b"[]") == []
+
+
+def test_totals_of_bytes_that_are_not_utf8_come_back() -> None:
+    """They are lone surrogates in JSON, as in rows."""
+    statement = models.Statement(query="SELECT 1", totals=["\udcff", 1], extremes=[["a"], ["\udcfe"]])
+    encoded = manifest.encode([statement, models.Statement(query="é")])
+    first, second = manifest.decode(encoded)
+    assert (first.totals, first.extremes, second.query) == (["\udcff", 1], [["a"], ["\udcfe"]], "é")
+    assert [json.loads(item)["query"] for item in manifest.split(encoded)] == ["SELECT 1", "é"]
