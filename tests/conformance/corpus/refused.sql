@@ -1,0 +1,101 @@
+-- says: file
+-- says: %roe upload
+SELECT * FROM file('/etc/passwd');
+-- says: url
+-- says: %roe upload
+SELECT * FROM url('http://127.0.0.1:1/x.csv', CSV);
+-- says: s3
+SELECT * FROM s3('https://127.0.0.1:1/b/x.csv');
+-- says: remote
+SELECT * FROM remote('127.0.0.1:1', system.one);
+-- says: mysql
+SELECT * FROM mysql('127.0.0.1:1', 'd', 't', 'u', 'p');
+-- says: postgresql
+SELECT * FROM postgresql('127.0.0.1:1', 'd', 't', 'u', 'p');
+-- says: sqlite
+SELECT * FROM sqlite('/tmp/x.db', 't');
+-- says: executable
+SELECT * FROM executable('x.sh', TSV, 'a UInt8');
+-- says: python
+SELECT * FROM Python(x);
+-- says: file
+SELECT file('/etc/passwd');
+-- says: file
+SELECT arrayMap(x -> file(x), ['/etc/passwd']);
+-- says: file
+SELECT * APPLY(file) FROM (SELECT '/etc/passwd' AS p);
+-- says: OUTFILE
+SELECT 1 INTO OUTFILE '/tmp/x';
+-- says: SYSTEM
+SYSTEM FLUSH LOGS;
+-- says: KILL
+KILL QUERY WHERE 1;
+-- says: BACKUP
+BACKUP TABLE t TO Disk('d', 'x');
+-- says: RESTORE
+RESTORE TABLE t FROM Disk('d', 'x');
+-- says: CREATE USER
+CREATE USER u;
+-- says: GRANT
+GRANT SELECT ON *.* TO u;
+-- says: database
+CREATE DATABASE d;
+-- says: database
+DROP DATABASE default;
+-- says: nosuch_database
+-- together
+USE nosuch_database;
+SELECT 1;
+-- end
+-- says: database
+SELECT * FROM default.t;
+-- says: database
+CREATE TABLE default.t (a UInt8) ENGINE = Memory;
+-- says: processes
+SELECT * FROM system.processes;
+-- says: query_log
+SELECT * FROM system.query_log;
+-- says: PROCESSLIST
+SHOW PROCESSLIST;
+-- says: FUNCTION
+CREATE FUNCTION f AS x -> x + 1;
+-- says: dictionar
+CREATE DICTIONARY d (a UInt64) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 't')) LAYOUT(FLAT()) LIFETIME(0);
+-- says: refresh
+CREATE MATERIALIZED VIEW m REFRESH EVERY 1 HOUR (a UInt8) ENGINE = Memory AS SELECT 1 AS a;
+-- says: URL
+CREATE TABLE u (a UInt8) ENGINE = URL('http://127.0.0.1:1/', CSV);
+-- says: File
+CREATE TABLE u (a UInt8) ENGINE = File(CSV);
+-- says: Distributed
+CREATE TABLE u (a UInt8) ENGINE = Distributed('c', 'd', 't');
+-- says: max_execution_time
+SELECT 1 SETTINGS max_execution_time = 0;
+-- says: max_execution_time
+SELECT 1 SETTINGS max_execution_time = 0.0000001;
+-- says: max_execution_time
+SELECT 1 SETTINGS max_execution_time = 100000;
+-- says: max_memory_usage
+SET max_memory_usage = 0;
+-- says: readonly
+SET readonly = 0;
+-- says: additional_result_filter
+SELECT 1 SETTINGS additional_result_filter = '1';
+-- says: additional_table_filters
+SELECT 1 SETTINGS additional_table_filters = {'t': '1'};
+-- says: dialect
+SET dialect = 'kusto';
+-- says: format_schema
+SELECT 1 SETTINGS format_schema = 'x:y';
+-- says: ATTACH
+ATTACH TABLE x FROM '/tmp' (a UInt8) ENGINE = Memory;
+-- says: INSERT INTO FUNCTION
+INSERT INTO FUNCTION file('/tmp/x.csv') SELECT 1;
+-- says: INFILE
+INSERT INTO t FROM INFILE '/etc/passwd' FORMAT CSV;
+-- says: arrayReduce
+SELECT arrayReduce(concat('su', 'm'), [1]);
+-- says: quantile
+SELECT arrayReduce('quantile(ascii(file(\'/etc/passwd\')))', [1]);
+-- says: generateRandom
+SELECT * FROM generateRandom('a UInt8, b String ALIAS file(\'/etc/passwd\')', 1, 1, 1) LIMIT 1;
