@@ -6,7 +6,7 @@ OUT     := build/demo
 # A file's tests stay on one worker, since they share its fixtures; conftest.py puts the longest files first.
 PYTEST  := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo lab check test fast coverage lint format bench constraints clean help
+.PHONY: demo lab check test fast slow coverage lint format bench lists constraints clean help
 
 demo: $(VENV)/.notebooks  ## run the first notebook on the local service; writes a page to build/demo
 	$(BIN)/python notebooks/demo.py --out $(OUT)
@@ -27,6 +27,9 @@ test: $(VENV)/.test  ## every test, then the notebooks' outputs
 	ROE_LOCAL_DATA=$(CURDIR)/build/notebooks-data \
 	  $(BIN)/python -m pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
 
+slow: $(VENV)/.test  ## the tests that try everything, for a new version of the engine (about an hour)
+	$(PYTEST) -q -m exhaustive
+
 # Not schemathesis, which takes many times as long while it is measured.
 coverage: $(VENV)/.test  ## every test but schemathesis, and the lines and branches that none of them reached
 	@mkdir -p build/coverage
@@ -43,6 +46,9 @@ format: $(VENV)/.test  ## format the code and fix what ruff can fix
 
 bench: $(VENV)/.bench  ## the benchmarks
 	$(BIN)/python -m benchmarks
+
+lists: $(VENV)/.test  ## print the names of the engine that are in none of the lists of what a statement may do
+	$(BIN)/python -m tests.support.unlisted_names
 
 constraints: $(VENV)/bin/python  ## renew constraints.txt: the newest versions that fit together
 	$(BIN)/python -m pip install --quiet uv

@@ -24,8 +24,15 @@ REAL_PART = re.compile(r"roe_magic\.service|local_service|ipykernel|jupyter|play
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a real part or are slow, and bring the longest files to the front."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that use a real part or are slow, and bring the longest files to the front.
+
+    The exhaustive ones are left out unless they are asked for by their mark.
+    """
+    if "exhaustive" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     for item in items:
         if item.path.name in LONGEST:
             item.add_marker(pytest.mark.slow)

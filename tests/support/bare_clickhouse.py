@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 # Reads a line of JSON (SQL, format, settings), runs it on a connection of its own, writes a line of JSON.
 _PROGRAM = """
@@ -62,6 +61,8 @@ class BareClickHouse:
     def query(self, sql: str, output_format: str = "TSV", settings: Mapping[str, str] | None = None) -> str:
         """Return the output of a statement; bytes that are not UTF-8 become lone surrogates.
 
+        The settings go into chDB's connection string as they are: it has no encoding for them.
+
         Raises
         ------
         ClickHouseError
@@ -71,7 +72,8 @@ class BareClickHouse:
         """
         assert self._process.stdin
         assert self._process.stdout
-        print(json.dumps([sql, output_format, urlencode(settings or {})]), file=self._process.stdin, flush=True)
+        options = "&".join(f"{name}={value}" for name, value in (settings or {}).items())
+        print(json.dumps([sql, output_format, options]), file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         if not line:
             self._process.wait()

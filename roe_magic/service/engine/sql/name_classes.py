@@ -14,8 +14,9 @@ with tabs between them:
     A system table, of which a caller sees the rows of its own database alone. The third column is the column to filter
     by; none means that the table is a view of others that are filtered.
 ``judged``
-    A function that reads some of its arguments as something else than a value: a type, the columns of a table, the name
-    of a table. The third column says which ones, as in ``0:format,1of3:structure``: see :class:`ParsedArgument`.
+    A function that reads some of its arguments as something else than a value: SQL, or the name of a table, say. The
+    third column says which ones. ``0:format,1of3:structure`` is the first argument, and the second in a call of three;
+    ``0of2+:function`` is the first in a call of two or more. See :class:`ParsedArgument`.
 ``refused``
     The third column says why, so as to complete "... is not permitted here: it ...".
 
@@ -48,16 +49,17 @@ KINDS: dict[str, frozenset[Kind]] = {
 """The lists, and the classes that each of them uses."""
 
 ARGUMENT_KINDS = frozenset(
-    {"aggregate", "structure", "type", "table", "database", "format", "codec", "function"}
-    | {"table_function", "rows", "literal", "absent"}
+    {"aggregate", "structure", "table", "database", "format", "function", "table_function", "rows"}
 )
 """What an argument of a judged function is read as.
 
-``rows`` are rows of expressions, as after VALUES; ``literal`` is a text that must not be computed, and ``absent`` is an
-argument that must not be given.
+ClickHouse runs the expressions in an ``aggregate`` (an aggregate function with its parameters), in a ``structure``
+(columns with their defaults) and in ``rows`` (as after VALUES). The others are names: a ``function`` without brackets,
+as in ``arrayMap(length, x)``, but a ``table_function`` with its own. Types are read from texts too; nothing in them is
+run.
 """
 
-_ARGUMENT = re.compile(r"(?P<parameter>p?)(?P<position>-?\d+)(?:of(?P<count>\d+))?:(?P<kind>\w+)")
+_ARGUMENT = re.compile(r"(?P<parameter>p?)(?P<position>-?\d+)(?:of(?P<count>\d+)(?P<more>\+?))?:(?P<kind>\w+)")
 _FOLDER = Path(__file__).with_name("lists")
 
 
@@ -73,6 +75,8 @@ class ParsedArgument:
         Counted from 0, or back from -1, the last.
     count : int or None
         The number of arguments that a call must have for this to hold; None for any number.
+    or_more : bool
+        Whether it also holds for more arguments than ``count``.
     is_parameter : bool
         Whether it is one of the parameters in the first brackets of an aggregate function, not an argument.
     """
@@ -80,12 +84,14 @@ class ParsedArgument:
     kind: str
     position: int
     count: int | None = None
+    or_more: bool = False
     is_parameter: bool = False
 
     def index_in(self, count: int) -> int | None:
         """Return the argument's index in a call with so many arguments, None if that call has no such argument."""
         index = self.position if self.position >= 0 else count + self.position
-        return index if 0 <= index < count and self.count in {None, count} else None
+        holds = self.count in {None, count} or (self.or_more and self.count is not None and count > self.count)
+        return index if holds and 0 <= index < count else None
 
 
 @dataclass(frozen=True)
@@ -191,4 +197,5 @@ def _argument(text: str) -> ParsedArgument:
     if match is None:
         raise ValueError(f"not an argument: {text!r}")
     count = int(match["count"]) if match["count"] else None
-    return ParsedArgument(match["kind"], int(match["position"]), count, bool(match["parameter"]))
+    position, or_more = int(match["position"]), bool(match["more"])
+    return ParsedArgument(match["kind"], position, count, or_more, bool(match["parameter"]))

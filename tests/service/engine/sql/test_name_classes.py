@@ -67,7 +67,7 @@ def test_names_that_differ_in_capitals_have_one_class(list_name: str) -> None:
         ("FILE", "refused"),
         ("dictGetOrDefault", "refused"),
         ("arrayReduce", "judged"),
-        ("groupFormatIf", "judged"),
+        ("groupFormatIf", "free"),
         ("flameGraphIf", "refused"),
     ],
 )
@@ -90,14 +90,15 @@ def test_an_argument_is_found_from_both_ends() -> None:
     assert found == NameClass("judged", arguments=(ParsedArgument("format", 0), ParsedArgument("structure", 1, 3)))
     assert [argument.index_in(3) for argument in found.arguments] == [0, 1]
     assert [argument.index_in(2) for argument in found.arguments] == [0, None]
-    assert [ParsedArgument("type", -1).index_in(count) for count in (0, 1, 4)] == [None, 0, 3]
-    assert ParsedArgument("absent", 3).index_in(3) is None
+    assert [ParsedArgument("table", -1).index_in(count) for count in (0, 1, 4)] == [None, 0, 3]
+    assert ParsedArgument("table", 3).index_in(3) is None
 
 
-def test_an_aggregate_function_may_read_a_parameter() -> None:
-    """`groupFormat('CSV')(x)`: the format stands in the first brackets."""
-    found = name_classes.function_class("groupFormat")
-    assert found == NameClass("judged", arguments=(ParsedArgument("format", 0, is_parameter=True),))
+def test_a_function_without_brackets_is_one_of_two_arguments_or_more() -> None:
+    """`arraySum(file)` sums a column; `arrayMap(file, x)` calls a function."""
+    found = name_classes.function_class("arrayMap")
+    assert found == NameClass("judged", arguments=(ParsedArgument("function", 0, 2, or_more=True),))
+    assert [found.arguments[0].index_in(count) for count in (0, 1, 2, 3)] == [None, None, 0, 0]
 
 
 def test_settings_have_classes_by_what_they_do() -> None:
@@ -117,10 +118,9 @@ def test_settings_have_classes_by_what_they_do() -> None:
 
 
 def test_a_setting_may_have_a_ceiling() -> None:
-    """More threads are welcome, but not as many as a number can say."""
-    found = name_classes.setting_class("max_threads")
-    assert found is not None
-    assert (found.kind, found.ceiling) == ("plan", 256)
+    """A statement is stopped between two blocks, so they must not be of any size."""
+    found = name_classes.setting_class("max_block_size")
+    assert found == NameClass("free", ceiling=16777216)
 
 
 def test_the_other_kinds_of_name_have_classes() -> None:
