@@ -29,6 +29,7 @@ test: $(VENV)/.test  ## every test, then the notebooks' outputs
 
 slow: $(VENV)/.test  ## the tests that try everything, for a new version of the engine (about an hour)
 	$(PYTEST) -q -m exhaustive
+	ROE_TEST_STATEMENTS=20000 $(PYTEST) -q tests/conformance/test_search_for_escapes.py
 
 # Not schemathesis, which takes many times as long while it is measured.
 coverage: $(VENV)/.test  ## every test but schemathesis, and the lines and branches that none of them reached

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TEXT = "canary-7c1f4e"
+_LONG_AGO = 10**18
 _RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n1\n"
 
 
@@ -27,6 +29,22 @@ class Canaries:
     def sql(self, template: str) -> str:
         """Return an SQL text with the canaries' names in it."""
         return template.format(**self.names)
+
+    def filled(self, template: str) -> str:
+        """Return a text in which the names are in angle brackets, so that it may hold braces."""
+        for name, value in self.names.items():
+            template = template.replace(f"<{name}>", value)
+        return template
+
+    def was_read(self) -> bool:
+        """Whether somebody has read the file since the last call, as far as the file system notes it."""
+        read = self.file.stat().st_atime_ns > _LONG_AGO
+        self.forget()
+        return read
+
+    def forget(self) -> None:
+        """Date the last reading long before the last change, since only then the next reading is noted."""
+        os.utime(self.file, ns=(_LONG_AGO, time.time_ns()))
 
     def written(self) -> list[str]:
         """Return the names of the files that somebody made beside the canary's."""
@@ -52,6 +70,7 @@ def canaries(folder: Path, **names: str) -> Iterator[Canaries]:
         made = Canaries(file, port, outside, named)
         thread = threading.Thread(target=_accept, args=(listener, made), daemon=True)
         thread.start()
+        made.forget()
         yield made
         # A thread that waits in accept() is not woken by close().
         listener.shutdown(socket.SHUT_RDWR)
