@@ -49,12 +49,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True):
     """How a query ended: SUCCESS, FAILURE or REVOKED, and the statements that completed.
 
-    ``statements`` is encoded by :func:`roe_magic.service.results.manifest.encode`.
+    ``statements`` is encoded by :func:`roe_magic.service.results.manifest.encode`; ``notices`` say what the user should
+    know about how the query was run.
     """
 
     status: str
     error: str | None = None
     statements: bytes = b"[]"
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

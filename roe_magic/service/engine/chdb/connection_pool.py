@@ -1,4 +1,8 @@
-"""Connections to the embedded ClickHouse, kept open for the next statement with the same settings."""
+"""Connections to the embedded ClickHouse, kept open for the next statement with the same settings.
+
+The settings of a caller's statement are given to a new connection by one ``SET`` with quoted values: in a connection
+string, which chDB does not decode, a value with ``&`` in it would become several settings.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,27 @@ from typing import Any
 
 # A setting whose value is different for every statement: a connection that has it is never used again.
 UNIQUE_SETTING = "log_comment"
+# Not one of ClickHouse's settings: the name under which the current database is given.
+DATABASE = "database"
 _MAX_IDLE = 32
+
+_Key = tuple[tuple[str, str], ...]
+
+
+def quoted_name(name: str) -> str:
+    """Return a name as an identifier of SQL."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def quoted_text(text: str) -> str:
+    """Return text as a literal of SQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def set_statement(settings: Mapping[str, str]) -> str:
+    """Return the statement that changes these settings; ``readonly`` is changed last, since it forbids all others."""
+    names = sorted(settings, key=lambda name: name == "readonly")
+    return "SET " + ", ".join(f"{name} = {quoted_text(settings[name])}" for name in names)
 
 
 class ConnectionPool:
@@ -23,20 +47,20 @@ class ConnectionPool:
     path : str
         The data folder.
     settings : mapping of str to str
-        Settings of every connection.
+        Settings of every connection, by names and values that need no quotes.
     """
 
     def __init__(self, connect: Callable[[str], Any], path: str, settings: Mapping[str, str]) -> None:
-        self._connect, self._path, self._settings = connect, path, settings
-        self._lock = threading.Lock()
-        # Idle connections by connection string and database in use; the most recently used at the end.
-        self._idle: OrderedDict[tuple[str, str], list[Any]] = OrderedDict()
+        self._connect, self._lock = connect, threading.Lock()
+        self._location = f"{path}?{'&'.join(f'{name}={value}' for name, value in settings.items())}"
+        # Idle connections by settings; the most recently used at the end.
+        self._idle: OrderedDict[_Key, list[Any]] = OrderedDict()
 
     @contextlib.contextmanager
-    def lend(self, settings: Mapping[str, str], use: str = "") -> Iterator[Any]:
-        """Yield a connection with these settings on which, if a database is named, ``USE`` has chosen it."""
-        key = "&".join(f"{name}={value}" for name, value in {**self._settings, **settings}.items()), use
-        connection = self._idle_connection(key) or self._open(*key)
+    def lend(self, settings: Mapping[str, str]) -> Iterator[Any]:
+        """Yield a connection with these settings; ``database`` among them is its current database."""
+        key = tuple(settings.items())
+        connection = self._idle_connection(key) or self._open(settings)
         try:
             yield connection
         except BaseException:
@@ -48,22 +72,26 @@ class ConnectionPool:
         else:
             self._put(key, connection)
 
-    def _open(self, options: str, use: str) -> Any:
-        connection = self._connect(f"{self._path}?{options}")
+    def _open(self, settings: Mapping[str, str]) -> Any:
+        connection = self._connect(self._location)
+        others = {name: value for name, value in settings.items() if name != DATABASE}
         try:
-            if use:
-                connection.query(f"USE `{use}`", "Null")
+            if DATABASE in settings:
+                # Not in the connection string, where classify_query does not look for it.
+                connection.query(f"USE {quoted_name(settings[DATABASE])}", "Null")
+            if others:
+                connection.query(set_statement(others), "Null")
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _idle_connection(self, key: tuple[str, str]) -> Any:
+    def _idle_connection(self, key: _Key) -> Any:
         with self._lock:
             connections = self._idle.get(key)
             return connections.pop() if connections else None
 
-    def _put(self, key: tuple[str, str], connection: Any) -> None:
+    def _put(self, key: _Key, connection: Any) -> None:
         with self._lock:
             self._idle.setdefault(key, []).append(connection)
             self._idle.move_to_end(key)

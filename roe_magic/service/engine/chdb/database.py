@@ -1,4 +1,4 @@
-"""The embedded ClickHouse of this process: statements, the lexer and the syntax tree.
+"""The embedded ClickHouse of this process: connections, statements, errors.
 
 The only module that imports chDB. It is used in the engine's process alone.
 """
@@ -6,15 +6,14 @@ The only module that imports chDB. It is used in the engine's process alone.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roe_magic.service.engine.chdb.connection_pool import ConnectionPool
+from roe_magic.service.engine.chdb.connection_pool import DATABASE, ConnectionPool, quoted_text
 from roe_magic.service.engine.chdb.totals_views import TotalsViews
 
 # The settings of every connection. Only SQL is accepted (chDB would take a bare expression for a SELECT), of any length
@@ -27,11 +26,11 @@ SETTINGS = {
     "output_format_parallel_formatting": "0",
 }
 
-# The lexer's and the parser's results are cached by SQL, since a cell is often run again; longer SQL is not cached.
-_CACHE_ENTRIES, _MAX_CACHED_SQL = 256, 20_000
-
 # The database of an organisation in front of a table's name. Callers do not know that it exists.
 _DATABASE_PREFIX = re.compile(r"`?\borg_[0-9a-f]{32}`?\.")
+
+# Not of columns and functions, which it gives as a list: Maybe you meant: ['a'].
+_GUESS = re.compile(r"[.:]? Maybe you meant ([^\[?][^?]*)\?")
 
 _QUERY_MARK = re.compile(r"\s*/\* roe:[\w-]+ \*/")
 
@@ -100,18 +99,17 @@ class EmbeddedClickHouse:
         self._first_connection = self._chdb.connect(path)
         self._connections = ConnectionPool(self._chdb.connect, path, SETTINGS)
         self.totals_views = TotalsViews(self.rows)
-        self._apply_cached = functools.lru_cache(_CACHE_ENTRIES)(self._apply)
 
     @contextlib.contextmanager
-    def connection(self, settings: Mapping[str, str], use: str = "") -> Iterator[Any]:
+    def connection(self, settings: Mapping[str, str]) -> Iterator[Any]:
         """Yield a connection of the pool for one statement; chDB's errors become EngineError."""
         try:
-            with self._connections.lend(settings, use) as connection:
+            with self._connections.lend(settings) as connection:
                 yield connection
         except RuntimeError as error:
-            raise self._error(str(error)) from None
+            raise self._error(str(error), settings) from None
         except UnicodeDecodeError as error:  # a message that quotes bytes which are not UTF-8
-            raise self._error(error.object.decode("utf-8", "backslashreplace")) from None
+            raise self._error(error.object.decode("utf-8", "backslashreplace"), settings) from None
 
     def query(
         self,
@@ -130,7 +128,7 @@ class EmbeddedClickHouse:
             escaped = {name: _escape_parameter(value) for name, value in (params or {}).items()}
             result = connection.query(sql, output_format, params=escaped)
             if result.has_error():
-                raise self._error(result.error_message())
+                raise self._error(result.error_message(), settings)
             if statistics is not None:
                 statistics.add(result)
                 statistics.elapsed_ns = time.monotonic_ns() - started
@@ -154,7 +152,7 @@ class EmbeddedClickHouse:
             started = time.monotonic_ns()
             result = connection.send_query(sql, output_format)
             if result.has_error():
-                raise self._error(result.error_message())
+                raise self._error(result.error_message(), settings)
             has_more = True
             while has_more:
                 part = connection.streaming_fetch_result(result)
@@ -163,51 +161,55 @@ class EmbeddedClickHouse:
                 has_more = part.rows_read() > 0
                 yield bytes(part.bytes())
 
+    def insert(
+        self,
+        sql: str,
+        rows_format: str,
+        rows: bytes,
+        settings: Mapping[str, str],
+        *,
+        statistics: Statistics,
+        on_progress: OnProgress | None,
+    ) -> None:
+        """Insert rows that are given in a format of ClickHouse; ``sql`` is the INSERT without them."""
+        with self.connection(settings) as connection:
+            connection.set_progress_callback(on_progress)
+            started = time.monotonic_ns()
+            insert = connection.send_insert(sql, rows_format)
+            connection.insert_append(insert, rows)
+            result = connection.insert_done(insert)
+            if result.has_error():
+                raise self._error(result.error_message(), settings)
+            statistics.add(result)
+            statistics.elapsed_ns = time.monotonic_ns() - started
+
     def rows(self, sql: str, params: Mapping[str, str] | None = None, **settings: str) -> list[list[Any]]:
         """Return the rows of a query of the service itself; bytes that are not UTF-8 become lone surrogates."""
         text = self.query(sql, settings, output_format="JSONCompactEachRow", params=params)
         return [json.loads(line.decode("utf-8", "surrogateescape")) for line in text.splitlines()]
 
-    def tokens(self, sql: str) -> list[tuple[int, int, str]]:
-        """Return the tokens of SQL as (begin, end, kind), in bytes."""
-        return [(token["begin"], token["end"], token["type"]) for token in self._parse("tokenizeQuery", sql)]
-
-    def tree(self, sql: str) -> dict[str, Any] | None:
-        """Return the syntax tree of one statement; None for the kinds that ClickHouse cannot show as JSON.
+    def setting_values(self, names: Iterable[str], settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the values that some settings have on a connection with ``settings``, as ClickHouse reports them.
 
         Raises
         ------
         EngineError
-            The statement has a syntax error.
+            A value is not one that its setting can have.
         """
-        try:
-            text = self._parse("parseQueryToJSON", sql)
-        except EngineError as error:
-            if "parseQueryToJSON" in error.message and error.code == 36:
-                return None
-            raise EngineError(_without_parser_call(error.message), error.code) from None
-        tree: dict[str, Any] = json.loads(text)
-        return tree
+        quoted = ", ".join(map(quoted_text, names))
+        text = self.query(
+            f"SELECT name, value FROM system.settings WHERE name IN ({quoted})",  # noqa: S608  # quoted above
+            settings,
+            output_format="JSONCompactEachRow",
+        )
+        return dict(json.loads(line) for line in text.splitlines())
 
-    def classify(self, sql: str, database: str) -> tuple[str, bool]:
-        """Return ClickHouse's class of a statement (READ_ONLY, MUTATING, ...), and whether it writes there alone."""
-        # The database must be chosen by USE: here ClickHouse does not look at that of the connection string.
-        with self.connection({}, use=database) as connection:
-            result = connection.classify_query(sql, database)
-            kind = str(result["query_class"]).rpartition(".")[2] if result["statement_count"] == 1 else "UNKNOWN"
-            return kind, bool(result["writes_only_target_database"])
-
-    def _parse(self, function: str, sql: str) -> Any:
-        """Apply a ClickHouse function whose result depends on the SQL alone."""
-        return self._apply_cached(function, sql) if len(sql) < _MAX_CACHED_SQL else self._apply(function, sql)
-
-    def _apply(self, function: str, sql: str) -> Any:
-        ((value,),) = self.rows(f"SELECT {function}({{sql:String}})", {"sql": sql})  # the name is our own
-        return value
-
-    def _error(self, message: str) -> EngineError:
-        without_paths = self._private_paths.sub("the file", message)
-        return parse_error(_QUERY_MARK.sub("", _DATABASE_PREFIX.sub("", without_paths)))
+    def _error(self, message: str, settings: Mapping[str, str]) -> EngineError:
+        message = self._private_paths.sub("the file", message)
+        message = _without_others_tables(message, settings.get(DATABASE, ""))
+        return parse_error(
+            _QUERY_MARK.sub("", _DATABASE_PREFIX.sub("", message.replace("filtered_system.", "system.")))
+        )
 
 
 def query_mark(job_id: str) -> str:
@@ -220,26 +222,29 @@ def query_mark(job_id: str) -> str:
 
 
 def parse_error(message: str) -> EngineError:
-    """Return the error for a message of ClickHouse, shortened to what helps a person.
+    """Return the error for a message of ClickHouse, without what tells a person nothing.
 
     chDB hands errors over as text alone, so that the code and the name can only be found by searching it.
     """
     code = re.search(r"Code: (\d+)", message)
-    name = re.findall(r"\(([A-Z][A-Z0-9_]+)\)", message)
-    text = re.sub(r"(Code: \d+\. )|(DB::Exception: )|( ?\(version [^)]*\))", "", message)
-    text = re.sub(r"[\s.]*\(([A-Z][A-Z0-9_]+)\)", "", text)
+    text = re.sub(r"(Code: \d+\. )|(DB::Exception: )|( ?\(version [^)]*\))", "", message).strip()
+    name = re.search(r"\(([A-Z][A-Z0-9_]+)\)[\s.]*$", text)
+    if name:  # an error inside of another one has it twice
+        text = re.sub(rf"[\s.]*\({name[1]}\)", "", text)
     # The parser lists everything that it would have accepted, which may be hundreds of words.
     text = re.sub(r"\. Expected one of: .{120,}", "", text, flags=re.DOTALL).strip().rstrip(". ")
-    suffix = f" ({name[-1]})" if name else ""
+    suffix = f" ({name[1]})" if name else ""
     prefix = f"Code: {code[1]}. " if code else ""
     return EngineError(f"{prefix}{text}.{suffix}", int(code[1]) if code else 0)
 
 
-def _without_parser_call(message: str) -> str:
-    """Return a message without its part about our own call of parseQueryToJSON."""
-    text, _, tail = message.partition(": In scope SELECT parseQueryToJSON(")
-    name = re.search(r" \([A-Z0-9_]+\)$", tail)
-    return f"{text}.{name[0]}" if name else message
+def _without_others_tables(message: str, database: str) -> str:
+    """Return a message without ClickHouse's guess at the table that was meant, if that is in another database."""
+
+    def replacement(guess: re.Match[str]) -> str:
+        return guess[0] if database and guess[1].startswith(f"{database}.") else ""
+
+    return _GUESS.sub(replacement, message)
 
 
 def _escape_parameter(value: str) -> str:

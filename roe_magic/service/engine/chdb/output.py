@@ -27,7 +27,7 @@ from roe_magic.service.engine.chdb import totals
 from roe_magic.service.engine.chdb.conversion import CannotConvert, Conversion, scratch_file
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics
 from roe_magic.service.engine.chdb.progress import ProgressThrottle
-from roe_magic.service.engine.sql.guard import Verdict
+from roe_magic.service.engine.sql.verdict import Verdict
 from roe_magic.service.results import writer
 
 Columns = tuple[list[str], list[str]]

@@ -27,9 +27,12 @@ import msgspec
 
 from roe_magic import frames
 from roe_magic.service import file_lock
-from roe_magic.service.engine.chdb import pipe_messages, submission
+from roe_magic.service.engine.chdb import pipe_messages, submission_run
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, query_mark
+from roe_magic.service.engine.chdb.parser import Parser
+from roe_magic.service.engine.chdb.preparation import Preparation
 from roe_magic.service.engine.chdb.submission import Submission
+from roe_magic.service.engine.chdb.system_views import SystemViews
 from roe_magic.service.engine.chdb.table_catalogue import TableCatalogue
 from roe_magic.service.engine.chdb.watchdog import Watchdog
 from roe_magic.service.job import Job, Outcome
@@ -76,6 +79,7 @@ class Worker:
 
     def __init__(self, pipe: Pipe, clickhouse: EmbeddedClickHouse, settings: dict[str, str]) -> None:
         self._pipe, self._clickhouse, self._settings = pipe, clickhouse, settings
+        self._preparation = Preparation(Parser(clickhouse), SystemViews(clickhouse))
         self._submissions: dict[str, Submission] = {}
         # The engine prepares itself for every new thread, which takes as long as two small queries: threads are reused.
         self._threads = ThreadPoolExecutor(_THREADS, "roe-call")
@@ -142,7 +146,7 @@ class Worker:
             self._pipe.send(pipe_messages.ProgressReport(call_id, progress))
 
         try:
-            return submission.run(self._clickhouse, running, report)
+            return submission_run.run(self._clickhouse, self._preparation, running, report)
         finally:
             del self._submissions[job_id]
             running.ended.set()

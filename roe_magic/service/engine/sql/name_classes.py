@@ -12,7 +12,7 @@ with tabs between them:
     A limit: it may be lowered, but neither raised nor switched off.
 ``own``
     A system table, of which a caller sees the rows of its own database alone. The third column is the column to filter
-    by; none means that the table is a view of others that are filtered.
+    by.
 ``judged``
     A function that reads some of its arguments as something else than a value: SQL, or the name of a table, say. The
     third column says which ones. ``0:format,1of3:structure`` is the first argument, and the second in a call of three;

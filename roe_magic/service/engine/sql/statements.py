@@ -1,12 +1,18 @@
-"""Splits SQL into statements, and takes SETTINGS clauses out of them, by the tokens of ClickHouse's own lexer."""
+"""Splits SQL into statements by the tokens of ClickHouse's own lexer, and takes clauses out of a statement.
+
+The rows of an INSERT with VALUES or FORMAT are not among its tokens, since there may be a million of them; see
+:mod:`.inline_rows`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 # (begin, end, kind) of a token, in bytes of the UTF-8 text.
 Span = tuple[int, int, str]
+
+INSIGNIFICANT = frozenset({"Whitespace", "Comment"})
 
 
 @dataclass(frozen=True)
@@ -22,102 +28,74 @@ class StatementToken:
         """The token in capitals if it is a bare word, else an empty string."""
         return self.text.upper() if self.kind == "BareWord" else ""
 
+    @property
+    def end(self) -> int:
+        """The byte after the token."""
+        return self.begin + len(self.text.encode())
+
 
 @dataclass(frozen=True)
-class SqlStatement:
-    """One statement: its SQL, from its first token to its last, and its tokens."""
+class RowTokens:
+    """The kinds of token in the rows of an INSERT, and the bare words, each with whether a bracket follows it."""
 
-    sql: str
-    tokens: Sequence[StatementToken]
+    kinds: frozenset[str] = frozenset()
+    words: frozenset[tuple[str, bool]] = frozenset()
 
 
-def split(sql: str, lexer: Callable[[str], Iterable[Span]]) -> list[SqlStatement]:
-    """Return the statements between the semicolons; those of only white space and comments are left out.
+@dataclass(frozen=True)
+class InlineRows:
+    """The rows inside the text of an INSERT.
 
     Parameters
     ----------
-    sql : str
-        Any text.
-    lexer : callable
-        Returns its tokens in order, white space and comments included.
+    format : str
+        The name of their format.
+    begin : int
+        Where they begin, in bytes.
+    tokens : RowTokens, optional
+        What tokens there are, if that is known: for plain rows, none.
     """
-    data = sql.encode()
-    statements: list[SqlStatement] = []
-    spans: list[Span] = []
-    for begin, end, kind in [*lexer(sql), (len(data), len(data), "Semicolon")]:
-        if kind == "Semicolon" and spans:
-            statements.append(_statement(data, spans))
-            spans = []
-        elif kind not in {"Whitespace", "Comment", "Semicolon"}:
-            spans.append((begin, end, kind))
-    return statements
+
+    format: str
+    begin: int
+    tokens: RowTokens | None = None
 
 
-def _statement(data: bytes, spans: Sequence[Span]) -> SqlStatement:
-    start, stop = spans[0][0], spans[-1][1]
-    tokens = [StatementToken(kind, data[begin:end].decode(), begin - start) for begin, end, kind in spans]
-    return SqlStatement(data[start:stop].decode(), tokens)
+@dataclass(frozen=True)
+class SqlStatement:
+    """One statement: its SQL, from its first token to its last, its tokens, and the inline rows after them."""
+
+    sql: str
+    tokens: Sequence[StatementToken]
+    rows: InlineRows | None = None
 
 
-def without_settings(statement: SqlStatement) -> tuple[SqlStatement, str]:
-    """Separate a statement from its SETTINGS clause, which is at its end, or in an INSERT before the rows.
+@dataclass(frozen=True)
+class Edit:
+    """Tokens to replace: those from ``start`` up to ``stop``, by one token, or by nothing if ``text`` is empty."""
 
-    Returns
-    -------
-    tuple
-        The statement without the clause, and the clause without the word SETTINGS, empty if there is none. The clause
-        of a CREATE describes the table, so it stays in the statement.
-    """
-    tokens = statement.tokens
-    index = None if tokens[0].word == "CREATE" else _settings_index(tokens)
-    if index is None:
-        return statement, ""
-    words_after = {"SELECT", "WITH", "VALUES"} if tokens[0].word == "INSERT" else {"FORMAT", "INTO"}
-    stop = next((i for i in range(index, len(tokens)) if tokens[i].word in words_after), len(tokens))
-    data = statement.sql.encode()
-    begin, end = tokens[index].begin, tokens[stop].begin if stop < len(tokens) else len(data)
-    rest = [StatementToken(token.kind, token.text, token.begin - (end - begin)) for token in tokens[stop:]]
-    clause = data[begin:end].decode()[len("SETTINGS") :]
-    return SqlStatement((data[:begin] + data[end:]).decode(), [*tokens[:index], *rest]), clause
+    start: int
+    stop: int
+    text: str = ""
+    kind: str = "QuotedIdentifier"
 
 
-def _settings_index(tokens: Sequence[StatementToken]) -> int | None:
-    """Return the index of the last SETTINGS that begins a clause of the statement itself, None if there is none."""
-    depth = 0
-    for index in range(len(tokens) - 1, 0, -1):
-        depth += (tokens[index].kind == "ClosingRoundBracket") - (tokens[index].kind == "OpeningRoundBracket")
-        # A clause goes on with a name and an equals sign; otherwise SETTINGS is the name of a column, say.
-        second_kind = tokens[index + 2].kind if index + 2 < len(tokens) else ""
-        if depth == 0 and tokens[index].word == "SETTINGS" and second_kind == "Equals":
-            return index
-    return None
+def edited(statement: SqlStatement, edits: Iterable[Edit]) -> SqlStatement:
+    """Return a statement in which some tokens, in ascending order, are replaced."""
+    data, tokens, shift, position, index = statement.sql.encode(), list[StatementToken](), 0, 0, 0
+    parts: list[bytes] = []
+    for edit in edits:
+        begin, end = statement.tokens[edit.start].begin, statement.tokens[edit.stop - 1].end
+        tokens += [_moved(token, shift) for token in statement.tokens[index : edit.start]]
+        replacement = edit.text.encode() or b" "
+        if edit.text:
+            tokens.append(StatementToken(edit.kind, edit.text, begin + shift))
+        parts += [data[position:begin], replacement]
+        shift, position, index = shift + len(replacement) - (end - begin), end, edit.stop
+    tokens += [_moved(token, shift) for token in statement.tokens[index:]]
+    rows = statement.rows and replace(statement.rows, begin=statement.rows.begin + shift)
+    return SqlStatement(b"".join([*parts, data[position:]]).decode(), tokens, rows)
 
 
-def insert_as_select(tokens: Sequence[StatementToken]) -> str | None:
-    """Return ``INSERT INTO t VALUES (1), (2)`` as ``INSERT INTO t SELECT (1), (2)``; None for any other statement.
-
-    Only for the syntax tree: ClickHouse shows none for inline rows, whose cells are expressions and can call functions.
-    """
-    values_index = _values_index(tokens)
-    if values_index is None:
-        return None
-    texts = [token.text for token in tokens[:values_index]] + ["SELECT"]
-    for previous, token in zip(tokens[values_index:], tokens[values_index + 1 :], strict=False):
-        # Commas between rows are optional in VALUES.
-        if previous.kind == "ClosingRoundBracket" and token.kind == "OpeningRoundBracket":
-            texts.append(",")
-        texts.append(token.text)
-    return " ".join(texts)
-
-
-def _values_index(tokens: Sequence[StatementToken]) -> int | None:
-    if tokens[0].word != "INSERT":
-        return None
-    depth = 0
-    for index, token in enumerate(tokens[:-1]):
-        depth += (token.kind == "OpeningRoundBracket") - (token.kind == "ClosingRoundBracket")
-        if depth == 0 and token.word == "VALUES" and tokens[index + 1].kind == "OpeningRoundBracket":
-            return index
-        if depth == 0 and token.word in {"SELECT", "WITH", "FORMAT"}:
-            return None
-    return None
+def _moved(token: StatementToken, shift: int) -> StatementToken:
+    return StatementToken(token.kind, token.text, token.begin + shift) if shift else token

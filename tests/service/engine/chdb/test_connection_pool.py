@@ -47,13 +47,22 @@ def test_the_same_settings_get_the_same_connection(connections: ConnectionPool, 
         assert other is not first
     with connections.lend({"a": "2"}) as different:
         assert different not in (first, other)
-    assert [one.text for one in opened] == ["/data?always=1&a=1", "/data?always=1&a=1", "/data?always=1&a=2"]
+    assert [one.text for one in opened] == ["/data?always=1"] * 3
+    assert [one.asked for one in opened] == [["SET a = '1' Null"], ["SET a = '1' Null"], ["SET a = '2' Null"]]
+
+
+def test_a_value_stays_one_value(connections: ConnectionPool, opened: Opened) -> None:
+    """Whatever a value holds, it is the value of its own setting; readonly comes last."""
+    with connections.lend({"readonly": "1", "session_timezone": "x&readonly=0', readonly = '0\\"}):
+        pass
+    assert opened[0].text == "/data?always=1"
+    assert opened[0].asked == ["SET session_timezone = 'x&readonly=0\\', readonly = \\'0\\\\', readonly = '1' Null"]
 
 
 def test_a_database_is_chosen_once(connections: ConnectionPool, opened: Opened) -> None:
     """USE runs once per connection, and a statement without a database never gets that connection."""
     for _ in range(2):
-        with connections.lend({}, "mine"):
+        with connections.lend({"database": "mine"}):
             pass
     with connections.lend({}):
         pass

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from roe_magic.contract import models
-from roe_magic.service.engine.sql.guard import WRITE_REFUSED, judge
+from roe_magic.service.engine.sql.guard import judge
+from roe_magic.service.engine.sql.kinds import WRITE_REFUSED
+from roe_magic.service.engine.sql.scope import JudgementScope
 from tests.support.engines import LiveEngine
 
 SECRET = "canary-7261"
@@ -171,22 +173,15 @@ OTHERS = [
     "SHOW FULL TABLES IN other",
     "SHOW COLUMNS FROM t FROM other",
     "SHOW INDEX FROM other.t",
-    "SHOW DATABASES",
     "SHOW PROCESSLIST",
     "SHOW USERS",
     "SHOW GRANTS",
-    "SHOW DICTIONARIES",
     "USE other",
     "USE system",
     "CHECK TABLE other.t",
     "SELECT * FROM system.processes",
     "SELECT * FROM `system`.processes",
-    "SELECT * FROM system . tables",
-    "SELECT * FROM system.parts",
-    "SELECT * FROM system.columns",
     "DESCRIBE system.processes",
-    "SELECT * FROM information_schema.tables",
-    "SELECT * FROM INFORMATION_SCHEMA.COLUMNS",
 ]
 
 # What would write beyond the caller's own tables, reach the network, or end others' work.
@@ -197,7 +192,6 @@ BEYOND = [
     "SELECT 1 IN url('http://127.0.0.1:9/')",
     "SELECT * FROM s3('http://127.0.0.1:9/b/c')",
     "SELECT * FROM mysql('127.0.0.1:9', 'd', 't', 'u', 'p')",
-    "SELECT reverseDNSQuery('127.0.0.1')",
     "SELECT aiGenerate('x')",
     "INSERT INTO FUNCTION url('http://127.0.0.1:9/') SELECT 1",
     "INSERT INTO TABLE FUNCTION file('out.csv') VALUES (1)",
@@ -245,7 +239,6 @@ BEYOND = [
     "CREATE TABLE u (a Int) ENGINE = URL('http://127.0.0.1:9/')",
     "CREATE TABLE u (a Int) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '/')",
     "CREATE TABLE u (a Int) ENGINE = Alias('other', 't')",
-    "CREATE TEMPORARY TABLE u (a Int)",
     "ATTACH TABLE u FROM '/' (a Int) ENGINE = MergeTree ORDER BY a",
     "DETACH TABLE mine",
     "BACKUP TABLE mine TO File('{file}.bak')",
@@ -262,14 +255,10 @@ BEYOND = [
     "SET max_memory_usage = 99999999999999",
     "SET log_comment = 'someone-else'",
     "SET additional_table_filters = {{'mine': '0'}}",
-    "SET param_x = 1",
     "SELECT 1 SETTINGS max_execution_time = 0",
     "SELECT 1 SETTINGS readonly = 0",
-    "SELECT * FROM (SELECT 1 SETTINGS max_threads = 1)",
     "INSERT INTO mine SETTINGS max_execution_time = 0 VALUES (1, 'x')",
     "SELECT getServerSetting('path')",
-    "SELECT 1 FORMAT CSV",
-    "INSERT INTO mine FORMAT CSV 1,2",
     "INSERT INTO mine FORMAT Values (1, file('{file}'))",
 ]
 
@@ -416,4 +405,4 @@ def limit(rows: object) -> dict[str, object]:
 def test_a_select_is_small_if_its_syntax_allows_few_rows_only(selects: list[dict[str, object]], small: bool) -> None:
     """It reads no table and makes no rows, or each part of its UNION has a small LIMIT."""
     tree = {"type": "SelectWithUnionQuery", "list_of_selects": {"type": "ExpressionList", "children": selects}}
-    assert judge([], tree, "own", use_admin=False).is_small is small
+    assert judge(tree, JudgementScope("own", lambda sql: None), use_admin=False).is_small is small

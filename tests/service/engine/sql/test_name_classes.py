@@ -135,12 +135,13 @@ def test_the_other_kinds_of_name_have_classes() -> None:
 
 
 def test_system_tables_say_by_which_column_they_are_filtered() -> None:
-    """information_schema is views of filtered tables, and needs no filter of its own."""
+    """Those of information_schema have columns of their own for it."""
     assert name_classes.system_table_class("system", "parts") == NameClass("own", column="database")
     assert name_classes.system_table_class("system", "databases") == NameClass("own", column="name")
     assert name_classes.system_table_class("system", "one") == NameClass("free")
-    assert name_classes.system_table_class("information_schema", "tables") == NameClass("own")
-    assert name_classes.system_table_class("INFORMATION_SCHEMA", "COLUMNS") == NameClass("own")
+    assert name_classes.system_table_class("information_schema", "tables") == NameClass("own", column="table_schema")
+    columns = name_classes.system_table_class("INFORMATION_SCHEMA", "COLUMNS")
+    assert columns == NameClass("own", column="table_schema")
     processes = name_classes.system_table_class("system", "processes")
     assert processes == NameClass("refused", reason="shows what other callers run")
     assert name_classes.system_table_class("org", "parts") is None

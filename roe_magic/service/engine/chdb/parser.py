@@ -1,0 +1,115 @@
+"""What ClickHouse itself finds in SQL: its tokens, its syntax tree, its class."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import Any
+
+from roe_magic.service.engine.chdb.connection_pool import DATABASE
+from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
+from roe_magic.service.engine.sql.scope import EngineNames
+from roe_magic.service.engine.sql.splitting import LONG_TEXT, split
+from roe_magic.service.engine.sql.statements import RowTokens, Span, SqlStatement
+
+# The lexer's and the parser's results are cached by SQL, since a cell is often run again; longer SQL is not cached.
+_CACHE_ENTRIES = 256
+
+_ALL_TOKENS = "SELECT tokenizeQuery({sql:String})"
+# materialize() keeps ClickHouse from treating the tokens as a constant, which takes ten times as long for many.
+_SIGNIFICANT = (
+    "WITH tokenizeQuery(materialize({sql:String})) AS all_tokens, "
+    "arrayFilter(t -> t.type NOT IN ('Whitespace', 'Comment'), all_tokens) AS tokens "
+)
+# Of a list of literals, which may have a million, the first and the last are enough.
+_FEWER_TOKENS = _SIGNIFICANT + (
+    ", arrayMap(t -> t.type IN ('Number', 'StringLiteral', 'Comma'), tokens) AS flat "
+    "SELECT arrayFilter((t, here, before, after) -> NOT (here AND before AND after), tokens, flat, "
+    "arrayPushFront(arrayPopBack(flat), false), arrayPushBack(arrayPopFront(flat), false))"
+)
+_ROW_TOKENS = _SIGNIFICANT + (
+    ", arrayFilter((t, after) -> t.type = 'BareWord', "
+    "arrayZip(tokens, arrayPushBack(arrayPopFront(tokens.type), 'EndOfStream'))) AS words "
+    "SELECT arrayDistinct(tokens.type), "
+    "arrayDistinct(arrayMap(w -> (substring({sql:String}, w.1.begin + 1, w.1.end - w.1.begin), "
+    "w.2 = 'OpeningRoundBracket'), words))"
+)
+
+
+class Parser:
+    """ClickHouse's lexer and parser.
+
+    Parameters
+    ----------
+    clickhouse : EmbeddedClickHouse
+        Where they are called.
+    """
+
+    def __init__(self, clickhouse: EmbeddedClickHouse) -> None:
+        self._clickhouse = clickhouse
+        self._value_cached = functools.lru_cache(_CACHE_ENTRIES)(self._value)
+
+    @functools.cached_property
+    def names(self) -> EngineNames:
+        """The names of functions and table functions of this ClickHouse."""
+        functions = self._clickhouse.rows("SELECT lower(name) FROM system.functions")
+        table_functions = self._clickhouse.rows("SELECT lower(name) FROM system.table_functions")
+        return EngineNames(frozenset(name for (name,) in functions), frozenset(name for (name,) in table_functions))
+
+    def split(self, sql: str) -> list[SqlStatement]:
+        """Return the statements of SQL."""
+        return split(sql, self)
+
+    def tokens(self, sql: str) -> list[Span]:
+        """Return the tokens of SQL; of a long text, neither comments nor literals in the middle of a list."""
+        value = self._parse(_ALL_TOKENS if len(sql) <= LONG_TEXT else _FEWER_TOKENS, sql)
+        return [(token["begin"], token["end"], token["type"]) for token in value]
+
+    def all_tokens(self, sql: str) -> list[Span]:
+        """Return all tokens of SQL, however many."""
+        return [(token["begin"], token["end"], token["type"]) for token in self._value(_ALL_TOKENS, sql)]
+
+    def row_tokens(self, rows: str) -> RowTokens:
+        """Return what kinds of token and which words there are in the rows of an INSERT."""
+        ((kinds, words),) = self._clickhouse.rows(_ROW_TOKENS, {"sql": rows})
+        return RowTokens(frozenset(kinds), frozenset((word, bool(is_called)) for word, is_called in words))
+
+    def tree(self, sql: str) -> dict[str, Any] | None:
+        """Return the syntax tree of one statement; None for the kinds that ClickHouse cannot show as JSON.
+
+        Raises
+        ------
+        EngineError
+            The statement has a syntax error.
+        """
+        try:
+            text = self._parse("SELECT parseQueryToJSON({sql:String})", sql)
+        except EngineError as error:
+            if "parseQueryToJSON" in error.message and error.code == 36:
+                return None
+            raise EngineError(_without_parser_call(error.message), error.code) from None
+        tree: dict[str, Any] = json.loads(text)
+        return tree
+
+    def classify(self, sql: str, database: str) -> tuple[str, bool]:
+        """Return ClickHouse's class of a statement (READ_ONLY, MUTATING, ...), and whether it writes there alone."""
+        with self._clickhouse.connection({DATABASE: database}) as connection:
+            result = connection.classify_query(sql, database)
+            kind = str(result["query_class"]).rpartition(".")[2] if result["statement_count"] == 1 else "UNKNOWN"
+            return kind, bool(result["writes_only_target_database"])
+
+    def _parse(self, question: str, sql: str) -> Any:
+        return self._value_cached(question, sql) if len(sql) <= LONG_TEXT else self._value(question, sql)
+
+    def _value(self, question: str, sql: str) -> Any:
+        """Return the only value that a query of the service itself returns for some SQL, on which alone it depends."""
+        ((value,),) = self._clickhouse.rows(question, {"sql": sql})
+        return value
+
+
+def _without_parser_call(message: str) -> str:
+    """Return a message without its part about our own call of parseQueryToJSON."""
+    text, _, tail = message.partition(": In scope SELECT parseQueryToJSON(")
+    name = re.search(r" \([A-Z0-9_]+\)$", tail)
+    return f"{text}.{name[0]}" if name else message

@@ -1,0 +1,196 @@
+"""From a statement as it was written to the text that runs: judged, with its settings.
+
+:func:`prepare` takes the SETTINGS and FORMAT clauses out of the statement and puts names in place of parameters, all by
+tokens. ClickHouse parses the text that results, the guard judges that tree, and exactly that text runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from roe_magic.service.engine.chdb.parser import Parser
+from roe_magic.service.engine.chdb.system_views import SystemViews
+from roe_magic.service.engine.sql import clauses, guard, inline_rows, settings, tables, untreed
+from roe_magic.service.engine.sql.nodes import Node
+from roe_magic.service.engine.sql.refusal import StatementRefused, require
+from roe_magic.service.engine.sql.scope import JudgementScope
+from roe_magic.service.engine.sql.settings import Changes
+from roe_magic.service.engine.sql.statements import SqlStatement
+from roe_magic.service.engine.sql.verdict import Verdict
+from roe_magic.service.job import Job
+
+PARAMETER = "param_"
+# So many expressions in VALUES are judged in one tree, since ClickHouse limits the size of a tree.
+_EXPRESSIONS = 500
+
+
+@dataclass(frozen=True)
+class FormattedRows:
+    """The rows of an INSERT with FORMAT, which never run as SQL: there an empty line would end them."""
+
+    format: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class PreparedStatement:
+    """A statement that may run.
+
+    Parameters
+    ----------
+    sql : str
+        The text to run.
+    rows : FormattedRows, optional
+        Its rows, if it is an INSERT with FORMAT; ``sql`` then ends before that word.
+    verdict : Verdict
+        What kind of statement it is.
+    changes : Changes
+        The settings of a SET, or of the statement's own SETTINGS clause.
+    notices : tuple of str
+        What the user should know about how it runs.
+    """
+
+    sql: str
+    verdict: Verdict
+    changes: Changes = field(default_factory=Changes)
+    notices: tuple[str, ...] = ()
+    rows: FormattedRows | None = None
+
+
+class Preparation:
+    """Prepares statements.
+
+    Parameters
+    ----------
+    parser : Parser
+        Parses SQL.
+    views : SystemViews
+        Makes the views of system tables that a statement names.
+    """
+
+    def __init__(self, parser: Parser, views: SystemViews) -> None:
+        self._parser, self._views = parser, views
+
+    def split(self, sql: str) -> list[SqlStatement]:
+        """Return the statements of SQL; raise EngineError where ClickHouse finds no tokens."""
+        return self._parser.split(sql)
+
+    def prepare(self, statement: SqlStatement, job: Job, current: Mapping[str, str]) -> PreparedStatement:
+        """Return a statement that may run.
+
+        Parameters
+        ----------
+        statement : SqlStatement
+            The statement as it was written.
+        job : Job
+            What it is part of.
+        current : mapping of str to str
+            The settings of the SET statements before it, and the query parameters as ``param_`` and the name.
+
+        Raises
+        ------
+        StatementRefused
+            It may not run.
+        EngineError
+            It has a syntax error.
+        """
+        separated = clauses.without_settings(statement)
+        changes = Changes()
+        if separated.settings:
+            changes = settings.changes_of(self._parser.tree(f"SET {separated.settings}"))
+        parameters = {name.removeprefix(PARAMETER): value for name, value in current.items() if PARAMETER in name[:6]}
+        named = clauses.with_names(separated.statement, {**parameters, **changes.parameters})
+        for _, view, table in tables.filtered_tables(named):
+            self._views.ensure(view, table)
+        return self._judged(clauses.with_filtered_system_tables(named), changes, job)
+
+    def _judged(self, statement: SqlStatement, changes: Changes, job: Job) -> PreparedStatement:
+        tree = self._tree(statement)
+        formatted = clauses.without_format(statement)
+        notices: tuple[str, ...] = ()
+        if formatted.format and (tree is None or tree.get("format_ast") or tree.get("format")):
+            statement, tree = formatted.statement, self._tree(formatted.statement)
+            notices = (f"FORMAT {formatted.format} was ignored: the rows arrive with their types, in any format.",)
+        verdict = self._verdict(statement, tree, job)
+        if verdict.action == "set":
+            changes = settings.changes_of(tree)
+        elif verdict.action != "use":
+            self._check_class(statement, verdict, job.database)
+        if statement.rows and statement.rows.format != "Values":
+            rows = FormattedRows(statement.rows.format, _rows(statement))
+            return PreparedStatement(_head(statement), verdict, changes, notices, rows)
+        return PreparedStatement(statement.sql, verdict, changes, notices)
+
+    def _verdict(self, statement: SqlStatement, tree: Node | None, job: Job) -> Verdict:
+        scope, use_admin = JudgementScope(job.database, self._parse, self._parser.names), job.request.use_admin
+        described = untreed.described(statement) if tree is None else None
+        if described is not None:
+            tree = self._parse(described)
+            require(tree, "what is described is not valid here")
+            guard.judge(tree or {}, scope, use_admin=use_admin)
+            return Verdict("read")
+        if tree is None:
+            untreed.check(statement, scope)
+            return Verdict("read")
+        verdict = guard.judge(tree, scope, use_admin=use_admin)
+        if statement.rows:
+            self._check_rows(statement, scope)
+        return verdict
+
+    def _check_rows(self, statement: SqlStatement, scope: JudgementScope) -> None:
+        """Raise StatementRefused unless the rows of an INSERT may be evaluated."""
+        assert statement.rows is not None
+        if statement.rows.format != "Values":
+            guard.check_format(statement.rows.format)
+            return
+        data = statement.sql.encode()[statement.rows.begin :]
+        if inline_rows.are_plain(data):
+            return
+        rows = data.decode()
+        tokens = statement.rows.tokens or self._parser.row_tokens(rows)
+        if inline_rows.are_expressions_known(tokens) and guard.are_harmless_words(tokens.words):
+            return
+        expressions = sorted(set(inline_rows.expressions(data, self._parser.all_tokens(rows))))
+        for start in range(0, len(expressions), _EXPRESSIONS):
+            tree = self._parse(f"SELECT {', '.join(expressions[start : start + _EXPRESSIONS])}")
+            guard.check_tree(tree or {}, scope)
+
+    def _check_class(self, statement: SqlStatement, verdict: Verdict, database: str) -> None:
+        """Check ClickHouse's own view of the statement: a second line of defence if the guard misses something."""
+        text = statement.sql
+        if statement.rows:  # the rows tell nothing, and there may be many
+            text = f"{_head(statement)} SELECT 1"
+        kind, writes_own_only = self._parser.classify(text, database)
+        is_expected = kind == "READ_ONLY" if verdict.action == "read" else kind == "MUTATING" and writes_own_only
+        if not is_expected:
+            raise StatementRefused("this statement reaches beyond your own tables")
+
+    def _tree(self, statement: SqlStatement) -> Node | None:
+        if statement.rows:
+            return self._parser.tree(f"{_head(statement)} SELECT 1")
+        return self._parser.tree(statement.sql) or self._tree_without_json_paths(statement)
+
+    def _tree_without_json_paths(self, statement: SqlStatement) -> Node | None:
+        shortened = clauses.without_json_paths(statement)
+        return self._parser.tree(shortened.sql) if shortened is not statement else None
+
+    def _parse(self, sql: str) -> Node | None:
+        return self._parser.tree(sql) or self._tree_of_first(sql)
+
+    def _tree_of_first(self, sql: str) -> Node | None:
+        """Return the tree of SQL with JSON types; SQL that is not exactly one statement has none."""
+        statements = self._parser.split(sql)
+        return self._tree_without_json_paths(statements[0]) if len(statements) == 1 else None
+
+
+def _rows(statement: SqlStatement) -> bytes:
+    data, name_end = statement.sql.encode(), statement.tokens[-1].end
+    return data[inline_rows.first_byte(data, name_end) :]
+
+
+def _head(statement: SqlStatement) -> str:
+    """Return an INSERT up to the word before its rows."""
+    tokens = statement.tokens
+    stop = tokens[-2] if tokens[-2].word == "FORMAT" else tokens[-1]
+    return statement.sql.encode()[: stop.begin].decode()

@@ -1,0 +1,153 @@
+"""Runs one statement of a submission: prepared, run with its settings, its rows written."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from roe_magic.contract import models
+from roe_magic.service.engine.chdb import system_views
+from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING
+from roe_magic.service.engine.chdb.conversion import Conversion
+from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, Statistics, query_mark
+from roe_magic.service.engine.chdb.output import Description, StatementOutput
+from roe_magic.service.engine.chdb.preparation import PARAMETER, Preparation, PreparedStatement
+from roe_magic.service.engine.chdb.progress import ProgressThrottle
+from roe_magic.service.engine.chdb.submission import Submission, SubmissionFailed, time_limit
+from roe_magic.service.engine.chdb.watchdog import StatementWatch
+from roe_magic.service.engine.sql import settings
+from roe_magic.service.engine.sql.settings import Changes
+from roe_magic.service.engine.sql.statements import SqlStatement
+from roe_magic.service.results import writer
+
+# ClickHouse cuts SQL of more than 100,000 bytes in its list of running queries, and with it a mark at its end.
+_MAX_MARKED_SQL = 20_000
+ONE_SELECT = "A table query is one SELECT statement, and nothing else."
+
+
+class StatementRun:
+    """One statement of a submission: judged, run, its rows written."""
+
+    def __init__(
+        self,
+        clickhouse: EmbeddedClickHouse,
+        preparation: Preparation,
+        submission: Submission,
+        statement: SqlStatement,
+        path: Path,
+        progress: ProgressThrottle,
+        watch: StatementWatch,
+    ) -> None:
+        self._clickhouse, self._preparation = clickhouse, preparation
+        self._submission, self._job = submission, submission.job
+        self._statement, self._path, self._progress, self._watch = statement, path, progress, watch
+        self._statistics = Statistics()
+
+    def run(self) -> models.Statement:
+        """Run the statement, and return its description."""
+        query_id, started = str(uuid.uuid4()), time.time()
+        prepared = self._preparation.prepare(self._statement, self._job, self._submission.settings)
+        self._submission.notices += [notice for notice in prepared.notices if notice not in self._submission.notices]
+        output = self._run_prepared(prepared)
+        return models.Statement(
+            query=self._statement.sql,
+            summary=self._summary(query_id),
+            row_count=self._statistics.result_rows,
+            column_names=output.names,
+            column_types=output.types,
+            totals=output.totals,
+            extremes=output.extremes,
+            start_timestamp=started,
+            end_timestamp=time.time(),
+            query_id=query_id,
+        )
+
+    def _run_prepared(self, prepared: PreparedStatement) -> Description:
+        if self._job.request.row_limit is not None and not prepared.verdict.is_select:
+            raise SubmissionFailed(ONE_SELECT)
+        if prepared.verdict.action == "set":
+            self._set(prepared.changes)
+        if prepared.verdict.action in {"set", "use"}:
+            return self._write_nothing()
+        return self._execute(prepared)
+
+    def _summary(self, query_id: str) -> models.Summary:
+        statistics, progress = self._statistics, self._progress.counters
+        return models.Summary(
+            # The last rows of a stream may be read after its last part was counted; the progress includes them.
+            read_rows=max(statistics.read_rows, progress.get("read_rows", 0)),
+            read_bytes=max(statistics.read_bytes, progress.get("read_bytes", 0)),
+            written_rows=statistics.written_rows,
+            written_bytes=statistics.written_bytes,
+            total_rows_to_read=progress.get("total_rows_to_read", 0),
+            result_rows=statistics.result_rows,
+            result_bytes=self._path.stat().st_size if statistics.result_rows else 0,
+            elapsed_ns=statistics.elapsed_ns,
+            query_id=query_id,
+        )
+
+    def _set(self, changes: Changes) -> None:
+        """Change the settings of the statements that follow."""
+        parameters = {f"{PARAMETER}{name}": value for name, value in changes.parameters.items()}
+        self._check_values(changes)
+        self._submission.settings = {**changes.applied_to(self._submission.settings), **parameters}
+
+    def _check_values(self, changes: Changes) -> None:
+        """Raise StatementRefused where a value would raise a limit, EngineError where a setting cannot have it."""
+        if changes.values:
+            limits = self._submission.limits
+            bounded = [name for name in changes.values if settings.is_bounded(name)]
+            values = self._clickhouse.setting_values(bounded, {**limits, **changes.values, "readonly": "1"})
+            allowed = self._clickhouse.setting_values(bounded, limits) if bounded else {}
+            for name, value in values.items():
+                settings.check_value(name, value, allowed[name])
+
+    def _settings(self, prepared: PreparedStatement) -> dict[str, str]:
+        self._check_values(prepared.changes)
+        chosen = prepared.changes.applied_to(self._submission.settings)
+        fixed = {"database": self._job.database, **system_views.filters(self._job.database)}
+        if prepared.verdict.readonly != "0":
+            fixed["readonly"] = prepared.verdict.readonly
+        if self._job.request.row_limit is not None:
+            # The engine limits the rows of the outermost SELECT, so that what runs is the text that was judged.
+            own = int(chosen.get("limit", 0))
+            fixed["limit"] = str(min(own or self._job.request.row_limit + 1, self._job.request.row_limit + 1))
+        all_settings = {**self._submission.limits, **chosen, **fixed}
+        self._watch.lower(time_limit(all_settings))
+        return all_settings
+
+    def _write_nothing(self) -> Description:
+        writer.write_empty(self._path)
+        return Description([], [])
+
+    def _execute(self, prepared: PreparedStatement) -> Description:
+        statement_settings, sql, verdict = self._settings(prepared), prepared.sql, prepared.verdict
+        if verdict.is_select and len(sql) < _MAX_MARKED_SQL:
+            sql = f"{sql}\n{query_mark(self._job.id)}"
+        else:
+            statement_settings[UNIQUE_SETTING] = self._job.id
+        if verdict.action == "write":
+            self._write(prepared, sql, statement_settings)
+            return self._write_nothing()
+        conversion = Conversion(self._clickhouse, self._submission.limits, self._job.id)
+        output = StatementOutput(
+            self._clickhouse, conversion, self._path, self._statistics, self._progress, self._submission.cancelled
+        )
+        return output.write(sql, statement_settings, verdict)
+
+    def _write(self, prepared: PreparedStatement, sql: str, statement_settings: Mapping[str, str]) -> None:
+        """Run a statement that writes, and may create or drop a view."""
+        self._clickhouse.totals_views.forget()
+        statistics, progress, rows = self._statistics, self._progress, prepared.rows
+        try:
+            if rows:
+                self._clickhouse.insert(
+                    sql, rows.format, rows.data, statement_settings, statistics=statistics, on_progress=progress
+                )
+            else:
+                self._clickhouse.query(sql, statement_settings, statistics=statistics, on_progress=progress)
+        finally:
+            self._clickhouse.totals_views.forget()
+        statistics.result_rows = 0

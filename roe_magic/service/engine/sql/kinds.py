@@ -1,0 +1,150 @@
+"""Which kinds of statement may run, and which commands and flags of them."""
+
+from __future__ import annotations
+
+from roe_magic.service.engine.sql import name_classes
+from roe_magic.service.engine.sql.name_classes import NameClass
+from roe_magic.service.engine.sql.nodes import Node, name_parts
+from roe_magic.service.engine.sql.refusal import StatementRefused, require
+
+WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key (in a notebook: %%roe --use-admin)"
+_NO_UDF = "until one engine serves one organisation alone; write the expression where you need it"
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SELECTS = _words("SelectWithUnionQuery SelectIntersectExceptQuery")
+_READS = _SELECTS | _words("ExplainQuery ShowTablesQuery ShowColumnsQuery ShowIndexesQuery CheckTableQuery")
+_WRITES = _words(
+    "CreateQuery DropQuery InsertQuery AlterQuery RenameQuery OptimizeQuery DeleteQuery UpdateQuery "
+    "CreateIndexQuery DropIndexQuery"
+)
+_OTHER_ACTIONS = {"SetQuery": "set", "UseQuery": "use"}
+_REFUSED_KINDS = {
+    "CreateSQLFunctionQuery": f"CREATE FUNCTION is not offered {_NO_UDF}",
+    "DropFunctionQuery": f"functions of your own are not offered {_NO_UDF}",
+    "CreateDictionaryQuery": f"dictionaries are not offered {_NO_UDF}",
+    "KillQueryQuery": "KILL is not offered here; cancel a query of your own with q.cancel()",
+    "SystemQuery": "SYSTEM statements are for the administrator of a ClickHouse server",
+    "BackupQuery": "BACKUP and RESTORE are for the administrator of a ClickHouse server; save rows with q.save(...)",
+    "TransactionControl": "transactions are not offered here",
+}
+# What ClickHouse can explain of a SELECT or an INSERT; the other kinds are about transactions and foreign tables.
+_EXPLAINS = _words("SelectWithUnionQuery SelectIntersectExceptQuery InsertQuery ExplainQuery")
+
+# Flags of the SHOW TABLES node: with these it shows clusters, caches and what others run.
+_SHOWS_OTHERS = _words("clusters cluster caches")
+
+_CREATE_FLAGS = {
+    "attach": "ATTACH is not offered here",
+    "has_uuid": "a table's UUID is chosen by the engine",
+    "has_uuid_clause": "a table's UUID is chosen by the engine",
+    "has_inner_uuid_clause": "a table's UUID is chosen by the engine",
+    "has_attach_from_path": "ATTACH is not offered here",
+    "is_dictionary": f"dictionaries are not offered {_NO_UDF}",
+    "is_time_series_table": "time series tables are not offered here",
+    "is_live_view": "live views are not offered here",
+    "is_window_view": "window views are not offered here",
+    "refresh_strategy": "a refreshable view is not offered, since its refresh would escape every limit; "
+    "use a materialized view without REFRESH",
+    "cluster": "ON CLUSTER is for a ClickHouse server",
+    "sql_security": "SQL SECURITY is not offered here, since there are no database users",
+}
+_ALTER_COMMANDS = _words(
+    "ADD_COLUMN DROP_COLUMN MODIFY_COLUMN RENAME_COLUMN COMMENT_COLUMN MATERIALIZE_COLUMN CLEAR_COLUMN "
+    "ADD_INDEX DROP_INDEX MATERIALIZE_INDEX CLEAR_INDEX ADD_CONSTRAINT DROP_CONSTRAINT "
+    "ADD_PROJECTION DROP_PROJECTION MATERIALIZE_PROJECTION CLEAR_PROJECTION "
+    "ADD_STATISTICS MODIFY_STATISTICS DROP_STATISTICS CLEAR_STATISTICS MATERIALIZE_STATISTICS "
+    "MODIFY_ORDER_BY MODIFY_SAMPLE_BY REMOVE_SAMPLE_BY MODIFY_COMMENT MODIFY_TTL REMOVE_TTL MATERIALIZE_TTL "
+    "MODIFY_SETTING RESET_SETTING DELETE UPDATE APPLY_DELETED_MASK APPLY_PATCHES MODIFY_QUERY "
+    "DROP_PARTITION DETACH_PARTITION ATTACH_PARTITION DROP_DETACHED_PARTITION REPLACE_PARTITION MOVE_PARTITION "
+    "FORGET_PARTITION"
+)
+
+
+def check(tree: Node, *, use_admin: bool) -> str:
+    """Return what a statement of this kind does, ``read``, ``write``, ``set`` or ``use``.
+
+    Raises
+    ------
+    StatementRefused
+        Statements of this kind may not run, or only with use_admin.
+    """
+    kind = str(tree.get("type", ""))
+    if kind in _OTHER_ACTIONS:
+        return _OTHER_ACTIONS[kind]
+    if kind in _WRITES:
+        require(use_admin, WRITE_REFUSED)
+        _check_write(tree)
+        return "write"
+    require(kind not in _REFUSED_KINDS, _REFUSED_KINDS.get(kind, ""))
+    require(kind in _READS, f"statements of the kind {kind.removesuffix('Query')} are not offered here")
+    if kind == "ExplainQuery":
+        require(
+            (tree.get("query") or {}).get("type") in _EXPLAINS or tree.get("kind") in {"EXPLAIN AST", "EXPLAIN SYNTAX"},
+            f"{tree.get('kind')} of this is not offered here",
+        )
+    require(
+        not tree.get("where_expression"),
+        "SHOW ... WHERE is not offered here; select from system.tables or system.columns with that condition",
+    )
+    require(
+        kind != "ShowTablesQuery" or not any(tree.get(flag) for flag in _SHOWS_OTHERS),
+        "this SHOW would list what is not yours; try SHOW TABLES",
+    )
+    return "read"
+
+
+def _check_write(tree: Node) -> None:
+    kind = tree["type"]
+    if kind == "CreateQuery":
+        require(tree.get("table"), "databases are made by the service; create tables in your own")
+    elif kind == "DropQuery":
+        require(tree.get("table") or tree.get("database_and_tables"), "only tables and views can be dropped here")
+        require(tree.get("kind") in {"Drop", "Truncate"}, "DETACH is not offered here; DROP TABLE deletes a table")
+        require(not tree.get("is_dictionary"), _REFUSED_KINDS["CreateDictionaryQuery"])
+    elif kind == "InsertQuery":
+        require(not tree.get("table_function"), "INSERT INTO FUNCTION is not offered here; name a table of your own")
+        require(
+            not tree.get("infile"),
+            "INSERT takes rows in the statement or a SELECT here; upload files (in a notebook: %roe upload)",
+        )
+    elif kind == "AlterQuery":
+        require(tree.get("alter_object", "TABLE") == "TABLE", "only tables can be altered here")
+
+
+def check_part(node: Node) -> None:
+    """Raise StatementRefused unless a CREATE has flags, or an ALTER a command, that are permitted."""
+    if node.get("type") == "CreateQuery":
+        for flag, message in _CREATE_FLAGS.items():
+            require(not node.get(flag), message)
+        return
+    command = str(node.get("command_type"))
+    words = command.replace("_", " ")
+    require(command in _ALTER_COMMANDS, f"ALTER TABLE ... {words} is not offered here")
+    require(
+        command != "MOVE_PARTITION" or node.get("move_destination_type") == "TABLE",
+        "partitions can be moved to other tables of your own only, not to disks",
+    )
+    for identifier in (node.get("settings_resets") or {}).get("children") or []:
+        _check_table_setting(name_parts(identifier)[-1])
+
+
+def check_table_settings(node: Node) -> None:
+    """Raise StatementRefused unless a table may have these settings."""
+    for change in node.get("changes", []):
+        _check_table_setting(change["name"])
+        value = change.get("value")
+        if not isinstance(value, dict) or value.get("field_type") in {"CustomType", "Object", "Map"}:
+            raise StatementRefused(f"the table setting {change['name']} must have a plain value here")
+
+
+def _check_table_setting(name: str) -> None:
+    rule = name_classes.merge_tree_setting_class(name)
+    require(rule and rule.kind == "free", f"the table setting {name} is not permitted here: it {_reason(rule)}")
+
+
+def _reason(rule: NameClass | None) -> str:
+    return (rule and rule.reason) or "is unknown"

@@ -1,0 +1,81 @@
+"""Statements that ClickHouse cannot show as a tree: DESCRIBE, EXISTS, some kinds of SHOW.
+
+What is permitted of them is a few keywords and at most one name, so it is described by patterns of tokens. A DESCRIBE
+is judged as the SELECT from what it describes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from roe_magic.service.engine.sql.refusal import require
+from roe_magic.service.engine.sql.scope import JudgementScope
+from roe_magic.service.engine.sql.statements import SqlStatement, StatementToken
+from roe_magic.service.engine.sql.tables import check_database, check_table
+
+_TABLE_PATTERN = r"(?P<first>name)(?: \. (?P<second>name))?"
+_TABLE_PATTERNS = [
+    re.compile(rf"EXISTS(?: TEMPORARY)?(?: TABLE| VIEW| DICTIONARY)? {_TABLE_PATTERN}"),
+    re.compile(rf"SHOW CREATE(?: TEMPORARY)?(?: TABLE| VIEW| DICTIONARY)? {_TABLE_PATTERN}"),
+    re.compile(rf"SHOW(?: TEMPORARY)?(?: TABLE| VIEW| DICTIONARY) {_TABLE_PATTERN}"),
+    re.compile(rf"UNDROP TABLE {_TABLE_PATTERN}"),
+]
+_DATABASE_PATTERN = re.compile(r"EXISTS DATABASE (?P<first>name)")
+_PLAIN_PATTERNS = [
+    re.compile(r"SHOW (?:FUNCTIONS|ENGINES)(?: I?LIKE string)?"),
+    re.compile(r"SHOW SETTING name"),
+]
+_KEYWORDS = frozenset(
+    {
+        *("EXISTS", "SHOW", "CREATE", "UNDROP", "TEMPORARY", "TABLE", "VIEW", "DICTIONARY", "DATABASE"),
+        *("FUNCTIONS", "ENGINES", "SETTING", "LIKE", "ILIKE"),
+    }
+)
+_WAYS_OUT = {
+    "GRANT": "there are no database users here; keys and their rights are given by the service",
+    "REVOKE": "there are no database users here; keys and their rights are given by the service",
+}
+
+
+def described(statement: SqlStatement) -> str | None:
+    """Return a DESCRIBE as the SELECT from what it describes, None for any other statement."""
+    tokens = statement.tokens
+    if not tokens or tokens[0].word not in {"DESCRIBE", "DESC"}:
+        return None
+    # DESCRIBE TABLE t; but in DESCRIBE table the word is a name.
+    start = 2 if len(tokens) > 2 and tokens[1].word == "TABLE" and tokens[2].kind != "Dot" else 1
+    if start >= len(tokens):
+        return None
+    return f"SELECT * FROM {statement.sql.encode()[tokens[start].begin :].decode()}"  # noqa: S608  # only parsed
+
+
+def check(statement: SqlStatement, scope: JudgementScope) -> None:
+    """Raise StatementRefused unless a statement without a tree may run; all that may are reads."""
+    token_classes = " ".join(_token_class(token, index) for index, token in enumerate(statement.tokens))
+    names = [_unquoted(token) for index, token in enumerate(statement.tokens) if _token_class(token, index) == "name"]
+    if _DATABASE_PATTERN.fullmatch(token_classes):
+        check_database(names[0], scope)
+    elif any(pattern.fullmatch(token_classes) for pattern in _TABLE_PATTERNS):
+        check_table(names, scope)
+    else:
+        is_permitted = any(pattern.fullmatch(token_classes) for pattern in _PLAIN_PATTERNS)
+        require(is_permitted, _refusal(statement.tokens))
+
+
+def _refusal(tokens: Sequence[StatementToken]) -> str:
+    words = " ".join(token.word for token in tokens[:2] if token.word)
+    way_out = _WAYS_OUT.get(tokens[0].word, "")
+    return f"{words or 'this statement'} is not offered here{f': {way_out}' if way_out else ''}"
+
+
+def _token_class(token: StatementToken, index: int) -> str:
+    # Keywords are among the first four tokens; after them even a word like TABLE is a name.
+    if token.word in _KEYWORDS and index < 4:
+        return token.word
+    classes = {"BareWord": "name", "QuotedIdentifier": "name", "StringLiteral": "string", "Dot": "."}
+    return classes.get(token.kind, "other")
+
+
+def _unquoted(token: StatementToken) -> str:
+    return token.text[1:-1] if token.kind == "QuotedIdentifier" else token.text

@@ -1,0 +1,52 @@
+"""What is known of a statement that may run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roe_magic.service.engine.sql import select_shape
+from roe_magic.service.engine.sql.nodes import Node, nodes
+
+_SELECTS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
+# Table functions that ClickHouse refuses under readonly=1, though they only return rows.
+_NOT_READONLY = frozenset({"zeros", "zeros_mt", "format", "viewexplain"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What kind of statement a permitted one is.
+
+    Parameters
+    ----------
+    action : str
+        ``read``, ``write``, ``set`` or ``use``.
+    readonly : str
+        The value of ClickHouse's setting ``readonly`` under which it can run.
+    is_small : bool
+        Whether a SELECT can only return few rows.
+    """
+
+    action: str
+    readonly: str = "1"
+    is_select: bool = False
+    is_small: bool = False
+    has_scalar_subquery: bool = False
+
+    @classmethod
+    def of(cls, tree: Node, action: str) -> Verdict:
+        """Return the verdict on a statement of which the tree was judged."""
+        is_select = tree.get("type") in _SELECTS
+        return cls(
+            action,
+            readonly=_readonly(tree, action),
+            is_select=is_select,
+            is_small=is_select and select_shape.is_small(tree),
+            has_scalar_subquery=is_select and select_shape.has_scalar_subquery(tree),
+        )
+
+
+def _readonly(tree: Node, action: str) -> str:
+    if action == "write" or (tree.get("query") or {}).get("type") == "InsertQuery":  # an EXPLAIN of an INSERT
+        return "0"
+    names = {str(node.get("name")).lower() for key, node in nodes(tree) if "table_function" in key}
+    return "2" if names & _NOT_READONLY else "1"
