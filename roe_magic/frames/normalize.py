@@ -28,7 +28,14 @@ from roe_magic.frames.json_text import as_text
 from roe_magic.frames.normalize_array import enumerate_labels, normalize_array, values_as_text
 from roe_magic.frames.to_python import json_cells
 from roe_magic.frames.type_parser import ClickHouseType
-from roe_magic.frames.type_properties import DOCUMENT_TYPES, is_enum, may_exceed_nanoseconds, unwrap
+from roe_magic.frames.type_properties import (
+    DOCUMENT_TYPES,
+    is_enum,
+    may_exceed_nanoseconds,
+    strip_wrappers,
+    unwrap,
+    without_alias,
+)
 
 # Settings for the engine's Arrow output with which nothing is lost that `from_arrow` cannot restore.
 ARROW_SETTINGS: dict[str, str] = {
@@ -54,12 +61,12 @@ def arrow_is_faithful(column_types: Sequence[str]) -> bool:
 
 
 def _is_faithful(ch_type: ClickHouseType) -> bool:
-    inner = unwrap(ch_type)
-    if may_exceed_nanoseconds(inner):
+    ch_type = without_alias(strip_wrappers(ch_type)[0])
+    if may_exceed_nanoseconds(ch_type):
         return False  # the engine refuses years that nanoseconds cannot hold
-    if ch_type.name in _UNFAITHFUL_TYPES or inner.name in _UNFAITHFUL_TYPES or not is_known(ch_type):
+    if ch_type.name in _UNFAITHFUL_TYPES or not is_known(ch_type):
         return False
-    return _is_faithful(inner) if inner != ch_type else all(_is_faithful(child) for child in ch_type.types)
+    return all(map(_is_faithful, ch_type.types))
 
 
 def from_arrow(table: pa.Table | pa.RecordBatch, column_types: Sequence[str], *, stored: bool = False) -> pa.Table:

@@ -178,6 +178,8 @@ def test_timestamps_beyond_nanoseconds_are_text_with_a_warning() -> None:
         ("DateTime64(9)", True),
         ("Nullable(Time)", False),
         ("Tuple(a Array(Time64(3)))", False),
+        ("Nullable(QBit(Float32, 2))", False),
+        ("Array(Tuple(UInt8, Nullable(Nothing)))", False),
         ("LowCardinality(Nullable(String))", True),
         ("AggregateFunction(sum, UInt64)", False),
         ("SimpleAggregateFunction(sum, UInt64)", True),

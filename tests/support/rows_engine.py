@@ -14,6 +14,7 @@ import multiprocessing
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -126,3 +127,24 @@ def same(one: pa.Table, other: pa.Table) -> bool:
     if not one.schema.equals(other.schema, check_metadata=True):
         return False
     return all(repr(values(one, at)) == repr(values(other, at)) for at in range(one.num_columns))
+
+
+def bare(sql: str, output_format: str) -> bytes:
+    """Run a statement in the child process with no setting at all, and return the engine's output."""
+    return _process().submit(_run, sql, output_format).result(timeout=240)
+
+
+def by_bare_engine(sql: str, file: Path) -> tuple[list[str], list[str], pa.Table]:
+    """Return the names, types and canonical table of a SELECT that runs with no setting at all.
+
+    Its rows leave the engine as RowBinary, which no setting changes; the engine converts that from a file to JSON.
+    """
+    file.write_bytes(bare(sql, "RowBinaryWithNamesAndTypes"))
+    output = query(
+        f"SELECT * FROM file('{file}', RowBinaryWithNamesAndTypes)",
+        "JSONCompactEachRowWithNamesAndTypes",
+        {**frames.JSON_SETTINGS, "schema_inference_use_cache_for_file": "0", "max_threads": "1"},
+    )
+    names, types, rows = (output + b"\n").split(b"\n", 2)
+    columns = [json.loads(each.decode("utf-8", "surrogateescape")) for each in (names, types)]
+    return *columns, frames.from_lines(*columns, rows)

@@ -26,6 +26,8 @@ _SETTINGS = {
     "schema_inference_use_cache_for_file": "0",
     # The rows stay in their order.
     "max_threads": "1",
+    # Nested stays one column.
+    "flatten_nested": "0",
     # The types were permitted where the rows come from.
     "allow_suspicious_low_cardinality_types": "1",
     "allow_suspicious_variant_types": "1",
@@ -83,14 +85,15 @@ class Conversion:
         with scratch_file() as path:
             path.write_bytes(native)
             try:
-                return writer.read_json(self._clickhouse.query(self._select(path, "Native"), self._settings))
+                sql = f"SELECT * FROM {FileSource(str(path), 'Native').sql()} {self._mark}"  # noqa: S608  # our own path
+                return writer.read_json(self._clickhouse.query(sql, self._settings))
             except EngineError as error:
                 raise CannotConvert(error.message) if error.code == _CANNOT_EXTRACT_STRUCTURE else error from None
 
     def row_binary_blocks(self, path: Path, types: Sequence[str]) -> Iterator[frames.Block]:
-        """Yield the rows of a file in the format RowBinary in blocks."""
+        """Yield the rows of a file in blocks: RowBinary, with a byte at the end of each row."""
         parts = self._clickhouse.stream(
-            self._select(path, "RowBinary", types),
+            self._select_row_binary(path, types),
             self._settings,
             output_format="Native",
             statistics=Statistics(),
@@ -99,16 +102,18 @@ class Conversion:
         return self.native_blocks(parts)
 
     def extremes(self, path: Path, types: Sequence[str]) -> list[list[Any]]:
-        """Return the lowest and the highest values of a file in the format RowBinary, as the engine finds them."""
+        """Return the lowest and the highest values of such a file, as the engine finds them."""
         settings = {**self._settings, "extremes": "1"}
-        text = self._clickhouse.query(self._select(path, "RowBinary", types), settings, output_format="JSONCompact")
+        sql = self._select_row_binary(path, types)
+        text = self._clickhouse.query(sql, settings, output_format="JSONCompact")
         extremes = msgspec.json.decode(text, type=_JsonCompact).extremes
         lines = bytes(extremes.min) + b"\n" + bytes(extremes.max)
         return frames.to_rows(frames.from_lines(_names(types), types, lines), types)
 
-    def _select(self, path: Path, file_format: str, types: Sequence[str] = ()) -> str:
-        file = FileSource(str(path), file_format).sql(list(zip(_names(types), types, strict=True)))
-        return f"SELECT * FROM {file} {self._mark}"  # noqa: S608  # a path and types of our own
+    def _select_row_binary(self, path: Path, types: Sequence[str]) -> str:
+        columns = [*zip(_names(types), types, strict=True), ("end", "UInt8")]
+        file = FileSource(str(path), "RowBinary").sql(columns)
+        return f"SELECT * EXCEPT end FROM {file} {self._mark}"  # noqa: S608  # a path and types of our own
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ _WORD = re.compile(r"\btotals\b", re.IGNORECASE)
 _TABLE = re.compile(r"\b(?:from|join|table)\b", re.IGNORECASE)
 
 OUTPUT_FORMAT = "TabSeparated"
+# A UInt8 after the columns of each row.
+END_OF_ROW = "1"
 
 
 def has_word(sql: str) -> bool:
@@ -32,13 +34,13 @@ def has_table(sql: str) -> bool:
 
 def as_row_binary(sql: str) -> str:
     """Return the statement that returns the rows of another as text."""
-    # The dash tells a row without any bytes from an empty line.
-    return f"SELECT concat('-', base64Encode(formatRow('RowBinary', *))) FROM (\n{sql}\n)"  # noqa: S608  # the caller's
+    # The last byte is there because an empty tuple has none, and a row without any could not be found in a file.
+    return f"SELECT base64Encode(formatRow('RowBinary', *, {END_OF_ROW})) FROM (\n{sql}\n)"  # noqa: S608  # the caller's
 
 
 @dataclass
 class Output:
-    """What was read besides the rows; ``totals`` is a row in RowBinary."""
+    """What was read besides the rows; ``totals`` is such a row too."""
 
     row_count: int = 0
     totals: bytes | None = None
@@ -54,7 +56,7 @@ def read(parts: Iterable[bytes], rows: BinaryIO) -> Output:
             rest += part
             continue
         rest = after
-        decoded = [_decode(line) for line in lines.split(b"\n") if line]
+        decoded = [binascii.a2b_base64(line) for line in lines.split(b"\n") if line]
         output.row_count += len(decoded)
         rows.write(b"".join(decoded))
     for section in rest.strip(b"\n").split(b"\n\n"):
@@ -62,9 +64,5 @@ def read(parts: Iterable[bytes], rows: BinaryIO) -> Output:
         if len(lines_of_section) > 1:
             output.has_extremes = True
         elif section:
-            output.totals = _decode(section)
+            output.totals = binascii.a2b_base64(section)
     return output
-
-
-def _decode(line: bytes) -> bytes:
-    return binascii.a2b_base64(line[1:])
