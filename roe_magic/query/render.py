@@ -6,6 +6,7 @@ attributes of the elements, because a style sheet does not apply in a notebook t
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -35,6 +36,11 @@ class Rows(Protocol):
     column_types: list[str]
     row_count: int
     summary: Summary | None
+
+    @property
+    def extra_rows(self) -> list[tuple[str, list[Any]]]:
+        """The rows below the others, each with its name."""
+        ...
 
     def head(self, limit: int) -> list[list[Any]]:
         """Return the first rows, JSON-ready."""
@@ -70,10 +76,10 @@ def statement_html(result: Rows, limit: int | None) -> str:
     rows = _cells(result, limit, _MAX_HTML_CELL)
     numeric = [_is_numeric(type_name) for type_name in result.column_types[:_MAX_COLUMNS]]
     head = "".join(map(_html_heading, result.column_names[:_MAX_COLUMNS], result.column_types, numeric))
-    body = "".join(f"<tr>{''.join(map(_html_cell, row, numeric))}</tr>" for row in rows)
+    body = "".join(map(_html_row, rows, itertools.repeat(numeric)))
     return (
         '<table style="border-collapse:collapse;margin:4px 0">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{_html_foot(result, numeric)}</table>"
         f'<div style="{_FAINT_STYLE}">{escape(_size(result, len(rows)))}</div>'
     )
 
@@ -82,18 +88,32 @@ def statement_text(result: Rows, limit: int | None) -> str:
     """Return a statement's rows as aligned plain text with its size below."""
     if not result.column_names:
         return _size(result, 0)
-    rows = [["NULL" if cell is None else cell for cell in row] for row in _cells(result, limit, _MAX_TEXT_CELL)]
+    rows = list(map(_with_null, _cells(result, limit, _MAX_TEXT_CELL)))
+    extra = [(name, _with_null(_row_cells(row, _MAX_TEXT_CELL))) for name, row in result.extra_rows]
     names = [clean(name, limit=_MAX_TEXT_CELL) for name in result.column_names[:_MAX_COLUMNS]]
-    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-    lines = [names, ["-" * width for width in widths], *rows]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*table, _size(result, len(rows))])
+    widths = [max(map(len, column)) for column in zip(names, *rows, *(row for _, row in extra), strict=True)]
+    rule = ["-" * width for width in widths]
+    table = [_aligned(line, widths) for line in (names, rule, *rows)]
+    foot = [f"{_aligned(row, widths)}  ({name})" for name, row in extra]
+    return "\n".join([*table, *([_aligned(rule, widths), *foot] if foot else []), _size(result, len(rows))])
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _with_null(row: Sequence[str | None]) -> list[str]:
+    return ["NULL" if cell is None else cell for cell in row]
 
 
 def _cells(result: Rows, limit: int | None, width: int) -> list[list[str | None]]:
     """Return the first rows as strings of at most so many characters, without control characters; None for NULL."""
     rows = result.head(min(limit or _MAX_ROWS, _MAX_ROWS))
-    return [[None if cell is None else _cell_text(cell, width) for cell in row[:_MAX_COLUMNS]] for row in rows]
+    return [_row_cells(row, width) for row in rows]
+
+
+def _row_cells(row: Sequence[Any], width: int) -> list[str | None]:
+    return [None if cell is None else _cell_text(cell, width) for cell in row[:_MAX_COLUMNS]]
 
 
 def _cell_text(cell: Any, width: int) -> str:
@@ -113,6 +133,18 @@ def _html_heading(name: str, type_name: str, numeric: bool) -> str:
     )
     style = f"text-align:{align};padding:2px 10px;{_LINE_STYLE}"
     return f'<th title="{title}" style="{style}">{escape(clean(name))}{type_line}</th>'
+
+
+def _html_row(row: Sequence[str | None], numeric: Sequence[bool]) -> str:
+    return f"<tr>{''.join(map(_html_cell, row, numeric))}</tr>"
+
+
+def _html_foot(result: Rows, numeric: Sequence[bool]) -> str:
+    """Return the totals and the extremes below the rows, each with its name behind it."""
+    names = (f'<td style="{_FAINT_STYLE}">{name}</td></tr>' for name, _ in result.extra_rows)
+    rows = (_html_row(_row_cells(row, _MAX_HTML_CELL), numeric) for _, row in result.extra_rows)
+    foot = "".join(row.removesuffix("</tr>") + name for row, name in zip(rows, names, strict=True))
+    return f'<tfoot style="font-weight:bold;border-top:2px solid">{foot}</tfoot>' if foot else ""
 
 
 def _html_cell(text: str | None, numeric: bool) -> str:

@@ -96,6 +96,30 @@ class StatementResult:
         frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
         return frame
 
+    @property
+    def extra_rows(self) -> list[tuple[str, list[Any]]]:
+        """The totals and the extremes, JSON-ready, each with its name; empty where the statement has none."""
+        totals, extremes = self._statement.totals, self._statement.extremes
+        named = [] if totals is None else [("totals", totals)]
+        return named + list(zip(("min", "max"), extremes or (), strict=False))
+
+    @property
+    def totals(self) -> pd.DataFrame | None:
+        """The totals of GROUP BY ... WITH TOTALS as a DataFrame of one row; None where there are none."""
+        return None if self._statement.totals is None else self._frame_of([self._statement.totals])
+
+    @property
+    def extremes(self) -> pd.DataFrame | None:
+        """The lowest and the highest values, if the setting ``extremes`` asked for them, as a DataFrame of two rows."""
+        return None if self._statement.extremes is None else self._frame_of(self._statement.extremes, ["min", "max"])
+
+    def _frame_of(self, rows: list[list[Any]], labels: list[str] | None = None) -> pd.DataFrame:
+        from roe_magic import frames
+
+        table = frames.from_rows(self.column_names, self.column_types, rows)
+        frame: pd.DataFrame = frames.to_pandas(table, self.column_types)
+        return frame if labels is None else frame.set_axis(labels)
+
     def polars(self) -> pl.DataFrame:
         """Return the rows as a polars DataFrame (extra ``polars``)."""
         from roe_magic import frames

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -523,6 +525,7 @@ def hostile() -> list[WorksheetQuery]:
     organization = {**sample("submit-200")["organization"], "name": ATTACK}
     attacked = submitted(query=ATTACK, organization=organization, ai_summary=ATTACK)
     cells = rows([ATTACK, ""], [f"Enum8('{ATTACK}' = 1)", "String"], [ATTACK, ATTACK], [None, ATTACK], query=ATTACK)
+    cells = replace(cells, totals=[None, ATTACK], extremes=[[ATTACK, ATTACK]] * 2)
     more = rows(["json", "list"], ["JSON", "Array(String)"], [{ATTACK: ATTACK}, [ATTACK]], query=ATTACK)
     return [
         WorksheetQuery(attacked, status(ATTACK, error=ATTACK), [cells, more]),
@@ -536,7 +539,7 @@ def test_nothing_that_a_server_sends_gets_out_of_its_place(at: int) -> None:
     """No tag or attribute of its own in HTML, no control or direction character anywhere."""
     query = hostile()[at]
     text, page = shown(query)
-    assert set(page.tags) <= {"div", "table", "thead", "tbody", "tr", "th", "td", "pre"}
+    assert set(page.tags) <= {"div", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "pre"}
     assert page.attributes <= {"style", "title"}
     assert page.open == []
     parts = [text, query._repr_mimebundle_()["text/html"], repr(query)]
@@ -553,3 +556,46 @@ def test_a_result_tells_its_size_and_columns() -> None:
     assert repr(result) == "<StatementResult 3 rows; a UInt8, b Nullable(String)>"
     assert len(result) == 3
     assert Page(result._repr_html_()).tags.count("td") == 6
+
+
+def with_totals() -> WorksheetQuery:
+    """Make a query whose only statement has totals and extremes."""
+    kinds = ["Nullable(String)", "Decimal(4, 2)"]
+    statement = rows(["what", "price"], kinds, ["a", "1.50"], ["b", "99.99"])
+    extremes = [["a", "1.50"], ["b", "99.99"]]
+    return finished(replace(statement, totals=[None, "101.49"], extremes=extremes))
+
+
+def test_totals_and_extremes_are_dataframes_with_the_types_of_the_rows() -> None:
+    """One row, and two; nothing where there are none."""
+    (result,) = with_totals().results
+    assert (result.totals is not None, result.extremes is not None) == (True, True)
+    assert result.totals["what"].isna().tolist() == [True]
+    assert result.totals["price"].tolist() == [Decimal("101.49")]
+    assert result.totals.dtypes["what"] == result.df().dtypes["what"]
+    assert result.extremes.to_dict("index")["max"] == {"what": "b", "price": Decimal("99.99")}
+    (plain,) = finished().results
+    assert (plain.totals, plain.extremes) == (None, None)
+
+
+def test_totals_and_extremes_stand_below_the_rows() -> None:
+    """Each with its name, as text and as HTML; they are no rows of the result."""
+    query = with_totals()
+    text, page = shown(query)
+    assert text.splitlines() == [
+        *("what  price", "----  ------", "a     1.50", "b     99.99", "----  ------"),
+        *("NULL  101.49  (totals)", "a     1.50  (min)", "b     99.99  (max)", "2 rows × 2 columns"),
+    ]
+    assert page.tags.count("tfoot") == 1
+    assert page.open == []
+    assert "NULL101.49totals" in page.text.replace("\n", "")
+    assert query.results[0].row_count == len(query.df()) == 2
+
+
+def test_totals_come_back_from_a_dict_and_from_a_pickle() -> None:
+    """With and without the rows."""
+    query = with_totals()
+    for again in (WorksheetQuery.from_json(query.to_json(rows=True)), pickle.loads(pickle.dumps(query))):
+        assert again.results[0].totals.equals(query.results[0].totals)
+        assert again.results[0].extremes.equals(query.results[0].extremes)
+    assert WorksheetQuery.from_dict(query.to_dict()).results[0].extra_rows == query.results[0].extra_rows

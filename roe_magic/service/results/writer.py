@@ -25,12 +25,15 @@ def write_arrow(path: Path, names: list[str], types: list[str], parts: Iterable[
     write(path, names, types, (frames.from_arrow(table, types, stored=True) for table in _tables(names, parts)))
 
 
-def write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.Table]) -> None:
-    """Write a result whose parts are tables in stored form."""
+def write(path: Path, names: list[str], types: list[str], tables: Iterable[pa.Table]) -> int:
+    """Write a result whose parts are tables in stored form, and return the number of rows."""
     schema = frames.schema(names, types, stored=True)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        row_count = 0
         for table in tables:
             writer.write_table(table)
+            row_count += table.num_rows
+    return row_count
 
 
 def read_json(text: bytes) -> frames.Block:

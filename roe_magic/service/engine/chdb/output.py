@@ -148,7 +148,9 @@ class StatementOutput:
                 output = totals.read(parts, rows)
             self._statistics.result_rows = output.row_count
             blocks = self._conversion.row_binary_blocks(path, types) if output.row_count else iter(())
-            writer.write(self._path, names, types, (_retyped(block, names, types) for block in blocks))
+            row_count = writer.write(self._path, names, types, (_retyped(block, names, types) for block in blocks))
+            if row_count != output.row_count:
+                raise ValueError(f"{output.row_count} rows became {row_count}")
             extremes = self._conversion.extremes(path, types) if output.has_extremes else None
         return Description(names, types, self._row(output.totals, types), extremes)
 

@@ -299,3 +299,16 @@ def test_a_query_that_does_not_exist_is_not_found(api: Api, query_id: str) -> No
     """For an id that is no UUID the response is 404 as well."""
     for tail in ("status", "result"):
         assert api.http.get(f"/v1/database/query/{query_id}/{tail}/").status_code == 404
+
+
+def test_totals_are_beside_the_rows_as_json_and_as_arrow(api: Api) -> None:
+    """A field of the statement, with the values as in the rows."""
+    sql = "SELECT number % 2 AS k, toFloat32(0.1) AS f, count() FROM numbers(5) GROUP BY k WITH TOTALS ORDER BY k"
+    query = api.submit(sql)
+    (statement,) = api.result(query["id"])["results"]
+    assert statement["result_rows"] == [[0, 0.1, 3], [1, 0.1, 2]]
+    assert statement["totals"] == [0, 0.1, 5]
+    assert "extremes" not in statement
+    answer = api.http.get(f"/v1/database/query/{query['id']}/result/", headers={"Accept": models.ARROW_STREAM})
+    described = json.loads(pa.ipc.open_stream(answer.content).schema.metadata[models.STATEMENT_METADATA_KEY])
+    assert described["totals"] == [0, 0.1, 5]
