@@ -6,6 +6,7 @@ The engine's process is the real one; ``tests.support.layers`` switches off what
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ PROCESS_READS = [
     for process in ("self", "thread-self", "1")
     for name in ("environ", "cmdline", "mem", "status")
 ]
-# A pipe would make the statement wait for ever; a socket cannot be opened at all.
+# The socket to the service, in several spellings.
 STREAM_READS = [f"SELECT file('{path}')" for path in ("/proc/self/fd/0", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/3")]
 CONNECTS = [
     "SELECT * FROM url('http://127.0.0.1:{port}/', 'LineAsString')",
@@ -184,6 +185,13 @@ class TestWithoutAny:
         if "CREATE TABLE" in sql:
             nothing.raw("SELECT * FROM own.remote")
         assert nothing.reached.was_connected()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="here a path of an open file is another name for it")
+    @pytest.mark.parametrize("sql", STREAM_READS)
+    def test_the_services_messages_are_not_taken(self, nothing: Bench, sql: str) -> None:
+        """They come through a socket, which has no second end to open; of a pipe a statement would read them."""
+        assert nothing.raw(sql).startswith("Error: Code: ")
+        assert nothing.live.rows("SELECT 1") == [(1,)]
 
     def test_the_environment_is_read(self, nothing: Bench) -> None:
         assert "TMPDIR=" in nothing.raw("SELECT file('/proc/self/environ')")

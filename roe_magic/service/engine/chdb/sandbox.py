@@ -5,8 +5,8 @@ gives up files and TCP, and seccomp (``seccomp``) all other sockets. Both cover 
 threads which that one starts later, so they are set up before anything heavy is imported. A system without them
 confines less, or nothing; the health endpoint reports which.
 
-What a file from ``/proc/self/fd`` is opened as Landlock does not control if it is a pipe. So the engine's process has
-none: its messages go through a socket, which cannot be opened a second time.
+Landlock does not control pipes, which can be opened a second time through ``/proc/self/fd``. So the messages to and
+from the service go through a socket, with which that is not possible.
 """
 
 from __future__ import annotations

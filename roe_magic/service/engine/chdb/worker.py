@@ -197,7 +197,7 @@ def main(options: dict[str, Any], confinement: str) -> None:
 
 
 def _take_standard_streams() -> Pipe:
-    """Return the pipe on standard input and output; what the engine or Python prints goes to standard error."""
+    """Return the socket that is standard input and output; what the engine or Python prints goes to standard error."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return Pipe(os.fdopen(os.dup(0), "rb"), sink)
