@@ -37,6 +37,8 @@ _SETTINGS = {
     "enable_time_time64_type": "1",
     "input_format_binary_max_type_complexity": "0",
 }
+# What the caller may choose for RowBinary must be chosen to read it, too.
+_BINARY = {"output_format_binary_write_json_as_string": "input_format_binary_read_json_as_string"}
 _LIMITS = ("max_execution_time", "max_memory_usage")
 _CANNOT_EXTRACT_STRUCTURE = 636
 
@@ -65,13 +67,19 @@ class Conversion:
         Runs the queries.
     limits : mapping of str to str
         The settings of a caller's statement, whose limits hold here too.
+    settings : mapping of str to str
+        All the settings of the statement whose output is converted.
     job_id : str
         The job whose cancel ends the queries.
     """
 
-    def __init__(self, clickhouse: EmbeddedClickHouse, limits: Mapping[str, str], job_id: str) -> None:
+    def __init__(
+        self, clickhouse: EmbeddedClickHouse, limits: Mapping[str, str], settings: Mapping[str, str], job_id: str
+    ) -> None:
         self._clickhouse, self._mark = clickhouse, query_mark(job_id)
-        self._settings = {**_SETTINGS, **{name: limits[name] for name in _LIMITS if name in limits}}
+        kept = {name: limits[name] for name in _LIMITS if name in limits}
+        read_as_written = {theirs: settings[ours] for ours, theirs in _BINARY.items() if ours in settings}
+        self._settings = {**_SETTINGS, **kept, **read_as_written}
 
     def native_blocks(self, parts: Iterable[bytes]) -> Iterator[frames.Block]:
         """Yield the blocks of output in the format Native; raise CannotConvert where it cannot be converted."""

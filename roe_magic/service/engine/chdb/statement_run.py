@@ -131,7 +131,7 @@ class StatementRun:
         if verdict.action == "write":
             self._write(prepared, sql, statement_settings)
             return self._write_nothing()
-        conversion = Conversion(self._clickhouse, self._submission.limits, self._job.id)
+        conversion = Conversion(self._clickhouse, self._submission.limits, statement_settings, self._job.id)
         output = StatementOutput(
             self._clickhouse, conversion, self._path, self._statistics, self._progress, self._submission.cancelled
         )

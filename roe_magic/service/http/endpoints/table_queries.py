@@ -62,6 +62,7 @@ def _result(row: QueryRow, results: ResultStore) -> dict[str, Any]:
         **state,
         "columns": [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)],
         "rows": [dict(zip(names, values, strict=True)) for values in rows],
+        **({"totals": dict(zip(names, statement.totals, strict=True))} if statement.totals else {}),
         "row_count": len(rows),
         "truncated": has_more,
         "execution_time_ms": _milliseconds(row),

@@ -186,6 +186,16 @@ def test_a_value_is_that_of_the_engine_alone(live: LiveEngine, tmp_path: Path, e
     assert statement.row_count == found.num_rows == table.num_rows > 0
 
 
+def test_settings_of_the_binary_format_change_nothing(live: LiveEngine) -> None:
+    """Rows with totals leave the engine in it."""
+    for value in ("0", "1"):
+        settings = f"output_format_binary_write_json_as_string = {value}, limit = 1"
+        sql = f"SELECT {JSON} AS j, number AS n, count() FROM numbers(2) GROUP BY n WITH TOTALS ORDER BY n"
+        statement, found = by_service(live, f"{sql} SETTINGS {settings}")
+        assert json.loads(found.column("j")[0].as_py())["c"] == [1, 2]
+        assert (found.num_rows, statement.totals[1:] if statement.totals else None) == (1, [0, 2])
+
+
 @pytest.mark.parametrize("road", ["", " LIMIT 1000", " LIMIT 1000 -- totals"])
 def test_no_setting_of_a_format_is_changed_that_a_function_reads(live: LiveEngine, road: str) -> None:
     """Whatever functions the engine may have: on no road is there a setting that reaches one."""

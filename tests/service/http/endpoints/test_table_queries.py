@@ -27,6 +27,14 @@ def test_a_table_query_gives_rows_by_name_up_to_its_limit(api: Api) -> None:
     assert body["execution_time_ms"] > 0
 
 
+def test_totals_are_beside_the_rows(api: Api) -> None:
+    """By name, as the rows are, and whatever the limit."""
+    sql = "SELECT number % 3 AS k, count() AS c FROM numbers(9) GROUP BY k WITH TOTALS ORDER BY k"
+    sent = api.http.post("/v1/tables/query/", json={"sql": sql, "limit": 2})
+    body = table_result(api, sent.json()["table_query_id"])
+    assert (body["rows"], body["totals"]) == ([{"k": 0, "c": 3}, {"k": 1, "c": 3}], {"k": 0, "c": 9})
+
+
 @pytest.mark.parametrize(
     "sql",
     [
