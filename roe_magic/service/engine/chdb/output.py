@@ -102,9 +102,9 @@ class StatementOutput:
             return self._write_with_totals(sql, settings, in_parts=not verdict.is_small)
 
     def _may_have_totals(self, sql: str, settings: Mapping[str, str]) -> bool:
-        if totals.has_word(sql) or settings.get("extremes", "0").lower() not in ("0", "false"):
+        if totals.may_have_totals(sql) or settings.get("extremes", "0").lower() not in ("0", "false"):
             return True
-        return totals.has_table(sql) and self._clickhouse.totals_views.exist(settings["database"])
+        return self._clickhouse.totals_views.may_be_read(sql, settings["database"])
 
     def _write_many(self, sql: str, settings: Mapping[str, str], verdict: Verdict) -> Description:
         columns = self._columns(sql, settings, may_run_subqueries=not verdict.has_scalar_subquery)

@@ -14,22 +14,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-_WORD = re.compile(r"\btotals\b", re.IGNORECASE)
-_TABLE = re.compile(r"\b(?:from|join|table)\b", re.IGNORECASE)
+_WORDS = re.compile(r"\bwith\s+totals\b", re.IGNORECASE)
+# What the service adds at the end.
+_MARK = re.compile(r"\n/\* roe:[\w-]+ \*/\Z")
+# Between the two words there may be comments, and spaces beyond ASCII.
+_COMMENTS = ("/*", "--", "#", "//")
 
 OUTPUT_FORMAT = "TabSeparated"
 # A UInt8 after the columns of each row.
 END_OF_ROW = "1"
 
 
-def has_word(sql: str) -> bool:
-    """Whether a statement may have WITH TOTALS, as far as its text shows; elsewhere the word does no harm."""
-    return _WORD.search(sql) is not None
-
-
-def has_table(sql: str) -> bool:
-    """Whether a statement may read a view, as far as its text shows."""
-    return _TABLE.search(sql) is not None
+def may_have_totals(sql: str) -> bool:
+    """Whether a statement may have WITH TOTALS, as far as its text shows; for one that has not, it does no harm."""
+    if "totals" not in sql.lower():
+        return False
+    sql = _MARK.sub("", sql)
+    is_plain = sql.isascii() and not any(mark in sql for mark in _COMMENTS)
+    return _WORDS.search(sql) is not None or not is_plain
 
 
 def as_row_binary(sql: str) -> str:

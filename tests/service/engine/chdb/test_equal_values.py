@@ -145,7 +145,7 @@ ROADS: dict[str, Callable[[str], str]] = {
     "at once": lambda each: f"SELECT {each} AS x LIMIT 10",
     "in parts": lambda each: f"SELECT {each} AS x FROM numbers(2)",
     "converted": lambda each: f"SELECT {each} AS x, 1::Dynamic AS y FROM numbers(2)",
-    "as text": lambda each: f"SELECT {each} AS x, 1::Dynamic AS y FROM numbers(2) WHERE 'totals' != ''",
+    "as text": lambda each: f"SELECT {each} AS x, 1::Dynamic AS y FROM numbers(2) -- totals",
 }
 
 
@@ -227,7 +227,8 @@ CREATE TABLE sales (day Date, at DateTime('Europe/Paris'), what LowCardinality(S
 INSERT INTO sales
     SELECT toDate('2024-10-27') + number % 3, 1729987200 + 3600 * (number % 2), toString(number % 4), 99.99, number
     FROM numbers(12);
-CREATE VIEW by_day AS SELECT day, count() AS c FROM sales GROUP BY day WITH TOTALS
+CREATE VIEW by_day AS SELECT day, count() AS c FROM sales GROUP BY day WITH TOTALS;
+CREATE VIEW of_by_day AS SELECT * FROM by_day
 """
 WITH_TOTALS = [
     "SELECT day, count() FROM sales GROUP BY day WITH TOTALS ORDER BY day",
@@ -240,6 +241,10 @@ WITH_TOTALS = [
     "SELECT day, count() FROM sales WHERE 0 GROUP BY day WITH TOTALS",
     "SELECT * FROM by_day ORDER BY day",
     "SELECT * FROM by_day ORDER BY day LIMIT 1",
+    "SELECT day, c FROM `by_day` ORDER BY day",
+    "SELECT * FROM of_by_day ORDER BY c, day",
+    "SELECT day, count() FROM sales GROUP BY day WITH/**/Totals ORDER BY day",
+    "SELECT day, count() FROM sales GROUP BY day with\u200b totals ORDER BY day",
     "SELECT number % 100000 AS k, count() FROM numbers(200000) GROUP BY k WITH TOTALS ORDER BY k DESC",
     "SELECT day, day AS d, count() FROM sales GROUP BY day WITH TOTALS ORDER BY day",
     (
@@ -300,3 +305,29 @@ def test_totals_and_extremes_are_those_of_the_engine_alone(
     assert as_text(live, types, [statement.totals]) == others[0]
     assert len(others) == (2 if statement.extremes else 1)
     assert not statement.extremes or as_text(live, types, statement.extremes) == others[1]
+
+
+def test_a_view_with_totals_is_seen_as_soon_as_it_is_there(live: LiveEngine) -> None:
+    """And no longer when it is gone, nor in statements that do not name it."""
+    read = "SELECT * FROM fresh ORDER BY ALL"
+    for totals in (" WITH TOTALS", "", " WITH TOTALS"):
+        view = (
+            f"CREATE OR REPLACE VIEW fresh AS SELECT number % 2 AS k, count() AS c FROM numbers(4) GROUP BY k{totals}"
+        )
+        statement, _ = by_service(live, f"{view}; {read}")
+        assert statement.totals == ([0, 4] if totals else None)
+    assert by_service(live, "SELECT number FROM numbers(2)")[0].totals is None
+    assert live.run("DROP VIEW fresh", use_admin=True).status == models.SUCCESS
+
+
+@pytest.mark.parametrize("end", ["", " FROM numbers(2)"])
+def test_columns_of_one_name_are_all_there(live: LiveEngine, end: str) -> None:
+    """Even where the engine has to convert them, and cannot read columns of one name."""
+    job, future = live.submit(f"SELECT 'x'::Dynamic AS a, materialize([1])::Dynamic AS b, b, b, 1 AS n, n{end}")
+    outcome = future.result(PATIENCE)
+    (statement,) = manifest.decode(outcome.statements)
+    assert statement.column_names == ["a", "b", "b", "b", "n", "n"]
+    assert statement.column_types == ["Dynamic"] * 4 + ["UInt8"] * 2
+    columns = [column.to_pylist() for column in table_of(job, 0).columns]
+    assert [column[0] for column in columns] == ['"x"', "[1]", "[1]", "[1]", 1, 1]
+    assert statement.row_count == len(columns[0]) == (2 if end else 1)
