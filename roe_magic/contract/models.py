@@ -74,6 +74,8 @@ class WorksheetQueryResponse(Model):
     query_task_status: str | None
     error: str | None
     ai_summary: str | None
+    # An extension of the local service, as in QueryStatus.
+    notices: list[str] | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,8 @@ class QueryStatus(Model):
     # Extensions of the local service; Roe's API does not send them.
     started_at: datetime | None = field(default=None, metadata=OMIT_IF_NONE)
     progress: Progress | None = field(default=None, metadata=OMIT_IF_NONE)
+    # What the user should know about how an ended query was run, a sentence each; absent if there is nothing.
+    notices: list[str] | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,15 @@ def test_the_contract_is_kept_to_the_letter(plain: Plain) -> None:
     assert wait_for(ended)["status"] == "SUCCESS"
 
 
+def test_a_notice_is_an_optional_field_of_both_answers(plain: Plain) -> None:
+    """It is the only field that a client of the contract does not know; everything else is as published."""
+    _, _, query = plain.submit("SELECT 1 FORMAT CSV", Prefer="wait=30")
+    check("WorksheetQuery", query, more=frozenset({"notices"}))
+    _, _, body = plain("GET", status_path(query))
+    check("DatabaseQueryStatusResponse", body, more=frozenset({"started_at", "progress", "notices"}))
+    assert len(query["notices"]) == len(body["notices"]) == 1
+
+
 def test_nothing_is_held_back_unasked(plain: Plain) -> None:
     """Without Prefer both endpoints answer at once, while the query runs."""
     _, _, query = plain.submit(SLOW)

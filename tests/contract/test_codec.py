@@ -78,6 +78,8 @@ def test_any_word_or_null_may_be_a_status(word: str | None) -> None:
         (QueryStatus, {**STATUS, "created_at": "yesterday"}, "QueryStatus.created_at"),
         (QueryStatus, {**STATUS, "created_at": 1e300}, "QueryStatus.created_at"),
         (QueryStatus, {**STATUS, "progress": []}, "progress is a list, not an object"),
+        (QueryStatus, {**STATUS, "notices": "x"}, "QueryStatus.notices"),
+        (QueryStatus, {**STATUS, "notices": [{}]}, "QueryStatus.notices"),
         (QueryResult, {**STATUS, "results": {}}, "results is an object, not a list"),
         (QueryResult, {**STATUS, "results": "x"}, "results is a string, not a list"),
         (QueryResult, {**STATUS, "results": [None]}, "results[0] is null, not an object"),

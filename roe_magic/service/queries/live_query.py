@@ -61,6 +61,7 @@ class LiveQuery:
         """Set the final status, and end every wait."""
         row = self.row
         row.status, row.error, row.statements = outcome.status, outcome.error, outcome.statements
+        row.notices = list(outcome.notices)
         row.finished_at = row.updated_at = finished_at
         row.result_bytes = result_bytes
         self.release()

@@ -25,6 +25,7 @@ import logging
 from collections import OrderedDict
 from uuid import UUID
 
+import msgspec
 from anyio import to_thread
 
 from roe_magic.contract import models
@@ -170,7 +171,7 @@ class QueryManager:
             log.exception("The engine failed at query %s", query.row.id)
             outcome = Outcome(models.FAILURE, "The service failed to run this query; its log says more.")
         if self.closing and outcome.status != models.SUCCESS:
-            outcome = Outcome(models.FAILURE, STOPPED, outcome.statements)
+            outcome = msgspec.structs.replace(outcome, status=models.FAILURE, error=STOPPED)
         self._finish(query, outcome)
         await self._delete_old_results()
 

@@ -114,6 +114,7 @@ class QueryRow(MappedAsDataclass, Base, kw_only=True, eq=False, repr=False):
     error: Mapped[str | None] = mapped_column(default=None)
     # The completed statements without their rows: see results/manifest.py. The rows are files.
     statements: Mapped[bytes] = mapped_column(default=b"[]")
+    notices: Mapped[list[str]] = mapped_column(sa.JSON, default_factory=list)
     result_bytes: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     # Whether the rows were deleted to make room for newer ones.
     expired: Mapped[bool] = mapped_column(default=False)

@@ -59,6 +59,7 @@ def worksheet_query(row: schema.QueryRow) -> models.WorksheetQueryResponse:
         query_task_status=row.status,
         error=row.error,
         ai_summary=None,
+        notices=row.notices or None,
     )
 
 
@@ -72,4 +73,5 @@ def status(row: schema.QueryRow, progress: models.Progress | None = None) -> mod
         finished_at=row.finished_at,
         started_at=row.started_at,
         progress=progress,
+        notices=row.notices or None,
     )

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from roe_magic.service import bootstrap
 from roe_magic.service.container import Services
 from roe_magic.service.job import Limits, SubmitRequest
+from roe_magic.service.queries import live_query
 from roe_magic.service.queries.errors import QueryNotAccepted
 from roe_magic.service.queries.live_query import LiveQuery
 from roe_magic.service.queries.query_manager import QueryManager
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.integration
 
 SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
 PATIENCE = 60
+IGNORED = "FORMAT CSV was ignored"
 
 
 class Scene:
@@ -50,6 +52,13 @@ class Scene:
         row = self.store.query(self.key.organization_id, live.row.id, live.row.kind)
         assert row
         return row
+
+    async def until_statement(self, live: LiveQuery, number: int) -> None:
+        """Wait until a query's progress is that of its statement ``number``."""
+        end = time.monotonic() + PATIENCE
+        while (progress := live.status().progress) is None or progress.statement < number:
+            assert time.monotonic() < end, live.row.status
+            await asyncio.sleep(0.01)
 
     async def until(self, live: LiveQuery, status: str) -> None:
         end = time.monotonic() + PATIENCE
@@ -156,6 +165,43 @@ def test_a_quick_query_is_written_twice(tmp_path: Path) -> None:
             await asyncio.sleep(0.3)  # longer than a query may run before its start is stored
         assert len(commits) == 2
         assert scene.row(live).started_at is not None
+
+    play(tmp_path, act)
+
+
+@pytest.mark.parametrize(
+    ("sql", "status"),
+    [("SELECT 1 FORMAT CSV", "SUCCESS"), ("SELECT 1 FORMAT CSV; SELECT nosuch", "FAILURE")],
+)
+def test_notices_are_stored_with_the_end_of_a_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str, status: str
+) -> None:
+    """They are in the last write, on disk and in memory alike, however the query ended; there is no third write."""
+    monkeypatch.setattr(live_query, "_SAVE_STARTED_AFTER", PATIENCE)  # however slow this machine is
+
+    async def act(scene: Scene) -> None:
+        warm_up = scene.submit("SELECT 1")
+        await warm_up.wait(PATIENCE)
+        with counted_commits() as commits:
+            live = scene.submit(sql)
+            await live.wait(PATIENCE)
+        assert len(commits) == 2
+        assert (live.row.status, [notice.split(":")[0] for notice in live.row.notices]) == (status, [IGNORED])
+        assert scene.row(live).notices == live.row.notices
+        assert (scene.row(warm_up).notices, warm_up.status().notices) == ([], None)
+
+    play(tmp_path, act)
+
+
+def test_a_cancelled_query_keeps_its_notices(tmp_path: Path) -> None:
+    """Those of the statements that had begun."""
+
+    async def act(scene: Scene) -> None:
+        live = scene.submit(f"SELECT 1 FORMAT CSV; {SLOW}")
+        await scene.until_statement(live, 1)
+        await scene.manager.cancel(live)
+        row = scene.row(live)
+        assert (row.status, [notice.split(":")[0] for notice in row.notices]) == ("REVOKED", [IGNORED])
 
     play(tmp_path, act)
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import alembic.autogenerate
+import alembic.command
 import alembic.migration
 import alembic.script
 import pytest
@@ -227,6 +228,43 @@ def test_every_field_of_a_request_is_stored(store: Store) -> None:
     found = store.query(query.organization_id, query.id, "table")
     assert found
     assert SubmitRequest(**{name: getattr(found, name) for name in SubmitRequest.__struct_fields__}) == request
+
+
+def test_notices_are_stored_with_the_end(store: Store) -> None:
+    """They come back as a list, whatever characters they hold; a query without any has an empty one."""
+    notices = ("FORMAT CSV was ignored.", "'\0 ü 🦀 \n\ud800")
+    key = first_key(store)
+    query, other = (store.add_query(key, ONE) for _ in range(2))
+    ended = Outcome("FAILURE", "no", notices=notices)
+    store.finish_query(query.id, ended, started_at=BEGIN, finished_at=BEGIN, result_bytes=0)
+    finish(store, other)
+    found = [store.query(query.organization_id, one.id) for one in (query, other)]
+    assert [row.notices for row in found if row] == [list(notices), []]
+
+
+FIRST_REVISION = f"""
+INSERT INTO organizations VALUES ('{"a" * 32}', 'Local', 0);
+INSERT INTO queries (id, kind, query, use_admin, task_id, status, statements, result_bytes, expired, organization_id,
+                     created_at, updated_at)
+VALUES ('{"b" * 32}', 'worksheet', 'SELECT 1', false, '{"c" * 32}', 'SUCCESS', x'5b5d', 0, false, '{"a" * 32}', 0, 0);
+"""
+
+
+def test_queries_from_before_the_notices_have_none(tmp_path: Path) -> None:
+    """A file of the first revision is migrated with its queries."""
+    database = sa.create_engine(f"sqlite:///{tmp_path / 's'}")
+    with database.begin() as connection:
+        configuration = migrations.config()
+        configuration.attributes["connection"] = connection
+        alembic.command.upgrade(configuration, "001")
+        for statement in filter(str.strip, FIRST_REVISION.split(";")):
+            connection.exec_driver_sql(statement)
+    database.dispose()
+    store = Store(tmp_path / "s")
+    row = store.query(schema.UUID("a" * 32), schema.UUID("b" * 32))
+    assert row
+    assert (row.status, row.notices) == ("SUCCESS", [])
+    store.close()
 
 
 def test_a_large_result_is_counted(store: Store) -> None:

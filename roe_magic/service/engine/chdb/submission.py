@@ -47,7 +47,7 @@ class Submission:
     def failed(self, error: str) -> Outcome:
         """Return the outcome if the statement that runs now is given up."""
         if self.cancelled.is_set():
-            return Outcome(models.REVOKED)
+            return Outcome(models.REVOKED, notices=tuple(self.notices))
         return self.ended_with(models.FAILURE, f"{self.prefix}{error}")
 
     def ended_with(self, status: str, error: str | None) -> Outcome:

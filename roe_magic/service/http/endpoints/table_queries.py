@@ -52,7 +52,9 @@ async def result(request: Request) -> Response:
 
 
 def _result(row: QueryRow, results: ResultStore) -> dict[str, Any]:
-    state = {"table_query_id": row.id, "status": row.status, "error": row.error}
+    state: dict[str, Any] = {"table_query_id": row.id, "status": row.status, "error": row.error}
+    if row.notices:
+        state["notices"] = row.notices
     if row.status != models.SUCCESS:
         return state
     limit = row.row_limit or _MAX_ROWS

@@ -113,6 +113,45 @@ def test_the_default_worksheet_takes_what_names_none(api: Api) -> None:
     assert api.submit("SELECT 1")["worksheet"] == default
 
 
+# Notices
+
+
+def test_a_notice_is_told_wherever_the_ended_query_is_described(api: Api) -> None:
+    """In the response to its submit, its status, the response to a late cancel and the worksheet's list."""
+    query = api.submit("SELECT 1 FORMAT CSV; SELECT 2 FORMAT CSV; SELECT 3 FORMAT JSON")
+    assert [notice.split(":")[0] for notice in query["notices"]] == [
+        "FORMAT CSV was ignored",
+        "FORMAT JSON was ignored",
+    ]
+    listed = api.http.get(f"/v1/worksheets/{query['worksheet']['id']}/queries/").json()
+    cancelled = api.http.post(f"/v1/database/query/{query['id']}/cancel/").json()
+    for body in (api.status(query["id"]), cancelled, next(one for one in listed if one["id"] == query["id"])):
+        assert body["notices"] == query["notices"]
+
+
+def test_a_notice_of_a_failed_query_is_told(api: Api) -> None:
+    """However the query ended."""
+    query = api.submit("SELECT throwIf(1, 'no luck') FORMAT CSV")
+    assert query["query_task_status"] == "FAILURE"
+    assert query["notices"] == api.status(query["id"])["notices"] != []
+
+
+def test_without_a_notice_there_is_no_field(api: Api) -> None:
+    """A client that knows the published contract alone sees nothing new."""
+    query = api.submit("SELECT 1")
+    assert "notices" not in {**query, **api.status(query["id"])}
+
+
+def test_the_last_line_of_changes_has_the_notices(api: Api) -> None:
+    """Those before the end have none."""
+    query = api.submit("SELECT sleep(0.5) FORMAT CSV", wait=0)
+    headers = {"Prefer": "wait=30", "Accept": "application/x-ndjson"}
+    answer = api.http.get(f"/v1/database/query/{query['id']}/status/", headers=headers)
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert len(lines) > 1
+    assert ["notices" in line for line in lines] == [False] * (len(lines) - 1) + [True]
+
+
 # Waiting, progress, cancelling
 
 

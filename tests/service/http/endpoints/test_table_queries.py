@@ -73,6 +73,17 @@ def test_a_table_query_is_one_select(api: Api, sql: str) -> None:
     assert body["error"]
 
 
+@pytest.mark.parametrize(("sql", "status"), [("SELECT 1", "SUCCESS"), ("SELECT throwIf(1)", "FAILURE")])
+def test_a_table_query_tells_its_notices(api: Api, sql: str, status: str) -> None:
+    """However it ended; without any the field is absent."""
+    for clause, expected in (("", []), (" FORMAT CSV", ["FORMAT CSV was ignored"])):
+        sent = api.http.post("/v1/tables/query/", json={"sql": sql + clause})
+        body = table_result(api, sent.json()["table_query_id"])
+        assert body["status"] == status
+        assert [notice.split(":")[0] for notice in body.get("notices", [])] == expected
+        assert ("notices" in body) == bool(expected)
+
+
 def test_a_table_query_is_no_worksheet_query(api: Api) -> None:
     """The two APIs do not see each other's queries."""
     table_query = api.http.post("/v1/tables/query/", json={"sql": "SELECT 1"}).json()["table_query_id"]
