@@ -269,6 +269,7 @@ def _status_in(submitted: models.WorksheetQueryResponse) -> models.QueryStatus:
         error=submitted.error,
         created_at=submitted.created_at,
         finished_at=submitted.finished_at,
+        notices=submitted.notices,
     )
 
 
@@ -286,4 +287,5 @@ def _submitted_from(status: models.QueryStatus) -> models.WorksheetQueryResponse
         query_task_status=status.status,
         error=status.error,
         ai_summary=None,
+        notices=status.notices,
     )

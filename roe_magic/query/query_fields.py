@@ -80,6 +80,11 @@ class QueryFields:
         return self._state.server_error
 
     @property
+    def notices(self) -> list[str]:
+        """What the server says about how the query was run, a sentence each; only the local service says anything."""
+        return self._state.notices
+
+    @property
     def ai_summary(self) -> str | None:
         """Roe's own summary of the query."""
         return self._submitted.ai_summary

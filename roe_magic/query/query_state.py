@@ -132,6 +132,13 @@ class QueryState:
         return self.submitted.error if self.submitted is not None else None
 
     @property
+    def notices(self) -> list[str]:
+        """What the server says about how the query was run, a sentence each."""
+        if self.last_status is not None and self.last_status.notices:
+            return list(self.last_status.notices)
+        return list(self.submitted.notices or []) if self.submitted is not None else []
+
+    @property
     def created_at(self) -> datetime | None:
         """When the server took the query."""
         return self.submitted.created_at if self.submitted is not None else None

@@ -231,6 +231,43 @@ def until(play: Play, seconds: float, before: Step, after: Step) -> Callable[[Re
     return choose
 
 
+# Notices
+
+
+def test_notices_come_with_the_status(play: Play) -> None:
+    """As the server gives them; the panel's states have them from then on."""
+    play.statuses(status("STARTED"), status("SUCCESS", notices=["FORMAT CSV was ignored."]))
+    assert play.run().wait().notices == ["FORMAT CSV was ignored."]
+    assert [state.notices for state in play.states if not state.finished] == [[]] * 3
+    assert {tuple(state.notices) for state in play.states if state.finished} == {("FORMAT CSV was ignored.",)}
+
+
+def test_notices_come_with_the_submit(play: Play) -> None:
+    """Where the query ends within it, and no status is asked for."""
+    play.server.on("POST", SUBMIT, answer({**sample("submit-200-finished"), "notices": ["Look."]}))
+    assert play.run().wait().notices == ["Look."]
+    assert play.asked(STATUS) == 0
+
+
+def test_a_failed_query_has_its_notices(play: Play) -> None:
+    """The error's query tells them."""
+    play.statuses(status("FAILURE", error="no", notices=["Look."])).results(answer("", 404))
+    assert play.error(QueryFailed).query.notices == ["Look."]
+
+
+def test_a_query_that_is_attached_to_has_its_notices(play: Play) -> None:
+    """Coming back to an ended query tells them again."""
+    play.statuses(status("SUCCESS", notices=["Look."]))
+    running = AttachedQuery(play.client, UUID(ID), clock=play.clock)
+    running.run()
+    assert running.wait().notices == ["Look."]
+
+
+def test_a_server_without_notices_has_none(play: Play) -> None:
+    """An empty list, not None."""
+    assert play.run().wait().notices == []
+
+
 # Ends
 
 

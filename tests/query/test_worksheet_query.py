@@ -118,6 +118,20 @@ def test_a_started_at_of_our_own_service_is_used() -> None:
     assert query.running is None
 
 
+def test_notices_are_a_list_and_no_key() -> None:
+    """Those of the status, or of the submit's answer; like all that is not in the contract, they are no key."""
+    told, late = ["FORMAT CSV was ignored."], ["Late."]
+    assert WorksheetQuery(submitted(), status()).notices == []
+    assert WorksheetQuery(submitted(notices=None), status(notices=[])).notices == []
+    assert WorksheetQuery(submitted(notices=told)).notices == told
+    assert WorksheetQuery(submitted(notices=told), status()).notices == told
+    query = WorksheetQuery(submitted(notices=told), status(notices=late))
+    assert query.notices == late
+    assert list(query) == KEYS
+    query.notices.clear()
+    assert query.notices == late
+
+
 @pytest.mark.parametrize("moment", [float("nan"), float("inf"), 1e300, -1e300])
 def test_a_time_that_is_none_is_none(moment: float) -> None:
     """NaN tokens and nonsense in start_timestamp hurt nobody."""
@@ -437,6 +451,13 @@ def test_any_metadata_goes_there_and_back(seconds: float, word: str | None, erro
     query = WorksheetQuery(submitted(), status(word, error=error), observed=timedelta(seconds=seconds))
     assert through_json(query, False) == query
     assert through_pickle(query, False) == query
+
+
+@pytest.mark.parametrize("way", [through_dict, through_json, through_pickle])
+def test_notices_go_there_and_back(way: Callable[[WorksheetQuery, bool], WorksheetQuery]) -> None:
+    """Those of the status, and those of the submit's answer."""
+    for query in (WorksheetQuery(submitted(), status(notices=[ATTACK])), WorksheetQuery(submitted(notices=[ATTACK]))):
+        assert way(query, False).notices == [ATTACK]
 
 
 # How it is shown
