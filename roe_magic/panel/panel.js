@@ -41,7 +41,7 @@ function skeleton() {
   parts.fold = node("details", "fold");
   parts.fold.open = true;
   parts.fold.append(parts.head, parts.body);
-  root.append(parts.fold, parts.stop, parts.notice, parts.advice, parts.gone, parts.error, parts.bar, parts.spoken);
+  root.append(parts.fold, parts.stop, parts.notice, parts.advice, parts.gone, parts.error, parts.notices, parts.bar, parts.spoken);
   return parts;
 }
 
@@ -87,6 +87,7 @@ function asides() {
     error: node("div", "error"),
     message: node("div", "message", { tabindex: "0", "aria-label": "Error message", role: "group" }),
     hint: node("div", "hint"),
+    notices: node("div", "notices"),
     bar: node("div", "bar", { role: "progressbar", "aria-label": "Query progress", "aria-valuemin": "0", "aria-valuemax": "100" }),
     fill: node("div", "fill"),
     spoken: node("div", "spoken", { role: "status", "aria-live": "polite" }),
@@ -180,6 +181,13 @@ function paintAsides(parts, view) {
   parts.gone.hidden = !view.orphaned;
   setText(parts.goneWords, view.gone);
   setText(parts.wayBack, view.way_back);
+  paintNotices(parts, view.notices);
+}
+
+function paintNotices({ notices }, lines) {
+  notices.hidden = !lines.length;
+  lines.forEach((line, index) => setText(notices.children[index] ?? notices.appendChild(node("div")), line));
+  while (notices.children.length > lines.length) notices.lastChild.remove();
 }
 
 /* ---- the button ---- */

@@ -26,6 +26,7 @@ _PILL = (
 )
 _MONO = "font-family:monospace; font-size:12px; white-space:pre-wrap; overflow-wrap:anywhere"
 _BOX = "margin:6px 0 2px 0; padding:6px 10px; border-left:3px solid"
+_QUIET = "margin-left:16px; opacity:0.8; overflow-wrap:anywhere"
 
 
 def html(state: QueryState) -> str:
@@ -35,6 +36,7 @@ def html(state: QueryState) -> str:
         _summary(shown),
         _box(shown["notice"], "attention"),
         _error(shown),
+        *(f'<div style="{_QUIET}">{escape(notice)}</div>' for notice in shown["notices"]),
         _box(_unfinished(shown), "attention"),
     ]
     return f'<div style="margin:2px 0; font-size:13px; line-height:20px">{"".join(parts)}</div>'
@@ -44,7 +46,8 @@ def text(state: QueryState) -> str:
     """Return the panel as a line of text, and a few more where there is an error or a notice."""
     shown = view(state)
     line = f"{shown['label']} " + " · ".join([*shown["outcome"], *filter(None, [shown["query_id"]])])
-    return "\n".join(filter(None, (line, shown["notice"], shown["error"], shown["hint"], _unfinished(shown))))
+    messages = (shown["notice"], shown["error"], shown["hint"], *shown["notices"], _unfinished(shown))
+    return "\n".join(filter(None, (line, *messages)))
 
 
 def _unfinished(shown: dict[str, Any]) -> str | None:

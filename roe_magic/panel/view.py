@@ -17,6 +17,9 @@ from roe_magic.query.query_state import QueryState
 
 SQL_LIMIT = 20_000
 MESSAGE_LIMIT = 4_000
+# Of the server's notices: how many are shown, and how many characters of each.
+NOTICES_LIMIT = 10
+NOTICE_LIMIT = 500
 
 _PHASES = {
     None: "submitting",
@@ -52,9 +55,10 @@ def view(state: QueryState, pressed: Collection[str] = ()) -> dict[str, Any]:
     dict
         ``label`` and ``tone`` of the pill; ``phase`` (live) or ``outcome`` (a list of parts) beside it; ``bar``
         (``[fraction or None, text]``, or None); ``figures``; ``timeline`` (``[name, seconds, text, growing]`` each);
-        ``facts`` (``[key, name, value]`` each); ``sql``; ``error``, ``hint``, ``notice``; ``stop``
-        (``[action, label, label once pressed]`` or None); ``spoken``, what a screen reader says when it changes;
-        ``gone``, what to say when the kernel has gone, and ``way_back``, the command that finds the query again.
+        ``facts`` (``[key, name, value]`` each); ``sql``; ``error``, ``hint``; ``notice`` of the client, and ``notices``
+        of the server (a list of lines); ``stop`` (``[action, label, label once pressed]`` or None); ``spoken``, what a
+        screen reader says when it changes; ``gone``, what to say when the kernel has gone, and ``way_back``, the
+        command that finds the query again.
     """
     stop = _stop(state)
     stopping = stop is not None and stop[0] in pressed
@@ -67,6 +71,7 @@ def view(state: QueryState, pressed: Collection[str] = ()) -> dict[str, Any]:
         "facts": _facts(state),
         "sql": clean(state.sql, limit=SQL_LIMIT, lines=True),
         **_messages(state),
+        "notices": _notices(state),
         "stop": stop,
         "stopping": stopping,
         "spoken": _spoken(state, phase),
@@ -102,6 +107,13 @@ def _messages(state: QueryState) -> dict[str, str | None]:
         "hint": hint and clean(hint, limit=MESSAGE_LIMIT, lines=True),
         "notice": state.notice and clean(state.notice, limit=MESSAGE_LIMIT),
     }
+
+
+def _notices(state: QueryState) -> list[str]:
+    """Return what the server says about how the query was run, one line each."""
+    lines = [clean(notice, limit=NOTICE_LIMIT) for notice in state.notices[:NOTICES_LIMIT]]
+    more = len(state.notices) - NOTICES_LIMIT
+    return [line for line in lines if line] + ([f"… ({plural(more, 'more notice')})"] if more > 0 else [])
 
 
 def _query_id(state: QueryState) -> str | None:
@@ -220,4 +232,4 @@ def _spoken(state: QueryState, phase: str) -> str:
         return f"Query {phase}"
     words = ", ".join([f"Query {_label(state)}", *_outcome(state, phase)])
     error = _messages(state)["error"]
-    return f"{words}. {clean(error)}" if error else words
+    return ". ".join([words, *([clean(error)] if error else []), *_notices(state)])

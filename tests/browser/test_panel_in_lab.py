@@ -68,9 +68,11 @@ live = [
     replaced(query, status="SUCCESS", elapsed=8, downloaded=12_000_000, download_size=40_000_000, stop="detach"),
 ]
 ended = [
-    replaced(query, status="SUCCESS", live=False, duration=4.2, queued=0.2, running=4.0, rows=336_776, columns=19),
+    replaced(query, status="SUCCESS", live=False, duration=4.2, queued=0.2, running=4.0, rows=336_776, columns=19,
+            notices=["FORMAT CSV was ignored: the rows arrive with their types, in any format."]),
     replaced(query, status="FAILURE", live=False, duration=0.3,
-            error="Syntax error: failed at position 8 (FORM). " * 3, hint="Did you mean FROM?"),
+            error="Syntax error: failed at position 8 (FORM). " * 3, hint="Did you mean FROM?",
+            notices=["FORMAT CSV was ignored: the rows arrive with their types, in any format.", "And another. " * 20]),
     replaced(query, status="REVOKED", live=False, elapsed=12.3),
     replaced(query, status="STARTED", live=False, detached=True, notice="Come back to it with: %roe result 8f3a2c1d"),
 ]
@@ -257,11 +259,12 @@ def test_strings_of_the_server_stay_strings(lab: Lab) -> None:
     """Markup in SQL, error, status, server and organisation is shown as text and nothing of it runs."""
     attack = "<img src=x onerror='window.hacked = 1'>"
     fields = ("sql", "server", "organization", "query_id", "status", "error", "hint", "notice")
-    hostile = ", ".join(f"{field}=attack" for field in fields)
+    hostile = ", ".join(f"{field}=attack" for field in fields) + ", notices=[attack]"
     cell = lab.run_cell(f'{SETUP}attack = "{attack}"\nd = Display(); d.show(replaced(query, {hostile}))')
     panel = panel_in(cell)
     lab.wait(cell)
     expect(panel.locator(".roe-message")).to_have_text(attack)
+    expect(panel.locator(".roe-notices")).to_have_text(attack)
     assert panel.locator("img").count() == 0
     ended = lab.run_cell(f"d.finish(replaced(query, live=False, {hostile}))")
     lab.wait(ended)
@@ -297,6 +300,24 @@ def test_a_finished_widget_folds_to_one_line(lab: Lab) -> None:
     expect(panel.get_by_role("progressbar")).to_have_count(0)
     panel.locator(".roe-head").click()
     expect(panel.locator(".roe-facts")).to_be_visible()
+
+
+def test_a_notice_is_seen_below_the_folded_line(lab: Lab) -> None:
+    """It appears with the end, stays in the static form that replaces the widget, and is said to a screen reader."""
+    notice = "FORMAT CSV was ignored: the rows arrive with their types, in any format."
+    cell = lab.run_cell(SETUP + "d = Display('live'); d.show(replaced(query, status='STARTED'))")
+    panel = panel_in(cell)
+    expect(panel.locator(".roe-notices")).to_be_hidden()
+    ended = f"ended = replaced(query, status='SUCCESS', live=False, duration=4.2, notices=[{notice!r}, 'Two.'])\n"
+    lab.wait(lab.run_cell(f"{ended}d.show(ended)"))
+    expect(panel.locator(".roe-facts")).to_be_hidden()
+    expect(panel.locator(".roe-notices > div")).to_have_text([notice, "Two."])
+    expect(panel.locator("[aria-live=polite]")).to_have_text(re.compile(r"in 4\.2 s\. FORMAT CSV .*Two\.$"))
+    lab.wait(lab.run_cell("d.show(replaced(ended, notices=['Two.']))"))
+    expect(panel.locator(".roe-notices > div")).to_have_text(["Two."])
+    lab.wait(lab.run_cell("d.finish(ended)"))
+    expect(cell.locator(".roe")).to_have_count(0)
+    expect(cell.get_by_text(notice, exact=True)).to_be_visible()
 
 
 GONE = f"The kernel has gone; the query goes on at the server. Come back to it with: %roe result {ID}"

@@ -72,12 +72,13 @@ def test_cancel_stops_the_engine(roe: Lab) -> None:
 
 
 def test_a_cell_is_good_for_assistive_technology_in_both_themes(roe: Lab) -> None:
-    """axe-core finds no serious violation in a cell with rows and in one that failed, light and dark."""
+    """axe-core finds no serious violation in a cell with rows and a notice and in one that failed, light and dark."""
     rows = roe.run_cell(
-        "%%roe\nSELECT number AS n, toString(number) AS s, now() AS t, NULL AS nothing FROM numbers(12)"
+        "%%roe\nSELECT number AS n, toString(number) AS s, now() AS t, NULL AS nothing FROM numbers(12) FORMAT CSV"
     )
     roe.wait(rows)
     expect(rows).to_contain_text("10 of 12 rows")
+    expect(rows).to_contain_text("FORMAT CSV was ignored")
     failed = roe.run_cell("%%roe\nSELECT nope")
     roe.wait(failed)
     expect(failed).to_contain_text("UNKNOWN_IDENTIFIER, see above")

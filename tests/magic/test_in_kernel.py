@@ -122,7 +122,7 @@ def test_a_batch_run_saves_the_story_and_no_widget(environment: dict[str, str], 
     """nbclient gets one static display per cell, and the key is nowhere in the saved notebook."""
     cells = [
         "%load_ext roe_magic",
-        "%%roe q= <<\nSELECT sleep(0.5) AS slept, 'x' AS s",
+        "%%roe q= <<\nSELECT sleep(0.5) AS slept, 'x' AS s FORMAT CSV",
         "%config RoeMagic",
         "%roe connect",
     ]
@@ -131,6 +131,7 @@ def test_a_batch_run_saves_the_story_and_no_widget(environment: dict[str, str], 
     outputs = notebook.cells[1].outputs
     assert [output.output_type for output in outputs] == ["display_data", "execute_result"]
     assert not any(WIDGET in output.data for output in outputs)
+    assert ["FORMAT CSV was ignored" in output.data["text/html"] for output in outputs] == [True, False]
     saved = nbformat.writes(notebook)
     assert environment["ROE_API_KEY"] not in saved
     assert "SUCCESS" in saved

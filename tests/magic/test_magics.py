@@ -294,6 +294,14 @@ class TestErrors:
         assert shell.variables["_roe"].status == "FAILURE"
         assert ran.error.query_id == str(shell.variables["_roe"].id)
 
+    def test_a_notice_stands_below_the_outcome(self, shell: Shell) -> None:
+        """For a query that succeeds and one that fails, and again when it is come back to."""
+        for sql in ("SELECT 1 FORMAT CSV", "SELECT throwIf(1) FORMAT CSV"):
+            ran = shell.roe("", sql)
+            again = shell.run(f"%roe result {shell.variables['_roe'].id}")
+            assert (ran.out.count("FORMAT CSV was ignored:"), again.out.count("FORMAT CSV was ignored:")) == (1, 1)
+            assert len(shell.variables["_roe"].notices) == 1
+
     def test_a_quiet_failure_is_told_by_the_exception(self, shell: Shell) -> None:
         """Without a panel the exception's rendering has the whole message and the id."""
         ran = shell.roe("--quiet", "SELECT nope")

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+from html import unescape
 
 import pytest
 
 from roe_magic.panel import html, text
 from roe_magic.panel.static import TONES
+from roe_magic.query.query_state import QueryState
 from tests.support.html_page import Page
 from tests.support.query_states import query_state, replaced
 
@@ -47,15 +49,17 @@ def test_an_error_is_seen_without_unfolding() -> None:
     assert re.findall(r">([^<>]+)</", after) == ["Missing columns: &#x27;x&#x27; (UNKNOWN_IDENTIFIER)", "Look."]
 
 
-@pytest.mark.parametrize("field", ["sql", "server", "organization", "query_id", "status", "error", "hint"])
+@pytest.mark.parametrize("field", ["sql", "server", "organization", "query_id", "status", "error", "hint", "notices"])
 def test_strings_of_the_server_are_never_markup(field: str) -> None:
     """Markup in any string arrives as text, and hidden characters by name."""
-    page = Page(html(replaced(FAILED, notice="Look out.", **{field: ATTACK})))
+    hostile = {field: [ATTACK] if field == "notices" else ATTACK}
+    page = Page(html(replaced(FAILED, notice="Look out.", **hostile)))
     assert set(page.tags) <= {"div", "details", "summary", "span", "code", "pre", "b"}
     assert page.attributes <= {"style"}
     assert page.open == []
     assert not {"\u202e", "\x1b"} & set(page.text)
-    assert "\x1b" not in text(replaced(FAILED, **{field: ATTACK}))
+    assert "alert(1)" in page.text
+    assert "\x1b" not in text(replaced(FAILED, **hostile))
 
 
 def test_styles_are_inline_and_fetch_nothing() -> None:
@@ -77,6 +81,18 @@ def test_the_text_is_one_line_unless_there_is_more_to_say() -> None:
         "Missing columns: 'x' (UNKNOWN_IDENTIFIER)",
         "Look.",
     ]
+
+
+@pytest.mark.parametrize("state", [DONE, FAILED, replaced(DONE, status="REVOKED", rows=None)])
+def test_a_notice_is_one_quiet_line_outside_the_fold(state: QueryState) -> None:
+    """However the query ended: as the last lines, without a pill, a border or a colour."""
+    noticed = replaced(state, notices=["FORMAT CSV was ignored:\nrows have types.", "<b>"])
+    lines = ["FORMAT CSV was ignored: rows have types.", "<b>"]
+    assert text(noticed).splitlines() == [*text(state).splitlines(), *lines]
+    after = html(noticed).partition("</details>")[2]
+    *_, first, last = re.findall(r'<div style="([^"]*)">([^<>]+)</div>', after)
+    assert [unescape(words) for _, words in (first, last)] == lines
+    assert not re.search("color|border|font", first[0])
 
 
 def test_a_panel_from_before_the_end_says_so() -> None:

@@ -59,6 +59,22 @@ def test_the_servers_duration_wins_over_the_clients() -> None:
     assert outcome(status="FAILURE", elapsed=9.0) == "after 9.0 s"
 
 
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "REVOKED"])
+def test_the_servers_notices_are_shown_and_said_at_the_end(status: str) -> None:
+    """One line each, without hidden characters; a screen reader hears them after the outcome."""
+    shown = view(replaced(QUERY, status=status, live=False, elapsed=1.0, notices=["FORMAT CSV\nwas ignored.\x1b", " "]))
+    assert shown["notices"] == ["FORMAT CSV was ignored.<U+001B>"]
+    assert shown["notice"] is None
+    assert shown["spoken"].endswith(" 1.0 s. FORMAT CSV was ignored.<U+001B>")
+
+
+def test_no_server_can_fill_the_page_with_notices() -> None:
+    """A long one is cut, and of many the first ten are shown."""
+    shown = view(replaced(QUERY, status="SUCCESS", live=False, notices=["x" * 10_000] * 12))["notices"]
+    assert shown == ["x" * 500 + "…"] * 10 + ["… (2 more notices)"]
+    assert view(QUERY)["notices"] == []
+
+
 def test_a_query_that_is_not_watched_any_more_is_not_called_cancelled() -> None:
     """Detaching says that the query goes on, in the colour of something to look after."""
     shown = view(replaced(QUERY, status="STARTED", elapsed=12.3, live=False, detached=True))

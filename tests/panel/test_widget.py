@@ -111,6 +111,13 @@ def test_a_batch_run_shows_once_at_the_end(kernel: Kernel) -> None:
     assert not [m for m in kernel.messages if m["msg_type"].startswith("comm_")]
 
 
+def test_a_batch_run_shows_the_notices(kernel: Kernel) -> None:
+    """In its one display, as HTML and as text."""
+    (shown,) = kernel.run("Display().finish(replaced(done, notices=['FORMAT CSV was ignored.']))", watched=False)
+    for kind in ("text/html", "text/plain"):
+        assert shown["data"][kind].count("FORMAT CSV was ignored.") == 1
+
+
 def test_a_captured_cell_keeps_one_static_display(kernel: Kernel) -> None:
     """Under %%capture no widget is made that would be closed before it is shown."""
     assert kernel.run("%%capture kept\nd = Display(); d.show(now); d.finish(done)") == []
@@ -146,7 +153,8 @@ def test_the_query_outlives_its_panel(kernel: Kernel) -> None:
 
 TERMINAL = f"""{STATES}
 from roe_magic.panel import Display
-done = query_state(sql="SELECT 1", server="https://api.roe-ai.com", status="SUCCESS", live=False, elapsed=2.0)
+done = query_state(sql="SELECT 1", server="https://api.roe-ai.com", status="SUCCESS", live=False, elapsed=2.0,
+                   notices=["FORMAT CSV was ignored."])
 display = Display("live")
 display.show(done)
 display.show(done)
@@ -157,9 +165,12 @@ display.finish(done)
 
 @pytest.mark.parametrize("python", [["-m", "IPython", "--quick", "--colors=nocolor", "-c"], ["-c"]])
 def test_a_terminal_prints_once_at_the_end(python: list[str], tmp_path: Path) -> None:
-    """In terminal IPython, and in plain Python, the panel is one line of text, and a second finish repeats nothing."""
+    """In terminal IPython, and in plain Python, the panel is one line of text and a line per notice.
+
+    A second finish repeats nothing.
+    """
     environment = {**os.environ, "IPYTHONDIR": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, *python, TERMINAL], capture_output=True, text=True, env=environment, check=True
     )
-    assert run.stdout.strip() == "SUCCESS in 2.0 s"
+    assert run.stdout.strip().splitlines() == ["SUCCESS in 2.0 s", "FORMAT CSV was ignored."]

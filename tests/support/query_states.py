@@ -35,6 +35,7 @@ FIELDS: dict[str, Any] = {
     "error": None,
     "hint": None,
     "notice": None,
+    "notices": [],
     "stop": "detach",
     "live": True,
     "attached": False,
@@ -109,6 +110,7 @@ def _status(f: dict[str, Any]) -> models.QueryStatus:
         started_at=started,
         finished_at=finished,
         progress=f["progress"],
+        notices=f["notices"],
     )
 
 
