@@ -16,6 +16,10 @@ from typing import Any
 UNIQUE_SETTING = "log_comment"
 # Not one of ClickHouse's settings: the name under which the current database is given.
 DATABASE = "database"
+# Nor is this: the name of a session, whose statements all get the same connection, and so the same temporary tables.
+SESSION = "session"
+# The beginning of the name under which the value of a query parameter is set.
+PARAMETER = "param_"
 _MAX_IDLE = 32
 
 _Key = tuple[tuple[str, str], ...]
@@ -55,10 +59,19 @@ class ConnectionPool:
         self._location = f"{path}?{'&'.join(f'{name}={value}' for name, value in settings.items())}"
         # Idle connections by settings; the most recently used at the end.
         self._idle: OrderedDict[_Key, list[Any]] = OrderedDict()
+        # The connections of sessions by name, each with its settings.
+        self._sessions: dict[str, tuple[Any, Mapping[str, str]]] = {}
 
     @contextlib.contextmanager
     def lend(self, settings: Mapping[str, str]) -> Iterator[Any]:
-        """Yield a connection with these settings; ``database`` among them is its current database."""
+        """Yield a connection with these settings; ``database`` among them is its current database.
+
+        With ``session`` among them it is that session's, whose settings change from statement to statement. There
+        ``readonly`` is left out, since it could not be changed back.
+        """
+        if SESSION in settings:
+            yield self._in_session(settings)
+            return
         key = tuple(settings.items())
         connection = self._idle_connection(key) or self._open(settings)
         try:
@@ -71,6 +84,29 @@ class ConnectionPool:
             connection.close()
         else:
             self._put(key, connection)
+
+    def end_session(self, name: str) -> None:
+        """Close the connection of a session, and with it drop the session's temporary tables."""
+        with self._lock:
+            connection, _ = self._sessions.pop(name, (None, {}))
+        if connection:
+            connection.close()
+
+    def _in_session(self, settings: Mapping[str, str]) -> Any:
+        name = settings[SESSION]
+        wanted = {key: value for key, value in settings.items() if key not in {SESSION, "readonly"}}
+        with self._lock:
+            connection, current = self._sessions.get(name, (None, {}))
+        if connection is None:
+            connection = self._open(wanted)
+        else:
+            changed = {key: value for key, value in wanted.items() if current.get(key) != value}
+            restored = [key for key in current if key not in wanted and not key.startswith(PARAMETER)]
+            for statement in [set_statement(changed)] * bool(changed) + [f"SET {key} = DEFAULT" for key in restored]:
+                connection.query(statement, "Null")
+        with self._lock:
+            self._sessions[name] = connection, wanted
+        return connection
 
     def _open(self, settings: Mapping[str, str]) -> Any:
         connection = self._connect(self._location)

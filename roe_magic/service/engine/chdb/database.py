@@ -188,6 +188,10 @@ class EmbeddedClickHouse:
         text = self.query(sql, settings, output_format="JSONCompactEachRow", params=params)
         return [json.loads(line.decode("utf-8", "surrogateescape")) for line in text.splitlines()]
 
+    def end_session(self, name: str) -> None:
+        """Drop the temporary tables of a session, and close its connection."""
+        self._connections.end_session(name)
+
     def setting_values(self, names: Iterable[str], settings: Mapping[str, str]) -> dict[str, str]:
         """Return the values that some settings have on a connection with ``settings``, as ClickHouse reports them.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from roe_magic.service.engine.chdb.connection_pool import PARAMETER
 from roe_magic.service.engine.chdb.parser import Parser
 from roe_magic.service.engine.chdb.system_views import SystemViews
 from roe_magic.service.engine.sql import clauses, guard, inline_rows, settings, tables, untreed
@@ -20,7 +21,6 @@ from roe_magic.service.engine.sql.statements import SqlStatement
 from roe_magic.service.engine.sql.verdict import Verdict
 from roe_magic.service.job import Job
 
-PARAMETER = "param_"
 # So many expressions in VALUES are judged in one tree, since ClickHouse limits the size of a tree.
 _EXPRESSIONS = 500
 
@@ -131,8 +131,8 @@ class Preparation:
             guard.judge(tree or {}, scope, use_admin=use_admin)
             return Verdict("read")
         if tree is None:
-            untreed.check(statement, scope)
-            return Verdict("read")
+            action = untreed.check(statement, scope, use_admin=use_admin)
+            return Verdict(action, readonly="1" if action == "read" else "0")
         verdict = guard.judge(tree, scope, use_admin=use_admin)
         if statement.rows:
             self._check_rows(statement, scope)
@@ -162,7 +162,10 @@ class Preparation:
         if statement.rows:  # the rows tell nothing, and there may be many
             text = f"{_head(statement)} SELECT 1"
         kind, writes_own_only = self._parser.classify(text, database)
-        is_expected = kind == "READ_ONLY" if verdict.action == "read" else kind == "MUTATING" and writes_own_only
+        expected = "READ_ONLY" if verdict.action == "read" else "MUTATING"
+        if verdict.concerns_temporary_table:
+            expected = "CONTROL"  # it changes the session alone
+        is_expected = kind == expected and (verdict.action == "read" or writes_own_only)
         if not is_expected:
             raise StatementRefused("this statement reaches beyond your own tables")
 

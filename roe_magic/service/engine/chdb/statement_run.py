@@ -9,11 +9,11 @@ from pathlib import Path
 
 from roe_magic.contract import models
 from roe_magic.service.engine.chdb import system_views
-from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING
+from roe_magic.service.engine.chdb.connection_pool import PARAMETER, SESSION, UNIQUE_SETTING
 from roe_magic.service.engine.chdb.conversion import Conversion
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, Statistics, query_mark
 from roe_magic.service.engine.chdb.output import Description, StatementOutput
-from roe_magic.service.engine.chdb.preparation import PARAMETER, Preparation, PreparedStatement
+from roe_magic.service.engine.chdb.preparation import Preparation, PreparedStatement
 from roe_magic.service.engine.chdb.progress import ProgressThrottle
 from roe_magic.service.engine.chdb.submission import Submission, SubmissionFailed, time_limit
 from roe_magic.service.engine.chdb.watchdog import StatementWatch
@@ -71,6 +71,7 @@ class StatementRun:
             self._set(prepared.changes)
         if prepared.verdict.action in {"set", "use"}:
             return self._write_nothing()
+        self._submission.has_session |= prepared.verdict.concerns_temporary_table
         return self._execute(prepared)
 
     def _summary(self, query_id: str) -> models.Summary:
@@ -108,6 +109,8 @@ class StatementRun:
         self._check_values(prepared.changes)
         chosen = prepared.changes.applied_to(self._submission.settings)
         fixed = {"database": self._job.database, **system_views.filters(self._job.database)}
+        if self._submission.has_session:
+            fixed[SESSION] = self._job.id
         if prepared.verdict.readonly != "0":
             fixed["readonly"] = prepared.verdict.readonly
         if self._job.request.row_limit is not None:
@@ -124,6 +127,8 @@ class StatementRun:
 
     def _execute(self, prepared: PreparedStatement) -> Description:
         statement_settings, sql, verdict = self._settings(prepared), prepared.sql, prepared.verdict
+        if self._submission.has_session and verdict.is_select:  # see ConnectionPool.lend
+            sql = f"{sql}\nSETTINGS readonly = {verdict.readonly}"
         if verdict.is_select and len(sql) < _MAX_MARKED_SQL:
             sql = f"{sql}\n{query_mark(self._job.id)}"
         else:

@@ -33,6 +33,8 @@ class Submission:
     # Settings of the SET statements so far, and query parameters, as param_ and the name.
     settings: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    # Whether there are temporary tables, so that all statements need the same connection.
+    has_session: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     completed: list[models.Statement] = field(default_factory=list)

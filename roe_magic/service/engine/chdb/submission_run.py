@@ -62,6 +62,9 @@ def run(
         status, error = models.FAILURE, "The query is nested too deeply."
     except (OSError, ValueError, RoeError) as failure:
         status, error = models.FAILURE, f"The result could not be stored: {failure}"
+    finally:
+        if submission.has_session:
+            clickhouse.end_session(submission.job.id)
     return submission.ended_with(status, error)
 
 

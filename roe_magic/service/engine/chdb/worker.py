@@ -41,6 +41,7 @@ _KILL = "KILL QUERY WHERE Settings['log_comment'] = {job_id:String} OR position(
 _KILL_INTERVAL = 0.05
 # More than the service lets run at once, so that a cancel never waits for a free thread.
 _THREADS = 2000
+_RECURSION_LIMIT = 20_000
 
 
 class Pipe:
@@ -177,6 +178,8 @@ def main(options: dict[str, Any], confinement: str) -> None:
     confinement : str
         What the sandbox reports.
     """
+    # Decoding a syntax tree takes three calls per level, and ClickHouse accepts a thousand levels.
+    sys.setrecursionlimit(_RECURSION_LIMIT)
     pipe = _take_standard_streams()
     data = Path(options["data"])
     with file_lock.opened(data.with_name(f"{data.name}.lock")) as lock:

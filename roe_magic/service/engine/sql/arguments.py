@@ -44,7 +44,16 @@ def _check_aggregate(item: Node, what: str, scope: JudgementScope) -> list[Node]
 
 
 def _check_structure(item: Node, what: str, scope: JudgementScope) -> list[Node]:
+    if _is_data(item):
+        return []  # in values(), where the structure may be left out
     return _check_structure_text(_literal(item, what), what, scope)
+
+
+def _is_data(item: Node) -> bool:
+    """Whether an argument is a row or a value that is not a text, so that it cannot be a structure."""
+    if item.get("type") == "Literal":
+        return text(item) is None
+    return item.get("type") == "Function" and item.get("name") in {"tuple", "array"}
 
 
 def _check_structure_text(structure: str, what: str, scope: JudgementScope) -> list[Node]:

@@ -125,7 +125,11 @@ def _check_node(node: Node, key: str, scope: JudgementScope) -> Sequence[Node]:
     elif kind == "TableIdentifier":
         tables.check_table([*_table_parts(node)], scope)
     elif kind == "QueryParameter":
-        require(node.get("param_type") != "Identifier", f"the parameter {node.get('name')} is not set")
+        name = node.get("name")
+        require(
+            node.get("param_type") != "Identifier",
+            f"the parameter {name} is not set; SET param_{name} = '...' before (a view cannot leave a name open)",
+        )
     elif kind == "SetQuery" and key:
         _check_inner_settings(node, key)
     elif kind in {"AlterCommand", "CreateQuery"}:

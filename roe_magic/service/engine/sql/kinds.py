@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roe_magic.service.engine.sql import name_classes
 from roe_magic.service.engine.sql.name_classes import NameClass
-from roe_magic.service.engine.sql.nodes import Node, name_parts
+from roe_magic.service.engine.sql.nodes import Node, name_parts, nodes
 from roe_magic.service.engine.sql.refusal import StatementRefused, require
 
 WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key (in a notebook: %%roe --use-admin)"
@@ -34,6 +34,8 @@ _REFUSED_KINDS = {
 # What ClickHouse can explain of a SELECT or an INSERT; the other kinds are about transactions and foreign tables.
 _EXPLAINS = _words("SelectWithUnionQuery SelectIntersectExceptQuery InsertQuery ExplainQuery")
 
+# Functions that can be in the condition of a SHOW.
+_CONDITIONS = _words("and or not equals notEquals like notLike ilike notILike startsWith endsWith")
 # Flags of the SHOW TABLES node: with these it shows clusters, caches and what others run.
 _SHOWS_OTHERS = _words("clusters cluster caches")
 
@@ -86,15 +88,21 @@ def check(tree: Node, *, use_admin: bool) -> str:
             (tree.get("query") or {}).get("type") in _EXPLAINS or tree.get("kind") in {"EXPLAIN AST", "EXPLAIN SYNTAX"},
             f"{tree.get('kind')} of this is not offered here",
         )
-    require(
-        not tree.get("where_expression"),
-        "SHOW ... WHERE is not offered here; select from system.tables or system.columns with that condition",
-    )
+    _check_condition(tree.get("where_expression"))
     require(
         kind != "ShowTablesQuery" or not any(tree.get(flag) for flag in _SHOWS_OTHERS),
         "this SHOW would list what is not yours; try SHOW TABLES",
     )
     return "read"
+
+
+def _check_condition(where: Node | None) -> None:
+    """Raise StatementRefused unless the condition of a SHOW can raise no error, which would show others' names."""
+    for _, node in nodes(where):
+        require(
+            node.get("type") != "Function" or str(node.get("name")) in _CONDITIONS,
+            "SHOW takes comparisons and LIKE alone here; select from system.tables or system.columns for others",
+        )
 
 
 def _check_write(tree: Node) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from roe_magic.service.engine.sql.kinds import WRITE_REFUSED
 from roe_magic.service.engine.sql.refusal import require
 from roe_magic.service.engine.sql.scope import JudgementScope
 from roe_magic.service.engine.sql.statements import SqlStatement, StatementToken
@@ -19,8 +20,8 @@ _TABLE_PATTERNS = [
     re.compile(rf"EXISTS(?: TEMPORARY)?(?: TABLE| VIEW| DICTIONARY)? {_TABLE_PATTERN}"),
     re.compile(rf"SHOW CREATE(?: TEMPORARY)?(?: TABLE| VIEW| DICTIONARY)? {_TABLE_PATTERN}"),
     re.compile(rf"SHOW(?: TEMPORARY)?(?: TABLE| VIEW| DICTIONARY) {_TABLE_PATTERN}"),
-    re.compile(rf"UNDROP TABLE {_TABLE_PATTERN}"),
 ]
+_UNDROP_PATTERN = re.compile(rf"UNDROP TABLE {_TABLE_PATTERN}")
 _DATABASE_PATTERN = re.compile(r"EXISTS DATABASE (?P<first>name)")
 _PLAIN_PATTERNS = [
     re.compile(r"SHOW (?:FUNCTIONS|ENGINES)(?: I?LIKE string)?"),
@@ -50,17 +51,22 @@ def described(statement: SqlStatement) -> str | None:
     return f"SELECT * FROM {statement.sql.encode()[tokens[start].begin :].decode()}"  # noqa: S608  # only parsed
 
 
-def check(statement: SqlStatement, scope: JudgementScope) -> None:
-    """Raise StatementRefused unless a statement without a tree may run; all that may are reads."""
+def check(statement: SqlStatement, scope: JudgementScope, *, use_admin: bool) -> str:
+    """Return what a statement without a tree does, ``read`` or ``write``; raise StatementRefused if it may not run."""
     token_classes = " ".join(_token_class(token, index) for index, token in enumerate(statement.tokens))
     names = [_unquoted(token) for index, token in enumerate(statement.tokens) if _token_class(token, index) == "name"]
     if _DATABASE_PATTERN.fullmatch(token_classes):
         check_database(names[0], scope)
+    elif _UNDROP_PATTERN.fullmatch(token_classes):
+        require(use_admin, WRITE_REFUSED)
+        check_table(names, scope)
+        return "write"
     elif any(pattern.fullmatch(token_classes) for pattern in _TABLE_PATTERNS):
         check_table(names, scope)
     else:
         is_permitted = any(pattern.fullmatch(token_classes) for pattern in _PLAIN_PATTERNS)
         require(is_permitted, _refusal(statement.tokens))
+    return "read"
 
 
 def _refusal(tokens: Sequence[StatementToken]) -> str:

@@ -24,6 +24,8 @@ class Verdict:
         The value of ClickHouse's setting ``readonly`` under which it can run.
     is_small : bool
         Whether a SELECT can only return few rows.
+    concerns_temporary_table : bool
+        Whether it creates or drops a temporary table, so that it and later statements need one connection.
     """
 
     action: str
@@ -31,6 +33,7 @@ class Verdict:
     is_select: bool = False
     is_small: bool = False
     has_scalar_subquery: bool = False
+    concerns_temporary_table: bool = False
 
     @classmethod
     def of(cls, tree: Node, action: str) -> Verdict:
@@ -42,6 +45,8 @@ class Verdict:
             is_select=is_select,
             is_small=is_select and select_shape.is_small(tree),
             has_scalar_subquery=is_select and select_shape.has_scalar_subquery(tree),
+            concerns_temporary_table=tree.get("type") in {"CreateQuery", "DropQuery"}
+            and bool(tree.get("is_temporary") or tree.get("temporary")),
         )
 
 
