@@ -94,7 +94,6 @@ SCRIPT = "SELECT * FROM executable('started.sh', TSV, 'a String')"
 OTHERS = [
     "SELECT * FROM org_b.secret",
     "SELECT * FROM merge('org_b', 'secret')",
-    "SELECT name FROM system.tables WHERE database = 'org_b'",
     "SELECT query FROM system.processes",
     "KILL QUERY WHERE 1",
     "SYSTEM SHUTDOWN",
@@ -283,6 +282,11 @@ class TestGuardAlone:
         assert TEXT not in outcome.error
         assert not bench.reached.was_connected()
         assert bench.reached.written() == []
+
+    @pytest.mark.parametrize("table", ["tables", "columns", "parts"])
+    def test_tables_of_the_system_show_nothing_of_others(self, make_bench: Callable[[str], Bench], table: str) -> None:
+        bench = make_bench(without_sandbox())
+        assert bench.live.rows(f"SELECT * FROM system.{table} WHERE database = 'org_b'") == []
 
     @pytest.mark.parametrize("sql", [*WRITES, *SETTINGS])
     def test_a_reader_changes_nothing(self, make_bench: Callable[[str], Bench], sql: str) -> None:

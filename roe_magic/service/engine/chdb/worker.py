@@ -59,10 +59,13 @@ class Pipe:
 
     def receive(self) -> pipe_messages.Call | None:
         """Return the next call, None when the service has ended."""
-        header = self._source.read(pipe_messages.HEADER_BYTES)
-        if len(header) < pipe_messages.HEADER_BYTES:
+        try:
+            header = self._source.read(pipe_messages.HEADER_BYTES)
+            if len(header) < pipe_messages.HEADER_BYTES:
+                return None
+            return pipe_messages.decode_call(self._source.read(pipe_messages.body_length(header)))
+        except ConnectionError:  # it has ended before it had read everything
             return None
-        return pipe_messages.decode_call(self._source.read(pipe_messages.body_length(header)))
 
 
 class Worker:
@@ -194,9 +197,13 @@ def main(options: dict[str, Any], confinement: str) -> None:
             pipe.send(pipe_messages.StartFailed(str(error), is_missing=is_missing, folder_in_use=False))
             return
         pipe.send(pipe_messages.Ready(confinement))
-        Worker(pipe, clickhouse, options["settings"]).serve()
-    # Not sys.exit(): threads may be inside the engine, whose data is safe if the process ends at any time.
-    os._exit(0)
+        try:
+            Worker(pipe, clickhouse, options["settings"]).serve()
+        except Exception:  # the log gets the traceback
+            sys.excepthook(*sys.exc_info())
+        # Not sys.exit(): threads may be inside the engine, whose data is safe if the process ends at any time. And not
+        # after the lock, since the next process may open the data folder as soon as it is free.
+        os._exit(0)
 
 
 def _take_standard_streams() -> Pipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -442,6 +443,24 @@ def test_a_killed_engine_is_replaced_and_loses_no_rows(make: Callable[..., LiveE
     os.kill(live.engine.pid, signal.SIGKILL)
     assert running.result(PATIENCE) == Outcome(models.FAILURE, RESTARTED)
     assert live.rows("SELECT a FROM kept ORDER BY a") == [(1,), (2,)]
+
+
+def test_the_process_ends_with_a_service_that_had_not_read_everything(make: Callable[..., LiveEngine]) -> None:
+    """A service that is killed leaves messages unread; its engine ends all the same, though a query runs."""
+    live = make()
+    endless(live)
+    engine = live.engine._process
+    assert engine
+
+    async def vanish() -> None:
+        engine._loop.remove_reader(engine._connection)
+        engine.send("tables", {"database": "own"})
+        await asyncio.sleep(0.5)
+        engine._connection.close()
+        engine.alive = False
+
+    live.call(vanish())
+    engine.process.wait(PATIENCE)
 
 
 def test_stopping_while_jobs_run_does_not_hang(make: Callable[..., LiveEngine]) -> None:
