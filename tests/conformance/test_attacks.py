@@ -283,7 +283,6 @@ def test_a_name_with_a_dot_makes_a_table_of_ones_own(api: Api) -> None:
         "SELECT * FROM merge('org_.*', 'secret')",
         "SELECT * FROM (SELECT * FROM {database}.secret)",
         "USE {database}; SELECT * FROM secret",
-        "SELECT * FROM system.tables",
         "SELECT dictGet('{database}.d', 'a', 1)",
         "SELECT hasColumnInTable('{database}', 'secret', 'a')",
         "SELECT joinGet('{database}.secret', 'a', 1)",
@@ -305,6 +304,22 @@ def test_no_sql_reaches_another_organisation(api: Api, sql: str, use_admin: bool
     assert "424242" not in answer.text
     assert api.http.get("/v1/tables/secret/describe/").json()["row_count"] == 1
     api.http.delete("/v1/tables/secret/")
+
+
+@pytest.mark.parametrize("table", ["tables", "columns", "parts", "parts_columns", "databases", "mutations"])
+@pytest.mark.parametrize("use_admin", [False, True])
+def test_tables_of_the_system_show_nothing_of_another_organisation(api: Api, table: str, use_admin: bool) -> None:
+    """They can be read, and hold neither the tables of others nor the name of their database."""
+    api.upload("hidden_from_others", "a\n424242\n")
+    body = {"query": f"SELECT * FROM system.{table}", "use_admin": use_admin}
+    answer = api.http.post("/v1/database/query/", json=body, headers=api.as_("other"))
+    if answer.status_code == 200:
+        rows = json.dumps(answer.json()[0]["result_rows"])
+        assert "hidden_from_others" not in rows
+        assert api.organization_id.replace("-", "") not in rows
+    else:
+        assert "not permitted" in answer.text
+    api.http.delete("/v1/tables/hidden_from_others/")
 
 
 # Hostile files

@@ -104,11 +104,7 @@ def test_the_search_finds_its_way_out_of_bare_clickhouse(bare: BareClickHouse, t
     assert all(counts[name] for name in TARGETS), counts
 
 
-# Remove this mark when the guard judges the texts that functions parse as SQL: until then the search finds them.
-KNOWN = pytest.mark.xfail(reason="SQL inside strings is not judged yet", strict=True)
-
-
-@pytest.fixture(scope="module", params=["confined", pytest.param("not confined", marks=KNOWN)])
+@pytest.fixture(scope="module", params=["confined", "not confined"])
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Run the service with all its defences, and without the sandbox, as on a system that has none."""
     with pytest.MonkeyPatch.context() as patch:

@@ -271,7 +271,18 @@ class TestGuardAlone:
 
     @pytest.mark.parametrize("use_admin", [False, True], ids=["reader", "admin"])
     @pytest.mark.parametrize(
-        "sql", [*READS, *RESULT_READS, *PROCESS_READS, *STREAM_READS, *CONNECTS, *WRITES_OUTSIDE, *OTHERS, SCRIPT]
+        "sql",
+        [
+            *READS,
+            *HIDDEN_READS,
+            *RESULT_READS,
+            *PROCESS_READS,
+            *STREAM_READS,
+            *CONNECTS,
+            *WRITES_OUTSIDE,
+            *OTHERS,
+            SCRIPT,
+        ],
     )
     def test_nothing_is_reached(self, make_bench: Callable[[str], Bench], sql: str, *, use_admin: bool) -> None:
         bench = make_bench(without_sandbox())
