@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from roe_magic.service.engine.chdb.connection_pool import PARAMETER
+from roe_magic.service.engine.chdb.database import EngineError
 from roe_magic.service.engine.chdb.parser import Parser
 from roe_magic.service.engine.chdb.system_views import SystemViews
 from roe_magic.service.engine.sql import clauses, guard, inline_rows, settings, tables, untreed
@@ -123,7 +124,7 @@ class Preparation:
         return PreparedStatement(statement.sql, verdict, changes, notices)
 
     def _verdict(self, statement: SqlStatement, tree: Node | None, job: Job) -> Verdict:
-        scope, use_admin = JudgementScope(job.database, self._parse, self._parser.names), job.request.use_admin
+        scope, use_admin = JudgementScope(job.database, self._parse_argument, self._parser.names), job.request.use_admin
         described = untreed.described(statement) if tree is None else None
         if described is not None:
             tree = self._parse(described)
@@ -180,6 +181,13 @@ class Preparation:
 
     def _parse(self, sql: str) -> Node | None:
         return self._parser.tree(sql) or self._tree_of_first(sql)
+
+    def _parse_argument(self, sql: str) -> Node | None:
+        """Return the tree of SQL that a text of the caller is part of, None if it is not valid there."""
+        try:
+            return self._parse(sql)
+        except EngineError:
+            return None
 
     def _tree_of_first(self, sql: str) -> Node | None:
         """Return the tree of SQL with JSON types; SQL that is not exactly one statement has none."""

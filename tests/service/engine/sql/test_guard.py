@@ -87,6 +87,51 @@ FILES = [
     "SELECT * FROM python(x)",
 ]
 
+# SQL in texts that ClickHouse parses while the statement runs, and in what it reads as rows.
+TEXTS = [
+    "SELECT * FROM generateRandom('a UInt8, b String ALIAS file(''{file}'')') LIMIT 1",
+    "SELECT b FROM generateRandom('a UInt8, b String DEFAULT file(''{file}'')') LIMIT 1",
+    "SELECT * FROM generateRandom('index String ALIAS file(''{file}'')') LIMIT 1",
+    "SELECT * FROM generateRandom(concat('a UInt8, b String ALIAS fi', 'le(''{file}'')')) LIMIT 1",
+    "SELECT * FROM null('a String DEFAULT file(''{file}'')')",
+    "SELECT * FROM null('a UInt8) ENGINE = File(LineAsString, ''{file}'') --')",
+    "SELECT * FROM values('a String DEFAULT file(''{file}'')', 'x')",
+    "SELECT * FROM format(JSONEachRow, 'a String DEFAULT file(''{file}'')', '{{}}')",
+    "SELECT * FROM format(Values, 'a String', '(file(''{file}''))')",
+    "SELECT structureToCapnProtoSchema('a String DEFAULT file(''{file}'')')",
+    "SELECT structureToProtobufSchema('a String DEFAULT file(''{file}'')')",
+    "SELECT arrayReduce('quantile(ascii(file(''{file}'')))', [1])",
+    "SELECT arrayReduce(concat('quantile(ascii(fi', 'le(''{file}'')))'), [1])",
+    "SELECT arrayReduceInRanges('quantile(ascii(file(''{file}'')))', [(1, 1)], [1])",
+    "SELECT initializeAggregation('quantileState(ascii(file(''{file}'')))', 1)",
+    "SELECT initializeAggregation('topK(length(file(''{file}'')))', 1)",
+    "SELECT topK(length(file('{file}')))(1)",
+    "CREATE VIEW e7 AS SELECT arrayMap({{f:Identifier}}, ['{file}'])",
+    "CREATE VIEW e8 AS SELECT b FROM generateRandom({{t:String}}) LIMIT 1",
+    "SELECT * FROM e9(x = file('{file}'))",
+    "INSERT INTO mine VALUES (3, `file`('{file}'))",
+    "INSERT INTO mine VALUES (3, \"file\"('{file}'))",
+    "INSERT INTO mine VALUES (3, file /* ( */ ('{file}'))",
+    "INSERT INTO mine VALUES (3, arrayMap(file, ['{file}'])[1])",
+    "INSERT INTO mine VALUES (3, initializeAggregation('topK(length(file(''{file}'')))', 1))",
+    "SELECT * FROM (SELECT file('{file}') SETTINGS max_threads = 1)",
+    "SELECT nth_value(file('{file}'), 1) OVER ()",
+    "EXPLAIN QUERY TREE SELECT file('{file}')",
+]
+
+# Several statements, of which the first ones are harmless.
+SEVERAL = [
+    "SET param_t = 'a UInt8, b String ALIAS file(''{file}'')'; SELECT * FROM generateRandom({{t:String}}) LIMIT 1",
+    "SET param_f = 'file'; SELECT arrayMap({{f:Identifier}}, ['{file}'])",
+    "SET param_d = 'other'; SET param_t = 't'; SELECT * FROM {{d:Identifier}}.{{t:Identifier}}",
+    "SET param_t = 'other.t'; SELECT * FROM {{t:Identifier}}",
+    "INSERT INTO rows FORMAT TSV 3\nx\n\nSELECT file('{file}')",
+    'INSERT INTO rows FORMAT JSONEachRow {{"a": "3"}}\n\nSELECT file(\'{file}\')',
+    "INSERT INTO rows FORMAT CSV \"x\n\nSELECT file('{file}')",
+    "INSERT INTO rows FORMAT LineAsString x;\n\nSELECT file('{file}'); SELECT 1",
+    "SELECT 1; SELECT file('{file}')",
+]
+
 # Every place of the grammar in which an expression, K, can stand.
 PLACES = [
     "SHOW TABLES WHERE name = K",
@@ -179,6 +224,25 @@ OTHERS = [
     "USE other",
     "USE system",
     "CHECK TABLE other.t",
+    "SELECT (SELECT b FROM other.t LIMIT 1)",
+    "INSERT INTO mine VALUES (3, (SELECT b FROM other.t LIMIT 1))",
+    "INSERT INTO mine VALUES (3, ((SELECT * FROM other.t LIMIT 1).2))",
+    "SELECT * FROM merge('system', '^databases$')",
+    "SELECT * FROM merge(other, 't')",
+    "CREATE TABLE u ENGINE = Alias('system', 'databases')",
+    "CREATE TABLE u ENGINE = Alias(other.t)",
+    "CREATE TABLE u ENGINE = Merge(REGEXP('.*'), 't')",
+    "CREATE TABLE u (a Int) ENGINE = Buffer(other, t, 1, 1, 1, 1, 1, 1, 1)",
+    "CREATE MATERIALIZED VIEW u ENGINE = Memory AS SELECT (SELECT count() FROM system.tables) AS n FROM mine",
+    "ALTER TABLE mine UPDATE file = (SELECT any(name) FROM system.tables) WHERE 1",
+    "DELETE FROM mine WHERE file IN (SELECT name FROM system.tables)",
+    "SHOW TABLES WHERE toUInt8(name)",
+    "SHOW COLUMNS FROM mine WHERE throwIf(1)",
+    "EXISTS DATABASE other",
+    "SELECT * FROM system.completions",
+    "SELECT * FROM system.errors",
+    "SELECT * FROM system.query_cache",
+    "SELECT * FROM filtered_system.processes",
     "SELECT * FROM system.processes",
     "SELECT * FROM `system`.processes",
     "DESCRIBE system.processes",
@@ -259,13 +323,28 @@ BEYOND = [
     "SELECT 1 SETTINGS readonly = 0",
     "INSERT INTO mine SETTINGS max_execution_time = 0 VALUES (1, 'x')",
     "SELECT getServerSetting('path')",
+    "SET dialect = 'prql'",
+    "SET additional_result_filter = 'file(''{file}'')'",
+    "SET format_schema = '{file}'",
+    "SET output_format_native_write_json_as_string = 1",
+    "SELECT 1 SETTINGS max_execution_time = 0.0000001",
+    "SELECT 1 SETTINGS max_execution_time = DEFAULT, readonly = 0",
+    "SELECT * FROM (SELECT 1 SETTINGS max_execution_time = 1000)",
+    "SELECT * FROM (SELECT 1 SETTINGS join_use_nulls = 1)",
+    "CREATE VIEW u AS SELECT 1 SETTINGS join_use_nulls = 1",
+    "SELECT 1 SETTINGS no_such_setting = 1",
+    "CREATE TABLE u (a Int) ENGINE = MergeTree ORDER BY a SETTINGS storage_policy = 'x'",
+    "CREATE FUNCTION plus_one AS x -> x + 1",
+    "CREATE DICTIONARY u (a Int) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 'mine')) LAYOUT(FLAT())",
+    "ALTER TABLE mine MOVE PARTITION tuple() TO DISK 'x'",
+    "ALTER TABLE mine FETCH PARTITION tuple() FROM '/x'",
     "INSERT INTO mine FORMAT Values (1, file('{file}'))",
 ]
 
 
 @pytest.mark.parametrize("use_admin", [False, True], ids=["reader", "admin"])
 @pytest.mark.parametrize(
-    "sql", [*FILES, *[re.sub(r"\bK\b", "file('{file}')", place) for place in PLACES], *OTHERS, *BEYOND]
+    "sql", [*FILES, *TEXTS, *[re.sub(r"\bK\b", "file('{file}')", place) for place in PLACES], *OTHERS, *BEYOND]
 )
 def test_an_escape_is_refused(live: LiveEngine, sql: str, use_admin: bool) -> None:
     """With or without use_admin, no statement reaches beyond its own tables, and no error shows the secret."""
@@ -278,6 +357,19 @@ def test_an_escape_is_refused(live: LiveEngine, sql: str, use_admin: bool) -> No
     assert sql in {"exit", "quit"} or not outcome.error.startswith("Code:")
 
 
+@pytest.mark.parametrize("sql", SEVERAL)
+def test_an_escape_after_another_statement_is_refused(live: LiveEngine, sql: str) -> None:
+    """Nor does the text of rows, or the value of a parameter, become a statement that is not judged."""
+    assert (
+        live.run("CREATE TABLE IF NOT EXISTS rows (a String) ENGINE = Memory", use_admin=True).status == models.SUCCESS
+    )
+    outcome = live.run(sql.format(file=secret_file(live)), use_admin=True)
+    assert outcome.status == models.FAILURE
+    assert outcome.error
+    assert SECRET not in outcome.error
+    assert (SECRET.encode(),) not in live.rows("SELECT a FROM rows")
+
+
 def test_the_escapes_left_no_trace(live: LiveEngine) -> None:
     """After all of that the other organisation's table and the folder are as they were."""
     for sql in BEYOND:
@@ -287,7 +379,82 @@ def test_the_escapes_left_no_trace(live: LiveEngine) -> None:
     assert [path.name for path in live.folder.glob("secret*")] == ["secret.txt"]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM tt",
+        "DESCRIBE tt",
+        "SHOW CREATE TABLE tt",
+        "DROP TABLE tt",
+        "INSERT INTO tt VALUES (1)",
+        "OPTIMIZE TABLE tt",
+        "SELECT joinGet('tt', 'a', 1)",
+        "SELECT hasColumnInTable('own', 'tt', 'a')",
+    ],
+)
+def test_an_error_does_not_guess_at_the_tables_of_others(live: LiveEngine, sql: str) -> None:
+    """ClickHouse would name the most similar table of any database."""
+    error = live.run(sql, use_admin=True).error
+    assert error is not None
+    assert error.startswith("Code:")
+    assert "meant" not in error
+
+
+@pytest.mark.parametrize(
+    ("sql", "own"),
+    [
+        ("SELECT name FROM system.databases", [(b"own",)]),
+        ("SELECT DISTINCT database FROM system.columns", [(b"own",)]),
+        ("SELECT DISTINCT database FROM system.parts", [(b"own",)]),
+        ("SELECT name FROM system.tables WHERE throwIf(database = 'other') = 0", None),
+        ("SELECT name FROM system.tables WHERE throwIf(name = 't') = 0", None),
+        ("SELECT DISTINCT table FROM system.columns WHERE throwIf(table = 't') = 0", None),
+        ("SELECT table FROM system.parts WHERE throwIf(database = 'other') = 0", None),
+        ("SELECT name FROM system.databases WHERE throwIf(name != 'own') = 0", [(b"own",)]),
+        (
+            "SELECT DISTINCT table_schema FROM information_schema.tables WHERE throwIf(table_name = 't') = 0",
+            [(b"own",)],
+        ),
+        ("SELECT DISTINCT TABLE_SCHEMA FROM INFORMATION_SCHEMA.COLUMNS", [(b"own",)]),
+        ("SELECT 't' IN (SELECT name FROM system.tables)", [(0,)]),
+        ("WITH RECURSIVE x AS (SELECT name FROM system.tables WHERE throwIf(name = 't') = 0) SELECT name FROM x", None),
+        ("SELECT count() FROM mine JOIN system.tables AS s ON s.name = 't'", [(0,)]),
+        ("SHOW DATABASES", [(b"own",)]),
+    ],
+)
+def test_system_tables_show_the_callers_own(live: LiveEngine, sql: str, own: list[tuple[object]] | None) -> None:
+    """No condition is evaluated on the rows of others, whose values an error message would show."""
+    rows = live.rows(sql)
+    assert rows == own if own is not None else (b"mine",) in rows
+    assert (b"t",) not in rows
+
+
 PLAIN = [
+    "SELECT file, count() FROM mine GROUP BY file WITH TOTALS",
+    "SELECT arrayMap(x -> x = file, ['x']), countIf(file = 'x') FROM mine GROUP BY file",
+    "SELECT arrayReduce('quantile(0.5)', [1, 2]), arrayReduce('sumIf', [1, 2], [1, 0])",
+    "SELECT * FROM generateRandom('a UInt8, b Array(String)', 1) LIMIT 1",
+    "SELECT * FROM format(JSONEachRow, '{{\"a\": 1}}')",
+    "SELECT * FROM format(CSV, 'a Int, j JSON(x Int)', '1,{{}}')",
+    "SELECT * FROM zeros(1) AS a, zeros_mt(1) AS b",
+    "SELECT * FROM merge('^mine$')",
+    "SELECT * FROM (EXPLAIN SELECT 1)",
+    "SELECT hasColumnInTable('own', 'mine', 'a')",
+    "SELECT * FROM (SELECT count() FROM mine SETTINGS max_threads = 1)",
+    "SELECT 1 SETTINGS max_threads = 1 UNION ALL SELECT 2",
+    "SELECT 1 SETTINGS session_timezone = 'Europe/Paris', enable_analyzer = 1, final, extremes = 0",
+    "SET param_x = 5; SELECT {{x:UInt8}} + 1; SET param_t = 'mine'; SELECT * FROM {{t:Identifier}}",
+    "SET max_threads = 2; SET max_threads = DEFAULT; SELECT getSetting('readonly')",
+    "SELECT 1 FORMAT Vertical",
+    "DESCRIBE (SELECT 1 AS a, 'x' AS b)",
+    "DESCRIBE TABLE numbers(3) FORMAT TSV",
+    "EXISTS DATABASE own",
+    "EXISTS DICTIONARY mine",
+    "SHOW SETTING max_threads",
+    "SHOW TABLES WHERE name LIKE 'm%' LIMIT 1",
+    "CHECK TABLE mine",
+    "EXPLAIN PIPELINE INSERT INTO mine SELECT 1, 'x'",
+    "SELECT arrayFold((a, x) -> a + x, [1, 2], toInt64(0)), mapApply((k, v) -> (k, v + 1), map('a', 1))",
     "SELECT file FROM mine",
     "SELECT upper(mine.file) FROM mine",
     "SELECT * FROM mine WHERE file = 'x' AND file LIKE '%x'",
@@ -331,7 +498,7 @@ PLAIN = [
 @pytest.mark.parametrize("sql", PLAIN)
 def test_everyday_queries_are_permitted(live: LiveEngine, sql: str) -> None:
     """Everyday queries run without use_admin, whatever their columns are called."""
-    outcome = live.run(sql)
+    outcome = live.run(sql.replace("{{", "{").replace("}}", "}"))
     assert outcome.status == models.SUCCESS, outcome.error
 
 
@@ -353,6 +520,20 @@ WRITES = [
     "OPTIMIZE TABLE w FINAL",
     "TRUNCATE TABLE w3",
     "DROP TABLE w3",
+    "CREATE VIEW pv AS SELECT * FROM w WHERE a > {{low:Int32}}; SELECT 1 FROM pv(low = (SELECT 1)), own.pv(low = 1)",
+    'INSERT INTO w (a) FORMAT JSONEachRow {{"a": 6}}; INSERT INTO w (a) FORMAT CSV 7\n8\n\nSELECT a FROM w',
+    "INSERT INTO w (a) FORMAT Values (9), (4 + 6)",
+    "INSERT INTO w (a) VALUES (abs(-11)), (CAST('12' AS Int32)), ((SELECT 13))",
+    "CREATE TABLE j (j JSON(a UInt32, SKIP b), m Map(String, Int8)) ENGINE = Memory",
+    "INSERT INTO j VALUES ('{{}}', {{'a': 1}}), ('{{}}', {{}})",
+    "CREATE TEMPORARY TABLE u AS SELECT 1 AS a; INSERT INTO u VALUES (2); SELECT a FROM u; DROP TEMPORARY TABLE u",
+    "CREATE TABLE al ENGINE = Alias(w); CREATE TABLE mg ENGINE = Merge(currentDatabase(), '^w$'); SELECT * FROM al",
+    "CREATE TABLE bf AS w ENGINE = Buffer(currentDatabase(), w, 1, 1, 1, 1, 1, 1, 1); DROP TABLE bf",
+    "CREATE INDEX ix ON w (a) TYPE minmax; DROP INDEX ix ON w; ALTER TABLE w MODIFY SETTING merge_with_ttl_timeout = 1",
+    "ALTER TABLE w RESET SETTING merge_with_ttl_timeout; ALTER TABLE w DETACH PARTITION tuple()",
+    "ALTER TABLE w ATTACH PARTITION tuple(); ALTER TABLE w DETACH PARTITION tuple()",
+    "ALTER TABLE w DROP DETACHED PARTITION tuple() SETTINGS allow_drop_detached = 1",
+    "INSERT INTO w (a) VALUES (1); CREATE TABLE w4 AS w; ALTER TABLE w4 REPLACE PARTITION tuple() FROM w",
     "DROP VIEW IF EXISTS v",
     "DROP TABLE mv",
     "DROP TABLE w SYNC",
@@ -362,14 +543,14 @@ WRITES = [
 def test_use_admin_may_write_its_own_tables(live: LiveEngine) -> None:
     """With use_admin the usual DDL and INSERTs work in the job's own database."""
     for sql in WRITES:
-        outcome = live.run(sql, use_admin=True)
+        outcome = live.run(sql.replace("{{", "{").replace("}}", "}"), use_admin=True)
         assert outcome.status == models.SUCCESS, (sql, outcome.error)
 
 
 @pytest.mark.parametrize("sql", WRITES)
 def test_a_write_without_use_admin_says_what_to_do(live: LiveEngine, sql: str) -> None:
     """The error of a refused write names use_admin."""
-    outcome = live.run(sql)
+    outcome = live.run(sql.replace("{{", "{").replace("}}", "}"))
     assert outcome.status == models.FAILURE
     assert outcome.error is not None
     assert WRITE_REFUSED[1:] in outcome.error
