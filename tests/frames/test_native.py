@@ -29,7 +29,12 @@ def test_many_rows_in_many_blocks_are_those_of_the_json() -> None:
     "kind",
     [
         *("JSON", "JSON(a UInt8)", "Dynamic", "Variant(String, UInt8)", "Array(Dynamic)", "Map(String, JSON)"),
-        *("AggregateFunction(sum, UInt64)", "Tuple(a AggregateFunction(sum, UInt64))", "QBit(Float32, 2)", "Geometry"),
+        *(
+            "AggregateFunction(sum, UInt64)",
+            "Tuple(a AggregateFunction(sum, UInt64))",
+            "QBit(Float32, 2, 1)",
+            "Geometry",
+        ),
     ],
 )
 def test_a_type_that_only_the_engine_can_convert_is_named(kind: str) -> None:

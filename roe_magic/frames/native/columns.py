@@ -11,7 +11,7 @@ from roe_magic.frames.arrow_types import is_known
 from roe_magic.frames.native.byte_reader import ByteReader, Numbers
 from roe_magic.frames.native.scalars import SCALARS, Nulls, validity
 from roe_magic.frames.type_parser import ClickHouseType
-from roe_magic.frames.type_properties import element_names, without_alias
+from roe_magic.frames.type_properties import element_names, integer_argument, without_alias
 
 # The size of a LowCardinality's indices, by the lowest byte of its flags; the other flags that this format may have.
 _INDEX_TYPES = ("u1", "<u2", "<u4", "<u8")
@@ -25,6 +25,8 @@ def is_readable(ch_type: ClickHouseType) -> bool:
         return len(ch_type.types) == 1 and is_readable(ch_type.types[0])
     if not is_known(ch_type):
         return False
+    if ch_type.name == "QBit":
+        return len(ch_type.args) == 2 and ch_type.types[0].name in _QBIT_NUMBERS and integer_argument(ch_type, 1, 0) > 0
     return ch_type.name in SCALARS or (ch_type.name in _NESTED and all(map(is_readable, ch_type.types)))
 
 
@@ -89,6 +91,20 @@ def _tuple(reader: ByteReader, ch_type: ClickHouseType, count: int, nulls: Nulls
     return pa.Array.from_buffers(target, count, [validity(nulls)], children=children)
 
 
+def _qbit(reader: ByteReader, ch_type: ClickHouseType, count: int, nulls: Nulls) -> pa.Array:
+    """A QBit is the first bits of all its numbers, then the second bits, and so on; the last bytes come first."""
+    size = integer_argument(ch_type, 1, 0)
+    dtype, stride = _QBIT_NUMBERS[ch_type.types[0].name], -(-size // 8)
+    numbers = np.zeros((count, size), dtype)
+    for bit in reversed(range(numbers.itemsize * 8)):
+        plane = reader.numbers("u1", count * stride).reshape(count, stride)[:, ::-1]
+        bits = np.unpackbits(plane, axis=1, count=size, bitorder="little")
+        numbers |= bits.astype(dtype) << numbers.dtype.type(bit)
+    values = read_values(ByteReader(numbers.tobytes()), ch_type.types[0], numbers.size)
+    offsets = pa.py_buffer(np.arange(0, numbers.size + 1, size).astype("<i4"))
+    return pa.Array.from_buffers(pa.list_(values.type), count, [validity(nulls), offsets], children=[values])
+
+
 def _offsets(reader: ByteReader, count: int) -> Numbers:
     """Return where each list begins, and where the last one ends."""
     offsets = np.zeros(count + 1, "<i8")
@@ -102,8 +118,11 @@ def _require(condition: bool, found: str) -> None:
         raise ValueError(f"it has {found}")
 
 
+# Unsigned integers of the size of the numbers in a QBit.
+_QBIT_NUMBERS = {"BFloat16": "<u2", "Float32": "<u4", "Float64": "<u8"}
 _NESTED: dict[str, Callable[[ByteReader, ClickHouseType, int, Nulls], pa.Array]] = {
     "Array": _array,
     "Map": _map,
     "Tuple": _tuple,
+    "QBit": _qbit,
 }

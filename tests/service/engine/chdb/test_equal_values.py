@@ -215,6 +215,16 @@ def test_rows_of_empty_tuples_are_all_there(live: LiveEngine, road: str) -> None
     assert found.column("x").to_pylist() == [{}] * (1 if road == "at once" else 2)
 
 
+@pytest.mark.parametrize(("kind", "size"), [("Float32", 20), ("Float64", 17), ("BFloat16", 9), ("Float32", 8)])
+def test_each_number_of_a_qbit_is_in_its_place(live: LiveEngine, kind: str, size: int) -> None:
+    """NaN and inf too, for which the engine's JSON has no text that can be read."""
+    numbers = [float("nan"), float("-inf"), *(1.25 * n - 3 for n in range(size - 2))]
+    literal = "[" + ", ".join(map(str, numbers)) + "]"
+    for end in ("LIMIT 9", "", "-- with totals"):
+        _, found = by_service(live, f"SELECT CAST({literal}, 'QBit({kind}, {size})') AS q FROM numbers(2) {end}")
+        assert repr(found.column("q").to_pylist()) == repr([numbers, numbers])
+
+
 def test_a_limit_changes_no_answer(live: LiveEngine) -> None:
     """The statement that found the fault."""
     sql = "SELECT number FROM numbers(3) WHERE toString([toDateTime(number)]) LIKE '%1970-01-01 00:00:01%'"
