@@ -52,10 +52,17 @@ class Parser:
 
     @functools.cached_property
     def names(self) -> EngineNames:
-        """The names of functions and table functions of this ClickHouse."""
-        functions = self._clickhouse.rows("SELECT lower(name) FROM system.functions")
-        table_functions = self._clickhouse.rows("SELECT lower(name) FROM system.table_functions")
-        return EngineNames(frozenset(name for (name,) in functions), frozenset(name for (name,) in table_functions))
+        """The names that this ClickHouse has."""
+        return EngineNames(
+            functions=self._names("SELECT lower(name) FROM system.functions"),
+            table_functions=self._names("SELECT lower(name) FROM system.table_functions"),
+            engines=self._names("SELECT name FROM system.table_engines"),
+            settings=self._names("SELECT name FROM system.settings"),
+            table_settings=self._names("SELECT name FROM system.merge_tree_settings"),
+        )
+
+    def _names(self, sql: str) -> frozenset[str]:
+        return frozenset(name for (name,) in self._clickhouse.rows(sql))
 
     def split(self, sql: str) -> list[SqlStatement]:
         """Return the statements of SQL."""

@@ -99,7 +99,7 @@ class Preparation:
         separated = clauses.without_settings(statement)
         changes = Changes()
         if separated.settings:
-            changes = settings.changes_of(self._parser.tree(f"SET {separated.settings}"))
+            changes = settings.changes_of(self._parser.tree(f"SET {separated.settings}"), self._parser.names.settings)
         parameters = {name.removeprefix(PARAMETER): value for name, value in current.items() if PARAMETER in name[:6]}
         named = clauses.with_names(separated.statement, {**parameters, **changes.parameters})
         for _, view, table in tables.filtered_tables(named):
@@ -115,7 +115,7 @@ class Preparation:
             notices = (f"FORMAT {formatted.format} was ignored: the rows arrive with their types, in any format.",)
         verdict = self._verdict(statement, tree, job)
         if verdict.action == "set":
-            changes = settings.changes_of(tree)
+            changes = settings.changes_of(tree, self._parser.names.settings)
         elif verdict.action != "use":
             self._check_class(statement, verdict, job.database)
         if statement.rows and statement.rows.format != "Values":

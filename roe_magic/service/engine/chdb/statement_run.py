@@ -109,6 +109,9 @@ class StatementRun:
         self._check_values(prepared.changes)
         chosen = prepared.changes.applied_to(self._submission.settings)
         fixed = {"database": self._job.database, **system_views.filters(self._job.database)}
+        if chosen.get("use_query_cache", "0") != "0":
+            # Or ClickHouse refuses to cache anything, because of the filters on system tables.
+            fixed["query_cache_system_table_handling"] = "save"
         if self._submission.has_session:
             fixed[SESSION] = self._job.id
         if prepared.verdict.readonly != "0":

@@ -97,7 +97,10 @@ def _check_format(item: Node, what: str, scope: JudgementScope) -> None:
 def check_format(name: str) -> None:
     """Raise StatementRefused unless rows may be given in this format inside a statement."""
     rule = name_classes.format_class(name)
-    require(rule and rule.kind == "free", f"the format {name} is not permitted here{_because(rule)}")
+    reason = _because(rule)
+    if rule and rule.kind == "judged":
+        reason = ": its rows are expressions; use values(...), or INSERT ... VALUES"
+    require(rule is None or rule.kind == "free", f"the format {name} is not permitted here{reason}")
 
 
 def _because(rule: NameClass | None) -> str:

@@ -16,6 +16,8 @@ _WAYS_OUT = {
     "reads files": _UPLOAD,
     "names a file": _UPLOAD,
     "opens connections": f"{_UPLOAD}, or ask an administrator of a ClickHouse server for the data",
+    "shows what other callers run": "%roe worksheets lists queries of your own",
+    "is read by expressions": "use values(...), or INSERT ... VALUES",
     "reads dictionaries": "join the table that the dictionary would read",
 }
 # Forms of the grammar that ClickHouse shows as functions.
@@ -50,8 +52,8 @@ def check_function_name(name: str, scope: JudgementScope) -> None:
     """Raise StatementRefused unless a function of this name may be called; one that does not exist may be."""
     rule = name_classes.function_class(name)
     if rule is None:
-        is_missing = name.lower() in scope.engine.functions
-        require(not is_missing or name.lower() in _SYNTAX, f"the function {name} is not permitted here: it is unknown")
+        is_known = name.lower() in scope.engine.functions and name.lower() not in _SYNTAX
+        require(not is_known, f"the function {name} is not permitted here: nobody has judged it yet")
         # ClickHouse accepts the names of table functions at the right of IN.
         require_permitted(f"the table function {name}", name_classes.table_function_class(name))
     else:
@@ -68,7 +70,7 @@ def check_table_function(node: Node, scope: JudgementScope) -> list[Node]:
     if rule is None:
         require(
             name.lower() not in scope.engine.table_functions,
-            f"the table function {name} is not permitted here: it is unknown",
+            f"the table function {name} is not permitted here: nobody has judged it yet",
         )
         check_table(name.split(".", 1), scope)
         return []
@@ -80,7 +82,10 @@ def check_engine(node: Node, scope: JudgementScope) -> list[Node]:
     """Return what else is to be judged; raise StatementRefused unless a table may have this engine."""
     name = str(node.get("name", ""))
     rule = name_classes.engine_class(name)
-    require(rule, f"the table engine {name} is not permitted here: it is unknown")
+    require(
+        rule or name not in scope.engine.engines,
+        f"the table engine {name} is not permitted here: nobody has judged it yet",
+    )
     require_permitted(f"the table engine {name}", rule)
     return _parsed_arguments(node, rule, scope)
 

@@ -128,12 +128,13 @@ def _check_node(node: Node, key: str, scope: JudgementScope) -> Sequence[Node]:
         name = node.get("name")
         require(
             node.get("param_type") != "Identifier",
-            f"the parameter {name} is not set; SET param_{name} = '...' before (a view cannot leave a name open)",
+            f"Code: 456. Substitution `{name}` is not set: write SET param_{name} = '...' before; a view cannot leave "
+            "a name open (UNKNOWN_QUERY_PARAMETER)",
         )
     elif kind == "SetQuery" and key:
-        _check_inner_settings(node, key)
+        _check_inner_settings(node, key, scope)
     elif kind in {"AlterCommand", "CreateQuery"}:
-        kinds.check_part(node)
+        kinds.check_part(node, scope.engine.table_settings)
     return []
 
 
@@ -152,8 +153,8 @@ def _table_parts(node: Node) -> Iterator[str]:
     yield from node.get("name_parts") or [node["name"]]
 
 
-def _check_inner_settings(node: Node, key: str) -> None:
+def _check_inner_settings(node: Node, key: str, scope: JudgementScope) -> None:
     if key == "table settings":
-        kinds.check_table_settings(node)
+        kinds.check_table_settings(node, scope.engine.table_settings)
     elif key != "options of EXPLAIN":
-        settings.check_inside(node)
+        settings.check_inside(node, scope.engine.settings)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from roe_magic.service.engine.sql import name_classes
-from roe_magic.service.engine.sql.name_classes import NameClass
 from roe_magic.service.engine.sql.nodes import Node, name_parts, nodes
 from roe_magic.service.engine.sql.refusal import StatementRefused, require
 
 WRITE_REFUSED = "this statement writes; run it with use_admin and an admin key (in a notebook: %%roe --use-admin)"
+_NO_ATTACH = "ATTACH is not offered here, since it reads files of the server; CREATE TABLE and INSERT make a table"
 _NO_UDF = "until one engine serves one organisation alone; write the expression where you need it"
 
 
@@ -31,8 +31,6 @@ _REFUSED_KINDS = {
     "BackupQuery": "BACKUP and RESTORE are for the administrator of a ClickHouse server; save rows with q.save(...)",
     "TransactionControl": "transactions are not offered here",
 }
-# What ClickHouse can explain of a SELECT or an INSERT; the other kinds are about transactions and foreign tables.
-_EXPLAINS = _words("SelectWithUnionQuery SelectIntersectExceptQuery InsertQuery ExplainQuery")
 
 # Functions that can be in the condition of a SHOW.
 _CONDITIONS = _words("and or not equals notEquals like notLike ilike notILike startsWith endsWith")
@@ -40,11 +38,11 @@ _CONDITIONS = _words("and or not equals notEquals like notLike ilike notILike st
 _SHOWS_OTHERS = _words("clusters cluster caches")
 
 _CREATE_FLAGS = {
-    "attach": "ATTACH is not offered here",
+    "attach": _NO_ATTACH,
     "has_uuid": "a table's UUID is chosen by the engine",
     "has_uuid_clause": "a table's UUID is chosen by the engine",
     "has_inner_uuid_clause": "a table's UUID is chosen by the engine",
-    "has_attach_from_path": "ATTACH is not offered here",
+    "has_attach_from_path": _NO_ATTACH,
     "is_dictionary": f"dictionaries are not offered {_NO_UDF}",
     "is_time_series_table": "time series tables are not offered here",
     "is_live_view": "live views are not offered here",
@@ -84,10 +82,8 @@ def check(tree: Node, *, use_admin: bool) -> str:
     require(kind not in _REFUSED_KINDS, _REFUSED_KINDS.get(kind, ""))
     require(kind in _READS, f"statements of the kind {kind.removesuffix('Query')} are not offered here")
     if kind == "ExplainQuery":
-        require(
-            (tree.get("query") or {}).get("type") in _EXPLAINS or tree.get("kind") in {"EXPLAIN AST", "EXPLAIN SYNTAX"},
-            f"{tree.get('kind')} of this is not offered here",
-        )
+        explained = (tree.get("query") or {}).get("type")
+        require(explained in _READS | _WRITES | set(_OTHER_ACTIONS), f"{tree.get('kind')} is not offered here")
     _check_condition(tree.get("where_expression"))
     require(
         kind != "ShowTablesQuery" or not any(tree.get(flag) for flag in _SHOWS_OTHERS),
@@ -123,7 +119,7 @@ def _check_write(tree: Node) -> None:
         require(tree.get("alter_object", "TABLE") == "TABLE", "only tables can be altered here")
 
 
-def check_part(node: Node) -> None:
+def check_part(node: Node, known_settings: frozenset[str]) -> None:
     """Raise StatementRefused unless a CREATE has flags, or an ALTER a command, that are permitted."""
     if node.get("type") == "CreateQuery":
         for flag, message in _CREATE_FLAGS.items():
@@ -131,28 +127,31 @@ def check_part(node: Node) -> None:
         return
     command = str(node.get("command_type"))
     words = command.replace("_", " ")
-    require(command in _ALTER_COMMANDS, f"ALTER TABLE ... {words} is not offered here")
+    require(
+        command in _ALTER_COMMANDS,
+        f"ALTER TABLE ... {words} is not offered here: it is for the administrator of a ClickHouse server; "
+        "save rows with q.save(...)",
+    )
     require(
         command != "MOVE_PARTITION" or node.get("move_destination_type") == "TABLE",
         "partitions can be moved to other tables of your own only, not to disks",
     )
     for identifier in (node.get("settings_resets") or {}).get("children") or []:
-        _check_table_setting(name_parts(identifier)[-1])
+        _check_table_setting(name_parts(identifier)[-1], known_settings)
 
 
-def check_table_settings(node: Node) -> None:
+def check_table_settings(node: Node, known: frozenset[str]) -> None:
     """Raise StatementRefused unless a table may have these settings."""
     for change in node.get("changes", []):
-        _check_table_setting(change["name"])
+        _check_table_setting(change["name"], known)
         value = change.get("value")
         if not isinstance(value, dict) or value.get("field_type") in {"CustomType", "Object", "Map"}:
             raise StatementRefused(f"the table setting {change['name']} must have a plain value here")
 
 
-def _check_table_setting(name: str) -> None:
+def _check_table_setting(name: str, known: frozenset[str]) -> None:
     rule = name_classes.merge_tree_setting_class(name)
-    require(rule and rule.kind == "free", f"the table setting {name} is not permitted here: it {_reason(rule)}")
-
-
-def _reason(rule: NameClass | None) -> str:
-    return (rule and rule.reason) or "is unknown"
+    require(
+        (rule and rule.kind == "free") or (rule is None and name not in known),
+        f"the table setting {name} is not permitted here: it {rule.reason if rule else 'is unknown'}; leave it out",
+    )

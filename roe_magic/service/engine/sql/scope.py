@@ -11,10 +11,17 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class EngineNames:
-    """The names that the running engine has, in lower case. It may have some that are in no list of ours."""
+    """The names that the running engine has, those of functions in lower case.
+
+    It may have some that are in no list of ours, which are refused. A name that it does not have may stay in a
+    statement, and gets its own error.
+    """
 
     functions: frozenset[str] = frozenset()
     table_functions: frozenset[str] = frozenset()
+    engines: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()
+    table_settings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

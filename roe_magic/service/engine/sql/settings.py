@@ -38,8 +38,15 @@ class Changes:
         return {**kept, **self.values}
 
 
-def changes_of(tree: Node | None) -> Changes:
+def changes_of(tree: Node | None, known: frozenset[str]) -> Changes:
     """Return the changes in the tree of a SET statement, or of a SETTINGS clause in the form of one.
+
+    Parameters
+    ----------
+    tree : mapping or None
+        The tree.
+    known : frozenset of str
+        The settings that the running engine has.
 
     Raises
     ------
@@ -48,28 +55,32 @@ def changes_of(tree: Node | None) -> Changes:
     """
     tree = tree or {}
     require(set(tree) <= _KNOWN_PARTS, "only plain settings can be chosen here")
-    values = {change["name"]: setting_text(change.get("value")) for change in tree.get("changes", [])}
+    changes = tree.get("changes", [])
     defaults = frozenset(map(str, tree.get("default_settings", [])))
-    check_names([*values, *defaults])
+    check_names([*(change["name"] for change in changes), *defaults], known)
+    values = {change["name"]: setting_text(change.get("value")) for change in changes}
     parameters = {item["name"]: str(item["value"]) for item in tree.get("query_parameters", [])}
     return Changes(values, defaults, parameters)
 
 
-def check_names(names: Iterable[str]) -> None:
+def check_names(names: Iterable[str], known: frozenset[str]) -> None:
     """Raise StatementRefused if a caller may not choose one of these settings for a whole statement."""
     for name in names:
         rule = name_classes.setting_class(name)
-        reason = (rule.reason if rule else "is unknown") or "is the service's"
-        require(rule and rule.kind != "refused", f"the setting {name} cannot be chosen here: it {reason}")
+        reason = (rule.reason if rule else "") or "is the service's"
+        require(
+            (rule and rule.kind != "refused") or (rule is None and name not in known),
+            f"the setting {name} cannot be chosen here: it {reason}",
+        )
 
 
-def check_inside(tree: Node) -> None:
+def check_inside(tree: Node, known: frozenset[str]) -> None:
     """Raise StatementRefused unless the SETTINGS clause of a part of a statement cannot change any value."""
     for change in tree.get("changes", []):
         name = change["name"]
-        check_names([name])
+        check_names([name], known)
         require(
-            is_of(name, "plan"),
+            is_of(name, "plan") or name not in known,
             f"the setting {name} inside a statement would not take effect; write SETTINGS at the statement's end",
         )
     require(

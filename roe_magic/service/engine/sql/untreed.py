@@ -33,9 +33,17 @@ _KEYWORDS = frozenset(
         *("FUNCTIONS", "ENGINES", "SETTING", "LIKE", "ILIKE"),
     }
 )
-_WAYS_OUT = {
-    "GRANT": "there are no database users here; keys and their rights are given by the service",
-    "REVOKE": "there are no database users here; keys and their rights are given by the service",
+_NO_USERS = "there are no database users here; keys and their rights are given by the service"
+_OWN = "it would show what is not yours; %roe worksheets lists queries of your own, SHOW TABLES your tables"
+_REASONS = {
+    "GRANT": _NO_USERS,
+    "REVOKE": _NO_USERS,
+    "CREATE": _NO_USERS,
+    "ALTER": _NO_USERS,
+    "DROP": _NO_USERS,
+    "SHOW": _OWN,
+    "EXISTS": _OWN,
+    "EXECUTE": _NO_USERS,
 }
 
 
@@ -71,8 +79,8 @@ def check(statement: SqlStatement, scope: JudgementScope, *, use_admin: bool) ->
 
 def _refusal(tokens: Sequence[StatementToken]) -> str:
     words = " ".join(token.word for token in tokens[:2] if token.word)
-    way_out = _WAYS_OUT.get(tokens[0].word, "")
-    return f"{words or 'this statement'} is not offered here{f': {way_out}' if way_out else ''}"
+    reason = _REASONS.get(tokens[0].word, "it is for the administrator of a ClickHouse server")
+    return f"{words or 'this statement'} is not offered here: {reason}"
 
 
 def _token_class(token: StatementToken, index: int) -> str:

@@ -51,7 +51,8 @@ class Verdict:
 
 
 def _readonly(tree: Node, action: str) -> str:
-    if action == "write" or (tree.get("query") or {}).get("type") == "InsertQuery":  # an EXPLAIN of an INSERT
+    is_explained_write = tree.get("type") == "ExplainQuery" and (tree.get("query") or {}).get("type") not in _SELECTS
+    if action == "write" or is_explained_write:
         return "0"
     names = {str(node.get("name")).lower() for key, node in nodes(tree) if "table_function" in key}
     return "2" if names & _NOT_READONLY else "1"
