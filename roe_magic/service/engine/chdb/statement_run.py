@@ -100,7 +100,9 @@ class StatementRun:
         if changes.values:
             limits = self._submission.limits
             bounded = [name for name in changes.values if settings.is_bounded(name)]
-            values = self._clickhouse.setting_values(bounded, {**limits, **changes.values, "readonly": "1"})
+            # The question itself must not be cached.
+            chosen = {**limits, **changes.values, "readonly": "1", "use_query_cache": "0"}
+            values = self._clickhouse.setting_values(bounded, chosen)
             allowed = self._clickhouse.setting_values(bounded, limits) if bounded else {}
             for name, value in values.items():
                 settings.check_value(name, value, allowed[name])
