@@ -69,7 +69,12 @@ def search(bare: BareClickHouse, reached: Canaries, run: Run, *, until_found: bo
     strategy = sql_search.statements(sql_search.examples(bare), sql_search.function_names(bare))
 
     @hypothesis.seed(SEED)
-    @settings(max_examples=STATEMENTS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=max(STATEMENTS, 1000) if until_found else STATEMENTS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @hypothesis.given(strategy)
     def attempt(template: str) -> None:
         if until_found and all(counts[name] for name in TARGETS):

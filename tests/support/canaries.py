@@ -52,7 +52,7 @@ class Canaries:
 
     def was_connected(self) -> bool:
         """Whether somebody has connected since the last call."""
-        time.sleep(0.02)  # the thread that accepts counts a moment later than the other side connects
+        time.sleep(0.003)  # the thread that accepts counts a moment later than the other side connects
         before, self.connections = self.connections, 0
         return before > 0
 
