@@ -18,7 +18,7 @@ from roe_magic.service.engine.sql.nodes import Node
 from roe_magic.service.engine.sql.refusal import StatementRefused, require
 from roe_magic.service.engine.sql.scope import JudgementScope
 from roe_magic.service.engine.sql.settings import Changes
-from roe_magic.service.engine.sql.statements import SqlStatement
+from roe_magic.service.engine.sql.statements import RowTokens, SqlStatement
 from roe_magic.service.engine.sql.verdict import Verdict
 from roe_magic.service.job import Job
 
@@ -145,17 +145,17 @@ class Preparation:
         if statement.rows.format != "Values":
             guard.check_format(statement.rows.format)
             return
-        data = statement.sql.encode()[statement.rows.begin :]
-        if inline_rows.are_plain(data):
-            return
-        rows = data.decode()
-        tokens = statement.rows.tokens or self._parser.row_tokens(rows)
+        tokens = statement.rows.tokens or self._row_tokens(_values(statement))
         if inline_rows.are_expressions_known(tokens) and guard.are_harmless_words(tokens.words):
             return
-        expressions = sorted(set(inline_rows.expressions(data, self._parser.all_tokens(rows))))
+        data = _values(statement)
+        expressions = sorted(set(inline_rows.expressions(data, self._parser.all_tokens(data.decode()))))
         for start in range(0, len(expressions), _EXPRESSIONS):
             tree = self._parse(f"SELECT {', '.join(expressions[start : start + _EXPRESSIONS])}")
             guard.check_tree(tree or {}, scope)
+
+    def _row_tokens(self, rows: bytes) -> RowTokens:
+        return RowTokens() if inline_rows.are_plain(rows) else self._parser.row_tokens(rows.decode())
 
     def _check_class(self, statement: SqlStatement, verdict: Verdict, database: str) -> None:
         """Check ClickHouse's own view of the statement: a second line of defence if the guard misses something."""
@@ -193,6 +193,11 @@ class Preparation:
         """Return the tree of SQL with JSON types; SQL that is not exactly one statement has none."""
         statements = self._parser.split(sql)
         return self._tree_without_json_paths(statements[0]) if len(statements) == 1 else None
+
+
+def _values(statement: SqlStatement) -> bytes:
+    """Return the rows after VALUES."""
+    return statement.sql.encode()[statement.rows.begin if statement.rows else 0 :]
 
 
 def _rows(statement: SqlStatement) -> bytes:

@@ -16,6 +16,7 @@ from roe_magic.service.engine.sql.statements import INSIGNIFICANT, RowTokens, Sp
 
 # Words that are literals, or that stand inside of one: in 1e5 and 0x1F there is a letter.
 _LITERAL_WORDS = frozenset({b"null", b"true", b"false", b"nan", b"inf", b"infinity", b"e", b"x"})
+_LITERAL_LETTERS = bytes(sorted(set(b"".join(_LITERAL_WORDS)) | set(b"".join(_LITERAL_WORDS).upper())))
 # Everything of plain rows that is neither a word nor inside quotes.
 _PLAIN_BYTES = b"0123456789 \t\r\n,()[]{}:.+-"
 _ESCAPED_BACKSLASH, _ESCAPED_QUOTE = b"\x01", b"\x02"
@@ -64,10 +65,10 @@ def are_plain(rows: bytes) -> bool:
     outside = b"".join(pieces[::2])
     if len(pieces) % 2 == 0 or b"--" in outside:
         return False
-    letters = outside.translate(None, _PLAIN_BYTES)
-    if not letters:
-        return True
-    return letters.isalpha() and {word.lower() for word in set(re.findall(rb"[A-Za-z]+", outside))} <= _LITERAL_WORDS
+    others = outside.translate(None, _PLAIN_BYTES)
+    if others.translate(None, _LITERAL_LETTERS):
+        return False
+    return not others or {word.lower() for word in set(re.findall(rb"[A-Za-z]+", outside))} <= _LITERAL_WORDS
 
 
 def are_expressions_known(tokens: RowTokens) -> bool:

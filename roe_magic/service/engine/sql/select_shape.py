@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-Node = Mapping[str, Any]
+from roe_magic.service.engine.sql.nodes import Node, nodes
 
 # Up to this many rows, reading them at once and in parts takes the same time.
 _SMALL_LIMIT = 1000
@@ -24,7 +21,7 @@ def _is_small(select: Node) -> bool:
     limit = ((select.get("limit_length") or {}).get("value") or {}).get("value")
     if isinstance(limit, int) and limit <= _SMALL_LIMIT and not select.get("limit_with_ties"):
         return True
-    return "tables" not in select and not any(_multiplies_rows(node) for _, node in _nodes(select))
+    return "tables" not in select and not any(_multiplies_rows(node) for _, node in nodes(select))
 
 
 def _multiplies_rows(node: Node) -> bool:
@@ -33,14 +30,4 @@ def _multiplies_rows(node: Node) -> bool:
 
 def has_scalar_subquery(tree: Node) -> bool:
     """Whether a subquery is used as a value."""
-    return any(node.get("type") == "Subquery" and key != "subquery" for key, node in _nodes(tree))
-
-
-def _nodes(node: Any, key: str = "") -> Iterator[tuple[str, Node]]:
-    if isinstance(node, list):
-        for item in node:
-            yield from _nodes(item, key)
-    elif isinstance(node, Mapping):
-        yield key, node
-        for name, child in node.items():
-            yield from _nodes(child, name)
+    return any(node.get("type") == "Subquery" and key != "subquery" for key, node in nodes(tree))
