@@ -17,7 +17,14 @@ from tests.support.services import Api, Service, api_on, end_service, start_serv
 INTEGRATION = {"api", "engine", "environment", "kernel", "live", "service"}
 # The files that take longest, longest first. They start first: at the end, one of them would occupy one worker
 # while the other is idle.
-LONGEST = ("test_schemathesis.py", "test_panel_in_lab.py", "test_serve.py", "test_benchmarks.py", "test_local.py")
+LONGEST = (
+    "test_schemathesis.py",
+    "test_canary.py",
+    "test_panel_in_lab.py",
+    "test_serve.py",
+    "test_benchmarks.py",
+    "test_local.py",
+)
 _popen_init = subprocess.Popen.__init__
 # What the command line of a real part holds: service, engine, kernel, browser, JupyterLab, the demo.
 REAL_PART = re.compile(r"roe_magic\.service|local_service|ipykernel|jupyter|playwright|demo\.py")

@@ -4,26 +4,26 @@ It reads a line of JSON, the names to probe, and calls each of them on bare chDB
 argument in turn is a text with SQL in it that reads a canary file. If the file has been opened, the argument is a door:
 through it a statement reaches what a look at the statement does not show. The doors are written as a line of JSON.
 
-On Linux inotify tells that the file was opened. Elsewhere the canary's content must show up in the result or the error.
+The canary is a named pipe: whoever opens it to read waits until somebody opens it to write. A thread tries that all the
+time, so no statement that opens the canary ends before the thread has seen it, whatever becomes of its result.
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import itertools
 import json
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-CONTENT = "canary-7261"
 Place = tuple[str, int]
 # The name and the position of a text, and a statement that holds it there.
 Try = tuple[str, int, str]
-_IN_NONBLOCK, _IN_OPEN = 0o4000, 0x20
 # So that no call takes long or fills the memory.
 _LIMITS = "max_execution_time=2&max_memory_usage=1000000000"
 # Arguments for the other places, of the types that most functions take.
@@ -68,41 +68,47 @@ class Probe:
     def __init__(self, folder: Path, *, is_thorough: bool) -> None:
         from chdb import _chdb
 
-        self._connect: Callable[[], Any] = lambda: _chdb.connect(f"{folder / 'data'}?{_LIMITS}")
+        self._connection = _chdb.connect(f"{folder / 'data'}?{_LIMITS}")
         self.is_thorough = is_thorough
-        self._canary = folder / "canary"
-        self._canary.write_text(CONTENT)
         self._last = os.open(folder / "last.sql", os.O_WRONLY | os.O_CREAT)
-        self._inotify = _watch(self._canary)
-        self._connection = self._connect()
+        self._canary, self._openings = folder / "canary", 0
+        os.mkfifo(self._canary)
+        threading.Thread(target=self._watch, daemon=True).start()
         for statement in (
             "CREATE TABLE t (a UInt8, s String, INDEX i s TYPE minmax) ORDER BY a",
             "INSERT INTO t VALUES (1, 'x')",
         ):
             self.opens(statement)
 
+    def _watch(self) -> None:
+        """Count who opens the canary."""
+        while True:
+            with contextlib.suppress(OSError):  # nobody has it open to read
+                writer = os.open(self._canary, os.O_WRONLY | os.O_NONBLOCK)
+                self._openings += 1  # before the end of the file lets the statement go on
+                os.close(writer)
+            time.sleep(0.001)
+
     def opens(self, sql: str) -> bool:
         """Run a statement, and return whether it has opened the canary."""
-        answer = self._answer(sql)
-        return _was_opened(self._inotify) if self._inotify is not None else CONTENT in answer
+        before = self._openings
+        self._error(sql)
+        return self._openings > before
 
     def is_unknown(self, sql: str) -> bool:
         """Run a statement, and return whether ClickHouse knows no column or function of a name in it."""
-        return "UNKNOWN_IDENTIFIER" in self._answer(sql)
+        return "UNKNOWN_IDENTIFIER" in self._error(sql)
 
-    def _answer(self, sql: str) -> str:
+    def _error(self, sql: str) -> str:
         # Should the process die of it, this is where to see of what.
         os.pwrite(self._last, sql.encode("utf-8", "replace").ljust(8000), 0)
         try:
-            return str(self._connection.query(sql, "TSV").bytes(), "utf-8", "replace")
+            self._connection.query(sql, "TSV")
         except UnicodeDecodeError as error:  # a message that quotes bytes which are not UTF-8
-            answer = error.object.decode("utf-8", "replace")
+            return str(error.object, "utf-8", "replace")
         except RuntimeError as error:
-            answer = str(error)
-        if self._inotify is None:  # after an error the next result would begin with this one's output
-            self._connection.close()
-            self._connection = self._connect()
-        return answer
+            return str(error)
+        return ""
 
     def texts(self) -> list[str]:
         """Return SQL for texts that ClickHouse may parse, each of which reads the canary when it is run."""
@@ -111,9 +117,7 @@ class Probe:
 
     def bare_texts(self) -> list[str]:
         """Return these texts themselves."""
-        # The path is in two parts, so that an error which quotes the text does not look like one of `file`.
-        path = str(self._canary)
-        read = f"ascii(file(concat({literal(path[:-3])}, {literal(path[-3:])})))"
+        read = f"ascii(file({literal(str(self._canary))}))"
         brief = [f"a UInt8 DEFAULT {read}", f"quantile({read})", f"AggregateFunction(quantile({read}), UInt8)", read]
         if not self.is_thorough:
             return brief
@@ -130,21 +134,6 @@ class Probe:
             f"ZSTD({read})",
             f"({read})",
         ]
-
-
-def _watch(path: Path) -> int | None:
-    if sys.platform != "linux":
-        return None
-    library = ctypes.CDLL(None, use_errno=True)
-    inotify: int = library.inotify_init1(_IN_NONBLOCK)
-    return inotify if library.inotify_add_watch(inotify, str(path).encode(), _IN_OPEN) >= 0 else None
-
-
-def _was_opened(inotify: int) -> bool:
-    try:
-        return bool(os.read(inotify, 65536))
-    except BlockingIOError:
-        return False
 
 
 def _calls(name: str, text: str, fillings: tuple[str, ...], most: int) -> Iterator[tuple[int, str]]:
