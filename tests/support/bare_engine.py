@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -60,6 +61,10 @@ class BareEngine:
         """Run the statements of a submission until one fails."""
         return self._process.submit(_run, sql).result(PATIENCE)
 
+    def each(self, statements: list[str]) -> list[BareResult]:
+        """Run statements that do not depend on each other, whether or not they fail."""
+        return self._process.submit(_each, statements).result(PATIENCE)
+
     def rows(self, sql: str) -> list[list[Any]]:
         """Return the rows of one statement, as the engine's JSON has them."""
         return self._process.submit(_rows, sql).result(PATIENCE)
@@ -96,12 +101,25 @@ class _Engine:
 
 def _open(folder: str, database: str) -> None:
     global _engine  # noqa: PLW0603  # the process's only one
+    os.environ["TZ"] = "UTC"  # as the service's engine, whatever this machine's zone is
     _engine = _Engine(folder, database)
 
 
 def _rows(sql: str) -> list[list[Any]]:
     text = bytes(_engine.first.query(sql, "JSONCompactEachRow").bytes())
     return [json.loads(line) for line in text.split(b"\n") if line]
+
+
+def _each(statements: list[str]) -> list[BareResult]:
+    connection, results = _engine.session(), []
+    for sql in statements:
+        results.append(_result(connection, sql, ""))
+        if results[-1].code:
+            # What it would have said comes before its next result.
+            connection.close()
+            connection = _engine.session()
+    connection.close()
+    return results
 
 
 def _run(sql: str) -> list[BareResult]:
@@ -126,8 +144,14 @@ def _result(connection: Any, sql: str, format_: str) -> BareResult:
             result.more = _more(_query(connection, sql, "JSONCompact"))
         return result
     except RuntimeError as error:
-        code = re.search(r"Code: (\d+)", str(error))
-        return BareResult(sql, code=int(code[1]) if code else -1, message=str(error), format=format_)
+        return _failed(sql, str(error), format_)
+    except UnicodeDecodeError as error:  # a message that quotes bytes which are not UTF-8
+        return _failed(sql, error.object.decode("utf-8", "backslashreplace"), format_)
+
+
+def _failed(sql: str, message: str, format_: str) -> BareResult:
+    code = re.search(r"Code: (\d+)", message)
+    return BareResult(sql, code=int(code[1]) if code else -1, message=message, format=format_)
 
 
 def _more(text: bytes) -> dict[str, list[list[Any]]]:

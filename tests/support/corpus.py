@@ -17,7 +17,6 @@ session, until a line ``-- new session``. Lines before a statement say more abou
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -57,11 +56,6 @@ class CorpusStatement:
         yield "few rows", f"{self.session}SELECT * FROM (\n{self.sql}\n) LIMIT 1000"
         yield "many rows", f"{self.session}SELECT * FROM (\n{self.sql}\n)"
 
-    @property
-    def digest(self) -> str:
-        """A name for it in lists."""
-        return hashlib.sha256((self.session + self.sql).encode()).hexdigest()[:10]
-
 
 def read(path: Path) -> list[CorpusStatement]:
     """Return the statements of a file."""
@@ -82,7 +76,7 @@ def _statements(text: str) -> Iterator[CorpusStatement]:
         if lines and not together and (line == "-- end" or line.endswith(";")):
             sql = "\n".join(lines).rstrip(";")
             yield _statement(sql, session, marks)
-            if re.match(r"(?i)SET\b", sql):
+            if re.match(r"(?i)SET\b", sql) and ";" not in sql:
                 session += f"{sql};\n"
             marks, lines = [], []
     assert not lines, f"the last statement has no semicolon: {lines}"

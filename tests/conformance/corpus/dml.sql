@@ -60,4 +60,3 @@ ALTER TABLE dm_t DROP PARTITION 0;
 SELECT a FROM dm_t ORDER BY a;
 ALTER TABLE dm_t DROP PARTITION ALL;
 SELECT count() FROM dm_t;
-KILL MUTATION WHERE database = currentDatabase() AND table = 'dm_t';

@@ -24,7 +24,7 @@ SELECT concat('at ', toString(toDateTime(0, 'UTC'))) AS x, concat(toDateTime(0, 
 SELECT format('{} {}', toDateTime(0, 'UTC'), [toDateTime(0, 'UTC')]) AS x;
 SELECT formatRow('JSONEachRow', 1 AS a, toDateTime(0, 'UTC') AS b, map('k', 1) AS c, 'a/b' AS d) AS x;
 SELECT formatRow('CSV', toDateTime(0, 'UTC'), nan, true, NULL, [1, 2]) AS x, formatRowNoNewline('TSV', 1, toDateTime(0, 'UTC')) AS y;
-SELECT formatRow('Values', 1, 'x', toDateTime(0, 'UTC'), (1, 'y')) AS x, formatRow('XML', 1, 'x') AS y;
+SELECT formatRow('Values', 1, 'x', toDateTime(0, 'UTC'), (1, 'y')) AS x, formatRow('TSKV', 1, 'x') AS y;
 SELECT toString('{"a": 1, "b": [1, 2.5, "x"], "c": {"d": null}}'::JSON) AS x;
 SELECT toString('{"d": "2024-01-01 00:00:00", "i": 123456789012345678, "t": "a/b"}'::JSON) AS x;
 SELECT toJSONString('{"d": "2024-01-01 00:00:00", "x": {"y": 1.0}}'::JSON) AS x;
@@ -120,7 +120,7 @@ ALTER TABLE fo_part DROP PARTITION 1;
 SELECT count() FROM fo_part;
 SELECT 1 AS x SETTINGS max_threads = 1 UNION ALL SELECT 2;
 SELECT 1 AS x UNION ALL SELECT 2 SETTINGS max_threads = 1;
-(SELECT 1 AS x SETTINGS max_threads = 1) UNION ALL (SELECT 1 SETTINGS max_block_size = 10);
+(SELECT 1 AS x SETTINGS max_threads = 1) UNION ALL (SELECT 1 SETTINGS max_threads = 2);
 SELECT 1 AS x SETTINGS max_threads = 1 INTERSECT SELECT 1;
 REPLACE TABLE fo_part (k UInt8) ENGINE = MergeTree ORDER BY k SETTINGS index_granularity = 1024;
 CREATE OR REPLACE TABLE fo_part (k UInt8, v UInt8) ENGINE = MergeTree ORDER BY k SETTINGS index_granularity = 1024;

@@ -6,7 +6,6 @@ SELECT * FROM format(CSVWithNames, 'id,name\n1,x\n2,"y, z"');
 SELECT * FROM format(CSV, 'a UInt8, d Date', '1,2024-01-01\n2,2024-01-02') ORDER BY a;
 SELECT * FROM format(TSV, '1\ta\n2\tb');
 SELECT * FROM format(TSVWithNamesAndTypes, 'a\tb\nUInt8\tString\n1\tx');
-SELECT * FROM format(Values, '(1, \'a\'), (2, \'b\')');
 SELECT * FROM format(JSONCompactEachRow, '[1, "a", [1, 2]]\n[2, "b", []]');
 SELECT * FROM format(JSON, '{"meta": [{"name": "a", "type": "UInt8"}], "data": [{"a": 1}, {"a": 2}]}');
 SELECT * FROM format(JSONColumns, '{"a": [1, 2], "b": ["x", "y"]}');

@@ -40,7 +40,7 @@ CREATE USER u;
 GRANT SELECT ON *.* TO u;
 -- says: database
 CREATE DATABASE d;
--- says: database
+-- says: only tables and views can be dropped
 DROP DATABASE default;
 -- says: nosuch_database
 -- together
@@ -91,11 +91,29 @@ SELECT 1 SETTINGS format_schema = 'x:y';
 ATTACH TABLE x FROM '/tmp' (a UInt8) ENGINE = Memory;
 -- says: INSERT INTO FUNCTION
 INSERT INTO FUNCTION file('/tmp/x.csv') SELECT 1;
--- says: INFILE
+-- says: %roe upload
 INSERT INTO t FROM INFILE '/etc/passwd' FORMAT CSV;
--- says: arrayReduce
+-- says: Argument 1 of arrayReduce
 SELECT arrayReduce(concat('su', 'm'), [1]);
--- says: quantile
+-- says: function file
 SELECT arrayReduce('quantile(ascii(file(\'/etc/passwd\')))', [1]);
--- says: generateRandom
+-- says: function file
 SELECT * FROM generateRandom('a UInt8, b String ALIAS file(\'/etc/passwd\')', 1, 1, 1) LIMIT 1;
+-- says: DETACH
+-- says: DROP TABLE
+DETACH TABLE t;
+-- says: ATTACH
+ATTACH TABLE t;
+-- says: FREEZE
+ALTER TABLE t FREEZE;
+-- says: KILL
+KILL MUTATION WHERE 1;
+-- says: Values
+SELECT * FROM format(Values, '(1), (2)');
+-- says: database
+EXISTS DATABASE nosuch;
+-- says: max_block_size
+-- says: statement's end
+SELECT * FROM (SELECT number FROM numbers(3) SETTINGS max_block_size = 1);
+-- says: merge_max_block_size
+CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS merge_max_block_size = 1024;
