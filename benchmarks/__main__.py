@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import arrow, cells, json_rows, loading, machine, peers, table, watching
+from benchmarks import arrow, cells, inline, json_rows, loading, machine, peers, table, watching
 from benchmarks.setting import Setting
 from benchmarks.table import Row
 from roe_magic import local_service
@@ -16,6 +16,7 @@ from roe_magic import local_service
 SUBJECTS: dict[str, Callable[[Setting], list[Row]]] = {
     "loading": loading.rows,
     "cells": cells.rows,
+    "inline": inline.rows,
     "arrow": arrow.rows,
     "json": json_rows.rows,
     "watching": watching.rows,
