@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from roe_magic.service.engine.sql.statements import INSIGNIFICANT, RowTokens, Span
 
 # Words that are literals, or that stand inside of one: in 1e5 and 0x1F there is a letter.
 _LITERAL_WORDS = frozenset({b"null", b"true", b"false", b"nan", b"inf", b"infinity", b"e", b"x"})
 _LITERAL_LETTERS = bytes(sorted(set(b"".join(_LITERAL_WORDS)) | set(b"".join(_LITERAL_WORDS).upper())))
 # Everything of plain rows that is neither a word nor inside quotes.
-_PLAIN_BYTES = b"0123456789 \t\r\n,()[]{}:.+-"
+_PLAIN_BYTES = b"0123456789 \t\r\n,()[]{}:.+-'"
 _ESCAPED_BACKSLASH, _ESCAPED_QUOTE = b"\x01", b"\x02"
 
 _JSON_TEXT_OR_SEMICOLON = re.compile(rb'"(?:[^"\\]|\\.)*"|;', re.DOTALL)
@@ -61,14 +63,23 @@ def are_plain(rows: bytes) -> bool:
     if b"\\" in rows:
         # Marked, not deleted: outside of quotes neither may stand.
         rows = rows.replace(b"\\\\", _ESCAPED_BACKSLASH).replace(b"\\'", _ESCAPED_QUOTE)
-    pieces = rows.split(b"'")
-    outside = b"".join(pieces[::2])
-    if len(pieces) % 2 == 0 or b"--" in outside:
+    outside = _outside_of_quotes(rows)
+    if outside is None or b"--" in outside:
         return False
     others = outside.translate(None, _PLAIN_BYTES)
     if others.translate(None, _LITERAL_LETTERS):
         return False
     return not others or {word.lower() for word in set(re.findall(rb"[A-Za-z]+", outside))} <= _LITERAL_WORDS
+
+
+def _outside_of_quotes(rows: bytes) -> bytes | None:
+    """Return what is not between single quotes, each closing quote included; None if a quote is not closed."""
+    characters = np.frombuffer(rows, np.uint8)
+    is_inside = np.bitwise_xor.accumulate((characters == ord("'")).view(np.uint8))
+    if len(rows) and is_inside[-1]:
+        return None
+    outside: bytes = characters[is_inside == 0].tobytes()
+    return outside
 
 
 def are_expressions_known(tokens: RowTokens) -> bool:
