@@ -59,9 +59,9 @@ def run(
     except SubmissionCancelled:
         status = models.REVOKED
     except RecursionError:
-        status, error = models.FAILURE, "The query is nested too deeply."
+        status, error = models.FAILURE, f"{submission.prefix}The statement is nested too deeply."
     except (OSError, ValueError, RoeError) as failure:
-        status, error = models.FAILURE, f"The result could not be stored: {failure}"
+        status, error = models.FAILURE, f"{submission.prefix}The result could not be stored: {failure}"
     finally:
         if submission.has_session:
             clickhouse.end_session(submission.job.id)

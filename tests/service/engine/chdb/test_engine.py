@@ -83,6 +83,44 @@ def failure(live: LiveEngine, sql: str, **options: object) -> str:
     return outcome.error
 
 
+def test_deeply_nested_functions_run_as_in_the_engine(live: LiveEngine) -> None:
+    """ClickHouse accepts a thousand levels; a syntax tree of ours must not be the limit."""
+    assert live.rows(f"SELECT {'abs(' * 450}1{')' * 450}") == [(1,)]
+    assert "TOO_DEEP_AST" in failure(live, f"SELECT {'abs(' * 600}1{')' * 600}")
+
+
+def test_an_error_keeps_its_words_and_says_which_statement(live: LiveEngine) -> None:
+    """Words in brackets are not taken for the name of the error."""
+    error = failure(live, "SELECT 1; SELEC 1")
+    assert error.startswith("Statement 2 of 2: Code: 62. Syntax error")
+    assert "(SELEC)" in error
+    assert error.endswith("(SYNTAX_ERROR)")
+
+
+def test_a_temporary_table_lives_until_the_submission_ends(live: LiveEngine) -> None:
+    """The statements after it see it, and no other submission does; settings change from statement to statement."""
+    sql = (
+        "CREATE TEMPORARY TABLE passing (a UInt8); INSERT INTO passing VALUES (1), (2); SET max_threads = 1;"
+        "SELECT sum(a), any(getSetting('max_threads')), any(getSetting('readonly')) FROM passing;"
+        "SET max_threads = DEFAULT; SELECT getSetting('max_threads') > 0 FROM passing"
+    )
+    assert live.rows(sql, 3, use_admin=True) == [(3, 1, 1)]
+    assert "UNKNOWN_TABLE" in failure(live, "SELECT * FROM passing", use_admin=True)
+    assert "this statement writes" in failure(live, "CREATE TEMPORARY TABLE passing (a UInt8)").lower()
+
+
+def test_cached_rows_are_the_callers_own(live: LiveEngine) -> None:
+    """The same text on another organisation's table of the same name returns that one's rows."""
+    live.call(live.engine.ensure_database("second"))
+    for database, value in [("own", 1), ("second", 2)]:
+        sql = f"CREATE TABLE cached ENGINE = Memory AS SELECT {value} AS a"
+        assert live.run(sql, use_admin=True, database=database).status == models.SUCCESS
+    sql = "SELECT * FROM cached SETTINGS use_query_cache = 1, query_cache_min_query_runs = 0"
+    for _ in range(2):
+        assert live.rows(sql, database="own") == [(1,)]
+        assert live.rows(sql, database="second") == [(2,)]
+
+
 def test_a_statement_is_described(live: LiveEngine) -> None:
     """A statement is returned with its SQL, columns, summary, times and a query id, and its rows are in its file."""
     before = time.time()
