@@ -128,10 +128,10 @@ def _check_type(item: Node, what: str, scope: JudgementScope) -> list[Node]:
 
 
 def _check_function(item: Node, what: str, scope: JudgementScope) -> None:
-    """Refuse the bare name of a refused function, as in ``arrayMap(file, [...])``."""
+    """Refuse the bare name of a function that is refused, or cannot be judged so, as in ``arrayMap(file, [...])``."""
     parts = name_parts(item) if is_name(item) else []
     rule = name_classes.function_class(parts[0]) if len(parts) == 1 else None
-    if rule and rule.kind == "refused":
+    if rule and (rule.kind == "refused" or rule.needs_arguments):
         raise StatementRefused(
             f"the function {parts[0]} is not permitted here{_because(rule)} (is it a column? write table.{parts[0]})"
         )

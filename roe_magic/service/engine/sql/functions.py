@@ -60,6 +60,16 @@ def check_function_name(name: str, scope: JudgementScope) -> None:
         require_permitted(f"the function {name}", rule)
 
 
+def check_bare_function(name: str, scope: JudgementScope) -> None:
+    """Raise StatementRefused unless a function may be called with any argument, as in ``* APPLY(length)``."""
+    check_function_name(name, scope)
+    rule = name_classes.function_class(name)
+    require(
+        rule is None or not rule.needs_arguments,
+        f"the function {name} is permitted only with its arguments in brackets, since ClickHouse parses them",
+    )
+
+
 def check_table_function(node: Node, scope: JudgementScope) -> list[Node]:
     """Return what else is to be judged; raise StatementRefused unless a table function may be read like this.
 

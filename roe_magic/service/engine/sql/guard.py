@@ -121,7 +121,7 @@ def _check_node(node: Node, key: str, scope: JudgementScope) -> Sequence[Node]:
     if kind == "Function":
         return _check_function(node, key, scope)
     if kind == "ColumnsApplyTransformer":
-        functions.check_function_name(str(node.get("func_name") or ""), scope)
+        functions.check_bare_function(str(node.get("func_name") or ""), scope)
     elif kind == "TableIdentifier":
         tables.check_table([*_table_parts(node)], scope)
     elif kind == "QueryParameter":

@@ -118,6 +118,11 @@ class NameClass:
     column: str = ""
     ceiling: int | None = None
 
+    @property
+    def needs_arguments(self) -> bool:
+        """Whether a function can be judged only with its arguments, and so may not be called by its bare name."""
+        return any(argument.kind != "function" for argument in self.arguments)
+
 
 def function_class(name: str) -> NameClass | None:
     """Return the class of a function, aggregate functions with combinators such as ``sumIf`` included.
