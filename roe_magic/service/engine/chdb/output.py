@@ -33,7 +33,7 @@ from roe_magic.service.results import writer
 Columns = tuple[list[str], list[str]]
 
 # These would change the description of a statement, or refuse it.
-_NOT_FOR_DESCRIBE = ("describe_", "limit", "offset", "max_result_", "extremes")
+_NOT_FOR_DESCRIBE = ("describe_", "limit", "offset", "max_result_", "extremes", "page")
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ def check(function: Node, rule: NameClass, scope: JudgementScope) -> list[Node]:
         An argument that ClickHouse parses is not a literal, is not valid, or names what is not the caller's.
     """
     trees: list[Node] = []
+    items = nodes.arguments(function)
     for argument in rule.arguments:
-        items = nodes.parameters(function) if argument.is_parameter else nodes.arguments(function)
         index = argument.index_in(len(items))
         if index is not None:
-            what = f"{'parameter' if argument.is_parameter else 'argument'} {index + 1} of {function.get('name')}"
+            what = f"argument {index + 1} of {function.get('name')}"
             trees += _CHECKS[argument.kind](items[index], what, scope) or []
     return trees
 
@@ -118,15 +118,6 @@ def _not_valid(what: str) -> str:
     return f"{what} is not valid here"
 
 
-def _check_type(item: Node, what: str, scope: JudgementScope) -> list[Node]:
-    if item.get("type") == "Function" and item.get("name") == "toTypeName":
-        return []  # the type of another expression
-    name = _literal(item, what)
-    if "AggregateFunction" not in name:  # no other type holds anything but types and literals
-        return []
-    return _check_structure_text(f"`column` {name}", what, scope)
-
-
 def _check_function(item: Node, what: str, scope: JudgementScope) -> None:
     """Refuse the bare name of a function that is refused, or cannot be judged so, as in ``arrayMap(file, [...])``."""
     parts = name_parts(item) if is_name(item) else []
@@ -137,27 +128,16 @@ def _check_function(item: Node, what: str, scope: JudgementScope) -> None:
         )
 
 
-def _check_literal(item: Node, what: str, scope: JudgementScope) -> None:
-    _literal(item, what)
-
-
-def _check_absent(item: Node, what: str, scope: JudgementScope) -> None:
-    raise StatementRefused(f"{what} is not permitted here")
-
-
 def _check_table_function(item: Node, what: str, scope: JudgementScope) -> None:
     raise StatementRefused(f"{what} must be a table of your own")
 
 
 _CHECKS: dict[str, Callable[[Node, str, JudgementScope], list[Node] | None]] = {
-    "absent": _check_absent,
     "aggregate": _check_aggregate,
     "database": _check_database,
     "format": _check_format,
     "function": _check_function,
-    "literal": _check_literal,
     "structure": _check_structure,
     "table": _check_table,
     "table_function": _check_table_function,
-    "type": _check_type,
 }

@@ -59,7 +59,7 @@ as in ``arrayMap(length, x)``, but a ``table_function`` with its own. Types are 
 run.
 """
 
-_ARGUMENT = re.compile(r"(?P<parameter>p?)(?P<position>-?\d+)(?:of(?P<count>\d+)(?P<more>\+?))?:(?P<kind>\w+)")
+_ARGUMENT = re.compile(r"(?P<position>-?\d+)(?:of(?P<count>\d+)(?P<more>\+?))?:(?P<kind>\w+)")
 _FOLDER = Path(__file__).with_name("lists")
 
 
@@ -77,15 +77,12 @@ class ParsedArgument:
         The number of arguments that a call must have for this to hold; None for any number.
     or_more : bool
         Whether it also holds for more arguments than ``count``.
-    is_parameter : bool
-        Whether it is one of the parameters in the first brackets of an aggregate function, not an argument.
     """
 
     kind: str
     position: int
     count: int | None = None
     or_more: bool = False
-    is_parameter: bool = False
 
     def index_in(self, count: int) -> int | None:
         """Return the argument's index in a call with so many arguments, None if that call has no such argument."""
@@ -203,4 +200,4 @@ def _argument(text: str) -> ParsedArgument:
         raise ValueError(f"not an argument: {text!r}")
     count = int(match["count"]) if match["count"] else None
     position, or_more = int(match["position"]), bool(match["more"])
-    return ParsedArgument(match["kind"], position, count, or_more, bool(match["parameter"]))
+    return ParsedArgument(match["kind"], position, count, or_more)

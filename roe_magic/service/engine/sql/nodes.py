@@ -47,11 +47,6 @@ def arguments(function: Node) -> Sequence[Node]:
     return (function.get("arguments") or {}).get("children") or []
 
 
-def parameters(function: Node) -> Sequence[Node]:
-    """Return the parameters of an aggregate function: those in its first brackets, if it has two pairs."""
-    return (function.get("parameters") or {}).get("children") or []
-
-
 def text(node: Node) -> str | None:
     """Return the text of a literal that is one, None for any other node."""
     value = node.get("value") if node.get("type") == "Literal" else None
