@@ -66,6 +66,13 @@ def test_a_query_runs_on_it(shared: LocalService) -> None:
         assert RunningQuery(client, "SELECT 6 * 7 AS answer").start().wait().df()["answer"].tolist() == [42]
 
 
+def test_a_long_statement_has_its_sql(shared: LocalService) -> None:
+    """The service leaves it out where the client knows it."""
+    sql = f"SELECT 1 AS a WHERE 1 IN ({', '.join(map(str, range(10_000)))})"
+    with RoeClient(shared.settings) as client:
+        assert RunningQuery(client, f"{sql};").start().wait().results[0].query == sql
+
+
 def test_joining_again_is_the_same_service(shared: LocalService) -> None:
     """In one process a second call gives the same object; the env file is for its owner alone."""
     assert local_service(shared.data) is shared

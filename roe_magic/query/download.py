@@ -83,12 +83,16 @@ def split_enclosed(submitted: models.WorksheetQueryResponse) -> tuple[models.Wor
     return (replace(submitted, extra=extra), rows) if rows else (submitted, None)
 
 
-def read_enclosed(rows: bytes, max_bytes: int | None) -> list[models.Statement]:
-    """Return the rows in the streams of :func:`split_enclosed`; errors as for :func:`read`."""
+def read_enclosed(rows: bytes, max_bytes: int | None, sql: str) -> list[models.Statement]:
+    """Return the rows in the streams of :func:`split_enclosed`; errors as for :func:`read`.
+
+    The server leaves the SQL of a long statement out there, since its response has it already: ``sql``.
+    """
     from roe_magic.query import result_body
 
     _check_size(len(rows), max_bytes)
-    return result_body.read_arrow(iter([rows]), lambda received, rows: None)
+    statements = result_body.read_arrow(iter([rows]), lambda received, rows: None)
+    return [replace(statement, query=statement.query or sql) for statement in statements]
 
 
 def _check_size(received: int, max_bytes: int | None, *, total: int | None = None) -> None:

@@ -224,8 +224,9 @@ class Lifecycle:
     def _read_rows(self, left: threading.Event) -> list[models.Statement]:
         rows, self._enclosed_rows = self._enclosed_rows, None
         if rows is not None:
+            sql = self._state.submitted.query if self._state.submitted else ""
             with suppress(ProtocolError):  # enclosed rows that cannot be read are asked for like any others
-                return download.read_enclosed(rows, self.max_bytes)
+                return download.read_enclosed(rows, self.max_bytes, sql.strip(" \t\r\n;"))
         reporter = _ProgressReporter(self._publisher, left)
         return download.read(self._client, self._query_id, max_bytes=self.max_bytes, on_progress=reporter)
 

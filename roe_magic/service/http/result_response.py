@@ -39,14 +39,14 @@ def is_small(row: QueryRow) -> bool:
 
 def as_arrow(row: QueryRow, folder: Path) -> Response:
     """Return a response with one Arrow stream per statement, one after the other."""
-    streams = reader.arrow_streams(row.statements, folder)
+    streams = reader.arrow_streams(row.statements, folder, row.sql)
     length = {"Content-Length": str(sum(map(len, streams)))}
     return _response(row, itertools.chain.from_iterable(streams), models.ARROW_STREAM, length)
 
 
 def as_base64(row: QueryRow, folder: Path) -> str:
-    """Return the body of :func:`as_arrow` as base64."""
-    streams = reader.arrow_streams(row.statements, folder)
+    """Return the body of :func:`as_arrow` as base64, for a response that has the query's SQL already."""
+    streams = reader.arrow_streams(row.statements, folder, None)
     return base64.b64encode(b"".join(itertools.chain.from_iterable(streams))).decode()
 
 
@@ -54,13 +54,13 @@ def as_object(row: QueryRow, folder: Path) -> Response:
     """Return a response with the JSON object of the result endpoint."""
     fields = {"worksheet_query_id": str(row.id), "status": row.status, "error": row.error}
     head = msgspec.json.encode(fields)[:-1] + b',"results":'
-    chunks = itertools.chain([head], reader.json_list(row.statements, folder), [b"}"])
+    chunks = itertools.chain([head], reader.json_list(row.statements, folder, row.sql), [b"}"])
     return _response(row, chunks, "application/json")
 
 
 def as_list(row: QueryRow, folder: Path) -> Response:
     """Return a response with the JSON list of results alone."""
-    return _response(row, reader.json_list(row.statements, folder), "application/json")
+    return _response(row, reader.json_list(row.statements, folder, row.sql), "application/json")
 
 
 def _response(

@@ -29,6 +29,28 @@ def split(manifest: bytes) -> list[bytes]:
         return [_to_json(item) for item in _items(manifest)]
 
 
+def with_query(item: bytes, sql: str | None) -> bytes:
+    """Return a statement of a manifest with its SQL: a long one that is the whole of a query is not stored twice.
+
+    Parameters
+    ----------
+    item : bytes
+        The statement.
+    sql : str or None
+        The query's SQL; None leaves the statement as it is.
+    """
+    if sql is None or not item.startswith(_WITHOUT_QUERY):
+        return item
+    return b'{"query":' + msgspec.json.encode(only_statement(sql)) + item[len(_WITHOUT_QUERY) :]
+
+
+def only_statement(sql: str) -> str:
+    """Return SQL that holds one statement and no comment around it without what surrounds the statement."""
+    return sql.strip(" \t\r\n;")
+
+
+_WITHOUT_QUERY = b'{"query":null'
+
 # Totals may hold bytes that are not UTF-8, as lone surrogates, which only the standard library writes and reads.
 
 

@@ -47,17 +47,18 @@ class ArrowStream:
                 yield chunk
 
 
-def arrow_streams(statements: bytes, folder: Path) -> list[ArrowStream]:
-    """Return one stream per statement of a manifest."""
-    return [_arrow_stream(item, _path(folder, n)) for n, item in enumerate(manifest.split(statements))]
+def arrow_streams(statements: bytes, folder: Path, sql: str | None) -> list[ArrowStream]:
+    """Return one stream per statement of a manifest; for ``sql`` see :func:`.manifest.with_query`."""
+    items = (manifest.with_query(item, sql) for item in manifest.split(statements))
+    return [_arrow_stream(item, _path(folder, n)) for n, item in enumerate(items)]
 
 
-def json_list(statements: bytes, folder: Path) -> Iterator[bytes]:
+def json_list(statements: bytes, folder: Path, sql: str) -> Iterator[bytes]:
     """Yield the JSON list of a manifest's statements, each with its rows, in pieces."""
     yield b"["
     pairs = zip(manifest.split(statements), manifest.decode(statements), strict=True)
     for n, (item, statement) in enumerate(pairs):
-        yield (b"," if n else b"") + item[:-1] + b',"result_rows":['
+        yield (b"," if n else b"") + manifest.with_query(item, sql)[:-1] + b',"result_rows":['
         yield from _json_rows(statement, _path(folder, n))
         yield b"]}"
     yield b"]"

@@ -30,7 +30,7 @@ def result(tmp_path: Path) -> tuple[bytes, Path]:
 
 def test_the_list_has_every_row_of_every_statement(result: tuple[bytes, Path]) -> None:
     """The pieces make one JSON list."""
-    first, second = json.loads(b"".join(reader.json_list(*result)))
+    first, second = json.loads(b"".join(reader.json_list(*result, "")))
     assert (first["query"], second["query"]) == ("a", "b")
     assert [int(n) for (n,) in first["result_rows"]] == list(range(ROWS))
     assert second["result_rows"] == []
@@ -38,11 +38,23 @@ def test_the_list_has_every_row_of_every_statement(result: tuple[bytes, Path]) -
 
 def test_a_stream_has_a_length_and_describes_its_statement(result: tuple[bytes, Path]) -> None:
     """The statement is in the schema's metadata, and the length is known before anything is read."""
-    for stream, query in zip(reader.arrow_streams(*result), "ab", strict=True):
+    for stream, query in zip(reader.arrow_streams(*result, None), "ab", strict=True):
         data = b"".join(stream)
         assert len(data) == len(stream)
         assert json.loads(pa.ipc.open_stream(data).schema.metadata[models.STATEMENT_METADATA_KEY])["query"] == query
-    assert pa.ipc.open_stream(b"".join(reader.arrow_streams(*result)[0])).read_all().num_rows == ROWS
+    assert pa.ipc.open_stream(b"".join(reader.arrow_streams(*result, None)[0])).read_all().num_rows == ROWS
+
+
+def test_a_long_statement_is_stored_once(tmp_path: Path) -> None:
+    """The manifest leaves it out, and each form gets it from the query's SQL, but for the one beside that."""
+    writer.write_empty(tmp_path / "0.arrow")
+    stored = manifest.encode([models.Statement(query=None, row_count=0)])
+    (item,) = json.loads(b"".join(reader.json_list(stored, tmp_path, " SELECT 'é';\n")))
+    assert item["query"] == "SELECT 'é'"
+    for sql, query in [("SELECT 1;", "SELECT 1"), (None, None)]:
+        (stream,) = reader.arrow_streams(stored, tmp_path, sql)
+        metadata = pa.ipc.open_stream(b"".join(stream)).schema.metadata
+        assert json.loads(metadata[models.STATEMENT_METADATA_KEY])["query"] == query
 
 
 @pytest.mark.parametrize(("limit", "has_more"), [(3, True), (ROWS - 1, True), (ROWS, False), (ROWS + 1, False)])

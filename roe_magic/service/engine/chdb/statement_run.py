@@ -19,8 +19,9 @@ from roe_magic.service.engine.chdb.submission import Submission, SubmissionFaile
 from roe_magic.service.engine.chdb.watchdog import StatementWatch
 from roe_magic.service.engine.sql import settings
 from roe_magic.service.engine.sql.settings import Changes
+from roe_magic.service.engine.sql.splitting import LONG_TEXT
 from roe_magic.service.engine.sql.statements import SqlStatement
-from roe_magic.service.results import writer
+from roe_magic.service.results import manifest, writer
 
 # ClickHouse cuts SQL of more than 100,000 bytes in its list of running queries, and with it a mark at its end.
 _MAX_MARKED_SQL = 20_000
@@ -52,7 +53,7 @@ class StatementRun:
         self._submission.notices += [notice for notice in prepared.notices if notice not in self._submission.notices]
         output = self._run_prepared(prepared)
         return models.Statement(
-            query=self._statement.sql,
+            query=self._sql_to_store(),
             summary=self._summary(query_id),
             row_count=self._statistics.result_rows,
             column_names=output.names,
@@ -63,6 +64,12 @@ class StatementRun:
             end_timestamp=time.time(),
             query_id=query_id,
         )
+
+    def _sql_to_store(self) -> str | None:
+        """Return the statement's SQL, None if it is long and all there is: the query is stored with it already."""
+        sql = self._statement.sql
+        is_whole = sql == manifest.only_statement(self._job.request.sql)
+        return None if len(sql) > LONG_TEXT and is_whole else sql
 
     def _run_prepared(self, prepared: PreparedStatement) -> Description:
         if self._job.request.row_limit is not None and not prepared.verdict.is_select:

@@ -180,6 +180,29 @@ def test_a_small_result_is_in_the_response_to_its_submit(api: Api) -> None:
     assert base64.b64decode(query[models.RESULT_ARROW_FIELD]) == result.content
 
 
+def test_a_long_statement_is_in_every_result(api: Api) -> None:
+    """It is stored once, and left out only beside the query that holds it."""
+    sql = f"SELECT 1 AS a WHERE 1 IN ({', '.join(map(str, range(10_000)))})"
+    answer = submitted(api, f"{sql};\n", "wait=30, return=representation").json()
+    (enclosed,) = arrow_statements(base64.b64decode(answer["result_arrow"]))
+    assert (answer["query"], enclosed["query"]) == (f"{sql};\n", None)
+    url = f"/v1/database/query/{answer['id']}/result/"
+    (row,) = api.http.get(url).json()["results"]
+    (streamed,) = arrow_statements(api.http.get(url, headers={"Accept": models.ARROW_STREAM}).content)
+    assert row["query"] == streamed["query"] == sql
+    assert row["result_rows"] == [[1]]
+
+
+def arrow_statements(streams: bytes) -> list[dict[str, object]]:
+    """Return the statement in the metadata of each Arrow stream."""
+    found, file = list[dict[str, object]](), pa.BufferReader(streams)
+    while file.tell() < len(streams):
+        stream = pa.ipc.open_stream(file)
+        stream.read_all()
+        found.append(json.loads(stream.schema.metadata[models.STATEMENT_METADATA_KEY]))
+    return found
+
+
 @pytest.mark.parametrize(
     ("sql", "prefer"),
     [
