@@ -18,6 +18,8 @@ from decimal import Decimal
 from typing import Any
 
 PATIENCE = 240
+# With these JSON tells which of two hours a time is in that the end of summer time repeats, and nan from NULL.
+_EXACT = {"date_time_output_format": "'iso'", "output_format_json_quote_denormals": "1"}
 _engine: Any = None
 
 
@@ -141,7 +143,9 @@ def _result(connection: Any, sql: str, format_: str) -> BareResult:
         if re.search(rb"(?<!Simple)AggregateFunction\(", data) and sql.upper().startswith(("SELECT", "WITH")):
             result.tab_separated = _query(connection, sql, "TabSeparated")
         if data and re.search("(?i)totals|extremes", sql):
+            connection.query(f"SET {', '.join(f'{name} = {value}' for name, value in _EXACT.items())}", "Null")
             result.more = _more(_query(connection, sql, "JSONCompact"))
+            connection.query(f"SET {', '.join(f'{name} = DEFAULT' for name in _EXACT)}", "Null")
         return result
     except RuntimeError as error:
         return _failed(sql, str(error), format_)
@@ -156,6 +160,8 @@ def _failed(sql: str, message: str, format_: str) -> BareResult:
 
 def _more(text: bytes) -> dict[str, list[list[Any]]]:
     """Return the rows of totals and extremes, as far as there are any."""
+    if not text.startswith(b"{"):  # without rows the engine writes the totals before the beginning
+        text = b'{"totals": ' + text.partition(b'"totals": ')[2].partition(b'{\n\t"meta"')[0] + b"}"
     decoded = json.loads(text, parse_float=Decimal)
     totals = {"totals": [decoded["totals"]]} if "totals" in decoded else {}
     extremes = {"extremes": list(decoded["extremes"].values())} if "extremes" in decoded else {}
@@ -185,7 +191,8 @@ def _without_format(statement: bytes, tokens: list[tuple[str, bytes, int, int]])
     depth = 0
     for index, (kind, _, begin, _) in enumerate(tokens[:-1]):
         depth += ("Opening" in kind) - ("Closing" in kind)
-        if depth == 0 and words[index] == b"FORMAT" and words[index + 1] and words[0] != b"INSERT" and index:
+        is_name = index == 0 or words[index - 1] == b"AS" or words[index + 1] in {b"", b"FORMAT"}
+        if depth == 0 and words[index] == b"FORMAT" and words[0] != b"INSERT" and not is_name:
             start, stop = begin - tokens[0][2], tokens[index + 1][3] - tokens[0][2]
             return (statement[:start] + statement[stop:]).decode().strip(), tokens[index + 1][1].decode()
     return statement.decode(), ""

@@ -12,7 +12,8 @@ _ESCAPES = {b"b": b"\b", b"f": b"\f", b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0
 
 def rows(text: bytes, types: list[str]) -> list[tuple[Any, ...]]:
     """Return rows whose columns are states of aggregates, texts and integers."""
-    lines = text.removesuffix(b"\n").split(b"\n") if text else []
+    # After an empty line come totals.
+    lines = text.partition(b"\n\n")[0].removesuffix(b"\n").split(b"\n") if text else []
     return [
         tuple(_value(cell, type_of(type_text).name) for cell, type_text in zip(line.split(b"\t"), types, strict=True))
         for line in lines

@@ -117,3 +117,5 @@ EXISTS DATABASE nosuch;
 SELECT * FROM (SELECT number FROM numbers(3) SETTINGS max_block_size = 1);
 -- says: merge_max_block_size
 CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS merge_max_block_size = 1024;
+-- says: Argument 1 of joinGet
+SELECT joinGet(concat('j', 'k'), 'v', 1);
