@@ -59,6 +59,7 @@ class Parser:
             engines=self._names("SELECT name FROM system.table_engines"),
             settings=self._names("SELECT name FROM system.settings"),
             table_settings=self._names("SELECT name FROM system.merge_tree_settings"),
+            types=self._names("SELECT lower(name) FROM system.data_type_families"),
         )
 
     def _names(self, sql: str) -> frozenset[str]:

@@ -13,7 +13,7 @@ from roe_magic.service.engine.chdb.connection_pool import PARAMETER
 from roe_magic.service.engine.chdb.database import EngineError
 from roe_magic.service.engine.chdb.parser import Parser
 from roe_magic.service.engine.chdb.system_views import SystemViews
-from roe_magic.service.engine.sql import clauses, guard, inline_rows, settings, tables, untreed
+from roe_magic.service.engine.sql import clauses, guard, inline_rows, json_types, settings, tables, untreed
 from roe_magic.service.engine.sql.nodes import Node
 from roe_magic.service.engine.sql.refusal import StatementRefused, require
 from roe_magic.service.engine.sql.scope import JudgementScope
@@ -152,6 +152,7 @@ class Preparation:
         expressions = sorted(set(inline_rows.expressions(data, self._parser.all_tokens(data.decode()))))
         for start in range(0, len(expressions), _EXPRESSIONS):
             tree = self._parse(f"SELECT {', '.join(expressions[start : start + _EXPRESSIONS])}")
+            require(tree, "the rows hold an expression that is not valid here")
             guard.check_tree(tree or {}, scope)
 
     def _row_tokens(self, rows: bytes) -> RowTokens:
@@ -176,7 +177,7 @@ class Preparation:
         return self._parser.tree(statement.sql) or self._tree_without_json_paths(statement)
 
     def _tree_without_json_paths(self, statement: SqlStatement) -> Node | None:
-        shortened = clauses.without_json_paths(statement)
+        shortened = json_types.without_paths(statement, self._parser.names.types)
         return self._parser.tree(shortened.sql) if shortened is not statement else None
 
     def _parse(self, sql: str) -> Node | None:
@@ -207,6 +208,4 @@ def _rows(statement: SqlStatement) -> bytes:
 
 def _head(statement: SqlStatement) -> str:
     """Return an INSERT up to the word before its rows."""
-    tokens = statement.tokens
-    stop = tokens[-2] if tokens[-2].word == "FORMAT" else tokens[-1]
-    return statement.sql.encode()[: stop.begin].decode()
+    return statement.sql.encode()[: statement.rows.head_end if statement.rows else 0].decode()

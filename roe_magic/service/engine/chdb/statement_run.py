@@ -18,6 +18,7 @@ from roe_magic.service.engine.chdb.progress import ProgressThrottle
 from roe_magic.service.engine.chdb.submission import Submission, SubmissionFailed, time_limit
 from roe_magic.service.engine.chdb.watchdog import StatementWatch
 from roe_magic.service.engine.sql import settings
+from roe_magic.service.engine.sql.refusal import require
 from roe_magic.service.engine.sql.settings import Changes
 from roe_magic.service.engine.sql.splitting import LONG_TEXT
 from roe_magic.service.engine.sql.statements import SqlStatement
@@ -126,9 +127,7 @@ class StatementRun:
         if prepared.verdict.readonly != "0":
             fixed["readonly"] = prepared.verdict.readonly
         if self._job.request.row_limit is not None:
-            # The engine limits the rows of the outermost SELECT, so that what runs is the text that was judged.
-            own = int(chosen.get("limit", 0))
-            fixed["limit"] = str(min(own or self._job.request.row_limit + 1, self._job.request.row_limit + 1))
+            fixed["limit"] = str(_row_limit(self._job.request.row_limit + 1, chosen.get("limit", "0")))
         all_settings = {**self._submission.limits, **chosen, **fixed}
         self._watch.lower(time_limit(all_settings))
         return all_settings
@@ -168,3 +167,12 @@ class StatementRun:
         finally:
             self._clickhouse.totals_views.forget()
         statistics.result_rows = 0
+
+
+def _row_limit(rows: int, chosen: str) -> int:
+    """Return the value of the setting ``limit`` for at most so many rows; the caller may have chosen fewer.
+
+    The engine limits the rows of the outermost SELECT, so that what runs is the text that was judged.
+    """
+    require(chosen.isdecimal(), "the setting limit must be a whole number in a table query")
+    return min(int(chosen) or rows, rows)

@@ -22,7 +22,7 @@ _COMMENTS = ("/*", "--", "#", "//")
 
 OUTPUT_FORMAT = "TabSeparated"
 # A UInt8 after the columns of each row.
-END_OF_ROW = "1"
+END_OF_ROW = "reinterpretAsUInt8('end of row')"
 
 
 def may_have_totals(sql: str) -> bool:

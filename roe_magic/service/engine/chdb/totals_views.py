@@ -33,8 +33,10 @@ class TotalsViews:
         names = self._names(database)
         if not names:
             return False
-        # A name that is no plain word may be written in more than one way.
-        return bool(_READS_BY_PATTERN.search(sql)) or any(not name.isidentifier() or name in sql for name in names)
+        # A name that is no plain word may be written in more than one way, any name with escapes.
+        if "\\" in sql or _READS_BY_PATTERN.search(sql):
+            return True
+        return any(not name.isidentifier() or name in sql for name in names)
 
     def _names(self, database: str) -> list[str]:
         known = self._known

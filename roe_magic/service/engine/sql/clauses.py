@@ -5,7 +5,7 @@ What remains is the text that is parsed, judged and run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roe_magic.service.engine.sql import name_classes, tables
@@ -17,10 +17,6 @@ _NAMES = frozenset({"BareWord", "QuotedIdentifier"})
 # Statements whose SETTINGS clause describes what they create.
 _CREATES = frozenset({"CREATE", "REPLACE", "ATTACH"})
 _SET_OPERATIONS = frozenset({"UNION", "INTERSECT", "EXCEPT"})
-# The kinds of token in the brackets of a JSON type: paths, types, numbers and regular expressions.
-_TYPE_KINDS = _NAMES | {
-    *("OpeningRoundBracket", "ClosingRoundBracket", "Comma", "Dot", "Equals", "Number", "StringLiteral"),
-}
 
 
 @dataclass(frozen=True)
@@ -121,35 +117,3 @@ def with_filtered_system_tables(statement: SqlStatement) -> SqlStatement:
     """Return a statement that reads filtered views instead of ``system.tables`` and its like; see :mod:`.tables`."""
     edits = [Edit(index, index + 1, view, "BareWord") for index, view, _ in tables.filtered_tables(statement)]
     return edited(statement, edits) if edits else statement
-
-
-def without_json_paths(statement: SqlStatement) -> SqlStatement:
-    """Return a statement whose JSON types have lost their brackets, as in ``JSON(a UInt32, SKIP b)``.
-
-    ClickHouse cannot show these as part of a syntax tree. In the brackets there may be nothing but paths and types;
-    others stay, and with them the statement has no tree.
-    """
-    return edited(statement, _json_brackets(statement))
-
-
-def _json_brackets(statement: SqlStatement) -> Iterator[Edit]:
-    tokens, index = statement.tokens, 1
-    while index < len(tokens) - 1:
-        if tokens[index].word in {"JSON", "OBJECT"} and tokens[index + 1].kind == "OpeningRoundBracket":
-            stop = _closing(statement, index + 1)
-            if stop and all(token.kind in _TYPE_KINDS for token in tokens[index + 1 : stop]):
-                yield Edit(index + 1, stop)
-                index = stop
-                continue
-        index += 1
-
-
-def _closing(statement: SqlStatement, start: int) -> int | None:
-    """Return the index after the bracket that closes the one at ``start``."""
-    depth = 0
-    for index in range(start, len(statement.tokens)):
-        kind = statement.tokens[index].kind
-        depth += (kind in _OPENING) - (kind in _CLOSING)
-        if depth == 0:
-            return index + 1
-    return None

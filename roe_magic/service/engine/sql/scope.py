@@ -11,7 +11,7 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class EngineNames:
-    """The names that the running engine has, those of functions in lower case.
+    """The names that the running engine has, those of functions and types in lower case.
 
     It may have some that are in no list of ours, which are refused. A name that it does not have may stay in a
     statement, and gets its own error.
@@ -22,6 +22,7 @@ class EngineNames:
     engines: frozenset[str] = frozenset()
     settings: frozenset[str] = frozenset()
     table_settings: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

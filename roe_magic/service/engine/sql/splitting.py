@@ -20,6 +20,7 @@ from roe_magic.service.engine.sql.statements import (
 )
 
 # In a text longer than this, the rows of an INSERT are looked for in its first part.
+_NAMES = frozenset({"BareWord", "QuotedIdentifier"})
 LONG_TEXT, _FIRST_PART = 20_000, 4_000
 
 
@@ -110,7 +111,9 @@ def _statement(data: bytes, spans: Sequence[Span], row_tokens: RowTokens | None 
     name = tokens[-1].text
     if rows_index is None:
         return SqlStatement(data[start:].decode(), tokens)
-    rows = InlineRows("Values" if name.upper() == "VALUES" else name, tokens[-1].end, row_tokens)
+    has_format = len(heads) > _after_table_name(data, spans) + 1 and tokens[-2].word == "FORMAT"
+    head_end = tokens[-2 if has_format else -1].begin
+    rows = InlineRows("Values" if name.upper() == "VALUES" else name, tokens[-1].end, head_end, row_tokens)
     return SqlStatement(data[start:].decode(), tokens, rows)
 
 
@@ -132,8 +135,9 @@ def _rows_index(data: bytes, spans: Sequence[Span]) -> int | None:
 
 
 def _after_table_name(data: bytes, spans: Sequence[Span]) -> int:
-    index = 1
-    while index < len(spans) and _word(data, spans[index]) in {"INTO", "TABLE"}:
+    index = 2 if len(spans) > 1 and _word(data, spans[1]) == "INTO" else 1
+    has_keyword = index + 1 < len(spans) and _word(data, spans[index]) == "TABLE" and spans[index + 1][2] in _NAMES
+    if has_keyword and _word(data, spans[index + 1]) not in {"VALUES", "FORMAT", "SELECT", "WITH", "SETTINGS"}:
         index += 1
     return index + (3 if index + 1 < len(spans) and spans[index + 1][2] == "Dot" else 1)
 

@@ -50,14 +50,15 @@ class InlineRows:
     ----------
     format : str
         The name of their format.
-    begin : int
-        Where they begin, in bytes.
+    begin, head_end : int
+        Where they begin, and where the word VALUES or FORMAT before them begins, in bytes.
     tokens : RowTokens, optional
         What tokens there are, if that is known: for plain rows, none.
     """
 
     format: str
     begin: int
+    head_end: int
     tokens: RowTokens | None = None
 
 
@@ -93,7 +94,9 @@ def edited(statement: SqlStatement, edits: Iterable[Edit]) -> SqlStatement:
         parts += [data[position:begin], replacement]
         shift, position, index = shift + len(replacement) - (end - begin), end, edit.stop
     tokens += [_moved(token, shift) for token in statement.tokens[index:]]
-    rows = statement.rows and replace(statement.rows, begin=statement.rows.begin + shift)
+    rows = statement.rows and replace(
+        statement.rows, begin=statement.rows.begin + shift, head_end=statement.rows.head_end + shift
+    )
     return SqlStatement(b"".join([*parts, data[position:]]).decode(), tokens, rows)
 
 

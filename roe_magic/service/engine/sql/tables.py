@@ -57,7 +57,7 @@ def check_table(parts: Sequence[str], scope: JudgementScope) -> None:
         raise StatementRefused(f"the database {parts[0]} is not yours; leave its name out")
     name = ".".join([database, *parts[1:]])
     rule = name_classes.system_table_class(database, ".".join(parts[1:]))
-    reason = rule.reason if rule else "is unknown"
+    reason = (rule.reason if rule else "is unknown") or "must be written without quotes or escapes"
     is_permitted = rule and rule.kind == ("own" if database != parts[0] else "free")
     require(is_permitted, f"the table {name} is not permitted here: it {reason}")
     require(

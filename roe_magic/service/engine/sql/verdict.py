@@ -9,7 +9,7 @@ from roe_magic.service.engine.sql.nodes import Node, nodes
 
 _SELECTS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
 # Table functions that ClickHouse refuses under readonly=1, though they only return rows.
-_NOT_READONLY = frozenset({"zeros", "zeros_mt", "format", "viewexplain"})
+_NOT_READONLY = frozenset({"zeros", "zeros_mt", "format", "viewexplain", "loop"})
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,12 @@ TEXTS = [
 
 # Several statements, of which the first ones are harmless.
 SEVERAL = [
+    "CREATE OR REPLACE VIEW JSON AS SELECT {{p:String}} AS z; "  # noqa: ISC004
+    "CREATE TABLE q (j JSON(a Int), z String) ENGINE = Memory AS SELECT '', z FROM JSON(p = (SELECT b FROM other.t))",
+    "CREATE OR REPLACE VIEW json AS SELECT {{p:String}} AS z; "  # noqa: ISC004
+    "CREATE TABLE q (j JSON(a Int), z String) ENGINE = Log AS SELECT '', z FROM own.json(p = (SELECT b FROM other.t))",
+    "SELECT 1; CREATE TABLE JSON (a JSON(b Int), c String DEFAULT file('{file}')) ENGINE = Memory",
+    "SELECT 1; CREATE TEMPORARY TABLE Object (a JSON(b Int), c String ALIAS joinGet('other.t', 'b', 1))",
     "SET param_t = 'a UInt8, b String ALIAS file(''{file}'')'; SELECT * FROM generateRandom({{t:String}}) LIMIT 1",
     "SET param_f = 'file'; SELECT arrayMap({{f:Identifier}}, ['{file}'])",
     "SET param_d = 'other'; SET param_t = 't'; SELECT * FROM {{d:Identifier}}.{{t:Identifier}}",
@@ -442,6 +448,7 @@ PLAIN = [
     "SELECT * FROM format(CSV, 'a Int, j JSON(x Int)', '1,{{}}')",
     "SELECT * FROM zeros(1) AS a, zeros_mt(1) AS b",
     "SELECT * FROM merge('^mine$')",
+    "SELECT * FROM loop(mine) LIMIT 1",
     "SELECT * FROM (EXPLAIN SELECT 1)",
     "SELECT hasColumnInTable('own', 'mine', 'a')",
     "SELECT * FROM (SELECT count() FROM mine SETTINGS max_threads = 1)",
