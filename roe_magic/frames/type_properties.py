@@ -34,6 +34,7 @@ _ALIASES = {
     "Point": "Tuple(Float64, Float64)",
     "Ring": "Array(Point)",
     "LineString": "Array(Point)",
+    "MultiPoint": "Array(Point)",
     "Polygon": "Array(Ring)",
     "MultiLineString": "Array(LineString)",
     "MultiPolygon": "Array(Polygon)",

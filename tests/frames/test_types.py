@@ -379,6 +379,15 @@ CASES = [
         objects=[[T1, T2]],
     ),
     Case(
+        "MultiPoint",
+        ["[(1.5, -2), (0, 1e300)]", "[]"],
+        [[P1, P2], []],
+        pa.list_(POINT),
+        "object",
+        nullable=False,
+        objects=[[T1, T2], []],
+    ),
+    Case(
         "Polygon",
         ["[[(1.5, -2)], []]"],
         [[[P1], []]],
