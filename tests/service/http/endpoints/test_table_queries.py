@@ -39,7 +39,7 @@ def test_totals_are_beside_the_rows(api: Api) -> None:
     "sql",
     [
         "SELECT number FROM numbers(9) ORDER BY number DESC LIMIT 2;",
-        "WITH 8 AS a SELECT a AS number UNION ALL SELECT 7 -- )",
+        "WITH 8 AS a SELECT number FROM (SELECT a AS number UNION ALL SELECT 7) ORDER BY number DESC -- )",
         "SELECT number FROM numbers(9) ORDER BY number DESC SETTINGS max_threads = 1 /* ( */",
         "SELECT number FROM numbers(9) EXCEPT SELECT 0 EXCEPT SELECT 3",
         "SELECT n AS number FROM (SELECT max(number) AS n FROM numbers(9) GROUP BY intDiv(number, 4)) ORDER BY n DESC",
