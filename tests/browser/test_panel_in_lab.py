@@ -69,10 +69,10 @@ live = [
 ]
 ended = [
     replaced(query, status="SUCCESS", live=False, duration=4.2, queued=0.2, running=4.0, rows=336_776, columns=19,
-            notices=["FORMAT CSV was ignored: the rows arrive with their types, in any format."]),
+            notices=["FORMAT CSV was ignored: rows always arrive as values with their types."]),
     replaced(query, status="FAILURE", live=False, duration=0.3,
             error="Syntax error: failed at position 8 (FORM). " * 3, hint="Did you mean FROM?",
-            notices=["FORMAT CSV was ignored: the rows arrive with their types, in any format.", "And another. " * 20]),
+            notices=["FORMAT CSV was ignored: rows always arrive as values with their types.", "And another. " * 20]),
     replaced(query, status="REVOKED", live=False, elapsed=12.3),
     replaced(query, status="STARTED", live=False, detached=True, notice="Come back to it with: %roe result 8f3a2c1d"),
 ]
@@ -304,7 +304,7 @@ def test_a_finished_widget_folds_to_one_line(lab: Lab) -> None:
 
 def test_a_notice_is_seen_below_the_folded_line(lab: Lab) -> None:
     """It appears with the end, stays in the static form that replaces the widget, and is said to a screen reader."""
-    notice = "FORMAT CSV was ignored: the rows arrive with their types, in any format."
+    notice = "FORMAT CSV was ignored: rows always arrive as values with their types."
     cell = lab.run_cell(SETUP + "d = Display('live'); d.show(replaced(query, status='STARTED'))")
     panel = panel_in(cell)
     expect(panel.locator(".roe-notices")).to_be_hidden()

@@ -239,7 +239,8 @@ def parse_error(message: str) -> EngineError:
     text = re.sub(r"\. Expected one of: .{120,}", "", text, flags=re.DOTALL).strip().rstrip(". ")
     suffix = f" ({name[1]})" if name else ""
     prefix = f"Code: {code[1]}. " if code else ""
-    return EngineError(f"{prefix}{text}.{suffix}", int(code[1]) if code else 0)
+    end = "" if text.endswith(("?", "!")) else "."
+    return EngineError(f"{prefix}{text}{end}{suffix}", int(code[1]) if code else 0)
 
 
 def _without_others_tables(message: str, database: str) -> str:

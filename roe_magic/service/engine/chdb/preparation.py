@@ -112,7 +112,7 @@ class Preparation:
         notices: tuple[str, ...] = ()
         if formatted.format and (tree is None or tree.get("format_ast") or tree.get("format")):
             statement, tree = formatted.statement, self._tree(formatted.statement)
-            notices = (f"FORMAT {formatted.format} was ignored: the rows arrive with their types, in any format.",)
+            notices = (f"FORMAT {formatted.format} was ignored: rows always arrive as values with their types.",)
         verdict = self._verdict(statement, tree, job)
         if verdict.action == "set":
             changes = settings.changes_of(tree, self._parser.names.settings)
