@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 # Seconds after which the next query starts a refresh.
 MAX_AGE = 60.0
-_CHANGES_NAMES = re.compile(r"\b(CREATE|DROP|ALTER|RENAME|EXCHANGE|ATTACH|DETACH|UNDROP)\b", re.IGNORECASE)
+_CHANGES = ("CREATE", "DROP", "ALTER", "RENAME", "EXCHANGE", "ATTACH", "DETACH", "UNDROP")
+_CHANGES_NAMES = re.compile(rf"\b({'|'.join(_CHANGES)})\b", re.IGNORECASE)
+
+
+def _may_change_names(sql: str) -> bool:
+    """Whether SQL may create, drop or rename a table."""
+    capitals = sql.upper()
+    # In rows of an INSERT, a million characters long, the pattern alone would take longer than the statement.
+    return any(word in capitals for word in _CHANGES) and _CHANGES_NAMES.search(sql) is not None
 
 
 class CompletionItem(NamedTuple):
@@ -75,7 +83,7 @@ class Catalogue:
         """
         with self._lock:
             other, old = client is not self._client, self._clock() - self._requested_at > MAX_AGE
-            if not (other or old or sql is None or _CHANGES_NAMES.search(sql)):
+            if not (other or old or sql is None or _may_change_names(sql)):
                 return
             if other:
                 self.tables, self.columns, self.worksheets = {}, {}, []
