@@ -360,32 +360,17 @@ CASES = [
         nullable=False,
     ),
     Case("Point", ["(1.5, -2)", "(0, 1e300)"], [P1, P2], POINT, "object", nullable=False, objects=[T1, T2]),
-    Case(
-        "Ring",
-        ["[(1.5, -2), (0, 1e300)]", "[]"],
-        [[P1, P2], []],
-        pa.list_(POINT),
-        "object",
-        nullable=False,
-        objects=[[T1, T2], []],
-    ),
-    Case(
-        "LineString",
-        ["[(1.5, -2), (0, 1e300)]"],
-        [[P1, P2]],
-        pa.list_(POINT),
-        "object",
-        nullable=False,
-        objects=[[T1, T2]],
-    ),
-    Case(
-        "MultiPoint",
-        ["[(1.5, -2), (0, 1e300)]", "[]"],
-        [[P1, P2], []],
-        pa.list_(POINT),
-        "object",
-        nullable=False,
-        objects=[[T1, T2], []],
+    *(
+        Case(
+            name,
+            ["[(1.5, -2), (0, 1e300)]", "[]"],
+            [[P1, P2], []],
+            pa.list_(POINT),
+            "object",
+            nullable=False,
+            objects=[[T1, T2], []],
+        )
+        for name in ("Ring", "LineString", "MultiPoint")
     ),
     Case(
         "Polygon",

@@ -83,7 +83,7 @@ def decoder(text: str) -> Decoder:
     if name.startswith("Int"):
         size, signed = int(name[3:]) // 8, not type_.name.startswith("U")
         return lambda reader: reader.number(size, signed=signed)
-    raise NotImplementedError(text)
+    raise ValueError(f"this reader does not know the type {text}")
 
 
 def _nullable(type_: Type) -> Decoder:

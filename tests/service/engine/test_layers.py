@@ -6,7 +6,6 @@ The engine's process is the real one; ``tests.support.layers`` switches off what
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,10 +13,11 @@ import pytest
 
 from roe_magic.contract import models
 from roe_magic.errors import UsageError
-from roe_magic.service.engine.chdb import process, sandbox
+from roe_magic.service.engine.chdb import process
 from tests.support.canaries import TEXT, Canaries, canaries
 from tests.support.engines import LiveEngine
 from tests.support.layers import with_raw_sql, without_sandbox
+from tests.support.platforms import needs_landlock, needs_linux
 
 pytestmark = pytest.mark.integration
 
@@ -168,9 +168,6 @@ def sandboxed(make_bench: Callable[[str], Bench]) -> Bench:
     return make_bench(with_raw_sql())
 
 
-needs_sandbox = pytest.mark.skipif(not sandbox.available(), reason="this system has no Landlock")
-
-
 class TestWithoutAny:
     """The attacks are real: without a defence each reaches what it is meant for."""
 
@@ -185,7 +182,7 @@ class TestWithoutAny:
             nothing.raw("SELECT * FROM own.remote")
         assert nothing.reached.was_connected()
 
-    @pytest.mark.skipif(sys.platform != "linux", reason="here a path of an open file is another name for it")
+    @needs_linux  # elsewhere the path of an open file is another name for it
     @pytest.mark.parametrize("sql", STREAM_READS)
     def test_the_services_messages_are_not_taken(self, nothing: Bench, sql: str) -> None:
         """They come through a socket, which has no second end to open; of a pipe a statement would read them."""
@@ -206,7 +203,7 @@ class TestWithoutAny:
         (nothing.reached.outside / "new").unlink()
 
 
-@needs_sandbox
+@needs_landlock
 class TestSandboxAlone:
     """No guard, no readonly: the kernel refuses."""
 

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from roe_magic.service.engine.sql.quoting import literal, quoted
+
 # A setting whose value is different for every statement: a connection that has it is never used again.
 UNIQUE_SETTING = "log_comment"
 # Not one of ClickHouse's settings: the name under which the current database is given.
@@ -25,20 +27,10 @@ _MAX_IDLE = 32
 _Key = tuple[tuple[str, str], ...]
 
 
-def quoted_name(name: str) -> str:
-    """Return a name as an identifier of SQL."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def quoted_text(text: str) -> str:
-    """Return text as a literal of SQL."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def set_statement(settings: Mapping[str, str]) -> str:
     """Return the statement that changes these settings; ``readonly`` is changed last, since it forbids all others."""
     names = sorted(settings, key=lambda name: name == "readonly")
-    return "SET " + ", ".join(f"{name} = {quoted_text(settings[name])}" for name in names)
+    return "SET " + ", ".join(f"{name} = {literal(settings[name])}" for name in names)
 
 
 class ConnectionPool:
@@ -114,7 +106,7 @@ class ConnectionPool:
         try:
             if DATABASE in settings:
                 # Not in the connection string, where classify_query does not look for it.
-                connection.query(f"USE {quoted_name(settings[DATABASE])}", "Null")
+                connection.query(f"USE {quoted(settings[DATABASE])}", "Null")
             if others:
                 connection.query(set_statement(others), "Null")
         except BaseException:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse
-from roe_magic.service.engine.chdb.file_source import FileSource, quoted
+from roe_magic.service.engine.chdb.file_source import FileSource
+from roe_magic.service.engine.sql.quoting import quoted
 from roe_magic.service.results import writer
 
 Columns = list[tuple[str, str]]

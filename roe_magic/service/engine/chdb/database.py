@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roe_magic.service.engine.chdb.connection_pool import DATABASE, ConnectionPool, quoted_text
+from roe_magic.service.engine.chdb.connection_pool import DATABASE, ConnectionPool
 from roe_magic.service.engine.chdb.totals_views import TotalsViews
+from roe_magic.service.engine.sql.quoting import literal
 
 # The settings of every connection. Only SQL is accepted (chDB would take a bare expression for a SELECT), of any length
 # that the service accepts. Functions that look into the engine's own memory stay off. Formatting by several threads
@@ -67,7 +68,8 @@ class Statistics:
 
     def reset(self) -> None:
         """Set all counters to 0, for a statement that is run anew."""
-        vars(self).update(vars(Statistics()))
+        self.read_rows = self.read_bytes = self.written_rows = self.written_bytes = 0
+        self.result_rows = self.elapsed_ns = 0
 
     def add(self, result: Any) -> None:
         """Add the counters of a chDB result; each part of a stream counts only what is new."""
@@ -200,9 +202,9 @@ class EmbeddedClickHouse:
         EngineError
             A value is not one that its setting can have.
         """
-        quoted = ", ".join(map(quoted_text, names))
+        listed = ", ".join(map(literal, names))
         text = self.query(
-            f"SELECT name, value FROM system.settings WHERE name IN ({quoted})",  # noqa: S608  # quoted above
+            f"SELECT name, value FROM system.settings WHERE name IN ({listed})",  # noqa: S608  # quoted above
             settings,
             output_format="JSONCompactEachRow",
         )

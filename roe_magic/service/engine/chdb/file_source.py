@@ -1,10 +1,11 @@
-"""A file as a table function in SQL, and how names and text are quoted there."""
+"""A file as a table function in SQL."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from roe_magic.service.engine.sql.quoting import literal, quoted
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,3 @@ class FileSource:
         # Without this setting tabs are skipped as white space around a value.
         tab = ", input_format_csv_allow_whitespace_or_tab_as_delimiter = 1" if self.separator == "\t" else ""
         return f" SETTINGS format_csv_delimiter = {literal(self.separator)}{tab}"
-
-
-def quoted(name: str) -> str:
-    """Return a name as an SQL identifier."""
-    return "`" + re.sub(r"([`\\])", r"\\\1", name) + "`"
-
-
-def literal(text: str) -> str:
-    """Return text as an SQL string literal."""
-    return "'" + re.sub(r"(['\\])", r"\\\1", text) + "'"

@@ -18,7 +18,7 @@ from roe_magic.service.engine.sql.nodes import Node
 from roe_magic.service.engine.sql.refusal import StatementRefused, require
 from roe_magic.service.engine.sql.scope import JudgementScope
 from roe_magic.service.engine.sql.settings import Changes
-from roe_magic.service.engine.sql.statements import RowTokens, SqlStatement
+from roe_magic.service.engine.sql.statements import InlineRows, RowTokens, SqlStatement
 from roe_magic.service.engine.sql.verdict import Verdict
 from roe_magic.service.job import Job
 
@@ -136,16 +136,15 @@ class Preparation:
             return Verdict(action, readonly="1" if action == "read" else "0")
         verdict = guard.judge(tree, scope, use_admin=use_admin)
         if statement.rows:
-            self._check_rows(statement, scope)
+            self._check_rows(statement, statement.rows, scope)
         return verdict
 
-    def _check_rows(self, statement: SqlStatement, scope: JudgementScope) -> None:
+    def _check_rows(self, statement: SqlStatement, rows: InlineRows, scope: JudgementScope) -> None:
         """Raise StatementRefused unless the rows of an INSERT may be evaluated."""
-        assert statement.rows is not None
-        if statement.rows.format != "Values":
-            guard.check_format(statement.rows.format)
+        if rows.format != "Values":
+            guard.check_format(rows.format)
             return
-        tokens = statement.rows.tokens or self._row_tokens(_values(statement))
+        tokens = rows.tokens or self._row_tokens(_values(statement))
         if inline_rows.are_expressions_known(tokens) and guard.are_harmless_words(tokens.words):
             return
         data = _values(statement)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from roe_magic.service.engine.chdb.connection_pool import quoted_name, quoted_text
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse
 from roe_magic.service.engine.sql import name_classes, tables
+from roe_magic.service.engine.sql.quoting import literal, quoted
 
 
 class SystemViews:
@@ -26,8 +26,8 @@ class SystemViews:
         """Create a view, unless this process has done so: another version may have left it in another form."""
         with self._lock:
             if (database, table) not in self._made:
-                self._clickhouse.query(f"CREATE DATABASE IF NOT EXISTS {quoted_name(database)}", {})
-                name = f"{quoted_name(database)}.{quoted_name(table)}"
+                self._clickhouse.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}", {})
+                name = f"{quoted(database)}.{quoted(table)}"
                 self._clickhouse.query(f"CREATE OR REPLACE VIEW {name} AS {tables.view_of(database, table)}", {})
                 self._made.add((database, table))
 
@@ -35,7 +35,7 @@ class SystemViews:
 def filters(database: str) -> dict[str, str]:
     """Return the setting by which a caller sees no rows of system tables but those about its own database."""
     conditions = (
-        f"{quoted_text(table)}: {quoted_text(f'{rule.column} = {quoted_text(database)}')}"
+        f"{literal(table)}: {literal(f'{rule.column} = {literal(database)}')}"
         for table, rule in name_classes.names("system_tables").items()
         if rule.column
     )

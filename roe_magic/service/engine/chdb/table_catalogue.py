@@ -17,7 +17,8 @@ from roe_magic import frames
 from roe_magic.contract import codec, models
 from roe_magic.service.engine.chdb import csv_file, csv_types
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics
-from roe_magic.service.engine.chdb.file_source import FileSource, quoted
+from roe_magic.service.engine.chdb.file_source import FileSource
+from roe_magic.service.engine.sql.quoting import quoted
 from roe_magic.service.results import writer
 
 _COLUMNS_SQL = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roe_magic.service.engine.sql import name_classes, tables
-from roe_magic.service.engine.sql.statements import Edit, SqlStatement, StatementToken, edited
+from roe_magic.service.engine.sql.quoting import quoted
+from roe_magic.service.engine.sql.statements import CLOSING, OPENING, Edit, SqlStatement, StatementToken, edited
 
-_OPENING = frozenset({"OpeningRoundBracket", "OpeningSquareBracket", "OpeningCurlyBrace"})
-_CLOSING = frozenset({"ClosingRoundBracket", "ClosingSquareBracket", "ClosingCurlyBrace"})
 _NAMES = frozenset({"BareWord", "QuotedIdentifier"})
 # Statements whose SETTINGS clause describes what they create.
 _CREATES = frozenset({"CREATE", "REPLACE", "ATTACH"})
@@ -55,7 +54,7 @@ def _settings_index(statement: SqlStatement) -> int | None:
     """Return the index of the last SETTINGS that begins a clause of the statement itself, None if there is none."""
     tokens, depth = statement.tokens, 0
     for index in range(len(tokens) - 1, 0, -1):
-        depth += (tokens[index].kind in _CLOSING) - (tokens[index].kind in _OPENING)
+        depth += (tokens[index].kind in CLOSING) - (tokens[index].kind in OPENING)
         if depth == 0 and tokens[index].word in _SET_OPERATIONS:
             return None  # a clause before it is that of one part of a UNION
         if depth == 0 and _begins_settings(tokens, index):
@@ -79,7 +78,7 @@ def _fills_table(statement: SqlStatement, stop: int) -> bool:
     """Whether there is a SELECT before a token, in the statement's own level, that fills a new table."""
     words, depth = list[str](), 0
     for token in statement.tokens[:stop]:
-        depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
         if depth == 0:
             words.append(token.word)
     return "SELECT" in words and "VIEW" not in words[:5]
@@ -105,12 +104,8 @@ def with_names(statement: SqlStatement, parameters: Mapping[str, str]) -> SqlSta
         if kinds == ["OpeningCurlyBrace", "BareWord", "Colon", "BareWord", "ClosingCurlyBrace"]:
             name, kind = five[1].text, five[3].text
             if kind == "Identifier" and name in parameters:
-                edits.append(Edit(index, index + 5, _quoted(parameters[name])))
+                edits.append(Edit(index, index + 5, quoted(parameters[name])))
     return edited(statement, edits) if edits else statement
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def with_filtered_system_tables(statement: SqlStatement) -> SqlStatement:

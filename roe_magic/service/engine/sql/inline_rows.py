@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from roe_magic.service.engine.sql.statements import INSIGNIFICANT, RowTokens, Span
+from roe_magic.service.engine.sql.statements import CLOSING, INSIGNIFICANT, OPENING, RowTokens, Span
 
 # Words that are literals, or that stand inside of one: in 1e5 and 0x1F there is a letter.
 _LITERAL_WORDS = frozenset({b"null", b"true", b"false", b"nan", b"inf", b"infinity", b"e", b"x"})
@@ -27,8 +27,6 @@ _JSON_TEXT_OR_SEMICOLON = re.compile(rb'"(?:[^"\\]|\\.)*"|;', re.DOTALL)
 _BEFORE_ROWS = re.compile(rb"[ \t\f]*\r?\n?")
 
 _LITERAL_KINDS = frozenset({"Number", "StringLiteral", "Comma", "Minus", "Plus", "Colon", "HereDoc", "Dot"})
-_OPENING = frozenset({"OpeningRoundBracket", "OpeningSquareBracket", "OpeningCurlyBrace"})
-_CLOSING = frozenset({"ClosingRoundBracket", "ClosingSquareBracket", "ClosingCurlyBrace"})
 
 
 def bounds(data: bytes, name_end: int, format_name: str) -> tuple[int, int]:
@@ -84,7 +82,7 @@ def _outside_of_quotes(rows: bytes) -> bytes | None:
 
 def are_expressions_known(tokens: RowTokens) -> bool:
     """Whether rows hold words, literals and brackets only, so that their words show what they can do."""
-    return tokens.kinds <= _LITERAL_KINDS | _OPENING | _CLOSING | {"BareWord"}
+    return tokens.kinds <= _LITERAL_KINDS | OPENING | CLOSING | {"BareWord"}
 
 
 def expressions(data: bytes, spans: Iterable[Span]) -> Iterator[str]:
@@ -94,21 +92,21 @@ def expressions(data: bytes, spans: Iterable[Span]) -> Iterator[str]:
         kind = span[2]
         if kind in INSIGNIFICANT:
             continue
-        depth -= kind in _CLOSING
-        if (depth == 1 and kind == "Comma") or (depth == 0 and kind in _CLOSING):
+        depth -= kind in CLOSING
+        if (depth == 1 and kind == "Comma") or (depth == 0 and kind in CLOSING):
             yield from _expression(data, cell)
             cell = []
         elif depth:
             cell.append(span)
-        depth += kind in _OPENING
+        depth += kind in OPENING
     yield from _expression(data, cell)
 
 
 def _expression(data: bytes, cell: Sequence[Span]) -> Iterator[str]:
     is_literal = all(
         kind in _LITERAL_KINDS
-        or kind in _OPENING
-        or kind in _CLOSING
+        or kind in OPENING
+        or kind in CLOSING
         or (kind == "BareWord" and data[begin:end].lower() in _LITERAL_WORDS)
         for begin, end, kind in cell
     )

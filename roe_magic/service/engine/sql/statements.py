@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 Span = tuple[int, int, str]
 
 INSIGNIFICANT = frozenset({"Whitespace", "Comment"})
+OPENING = frozenset({"OpeningRoundBracket", "OpeningSquareBracket", "OpeningCurlyBrace"})
+CLOSING = frozenset({"ClosingRoundBracket", "ClosingSquareBracket", "ClosingCurlyBrace"})
 
 
 @dataclass(frozen=True)

@@ -37,16 +37,6 @@ UNSTOPPABLE = "SELECT sum(editDistance(materialize(repeat('a', 65000)), repeat('
 ENDLESS = "SELECT sum(number) FROM numbers(1000000000000000)"
 
 
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveEngine]:
-    """One engine for the tests that do not change it."""
-    live = LiveEngine(tmp_path_factory.mktemp("engine"))
-    try:
-        yield live.start()
-    finally:
-        live.close()
-
-
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
     """Start engines for one test alone."""

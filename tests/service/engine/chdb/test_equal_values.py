@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,15 +147,6 @@ ROADS: dict[str, Callable[[str], str]] = {
     "converted": lambda each: f"SELECT {each} AS x, 1::Dynamic AS y FROM numbers(2)",
     "as text": lambda each: f"SELECT {each} AS x, 1::Dynamic AS y FROM numbers(2) -- totals",
 }
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveEngine]:
-    live = LiveEngine(tmp_path_factory.mktemp("engine"))
-    try:
-        yield live.start()
-    finally:
-        live.close()
 
 
 def by_service(live: LiveEngine, sql: str) -> tuple[models.Statement, pa.Table]:

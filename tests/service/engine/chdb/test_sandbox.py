@@ -11,11 +11,9 @@ import pytest
 
 from roe_magic.service.engine.chdb import sandbox
 from tests.support.engines import PATIENCE, LiveEngine
+from tests.support.platforms import needs_landlock, needs_linux
 
 pytestmark = pytest.mark.integration
-
-needs_landlock = pytest.mark.skipif(not sandbox.available(), reason="this system has no Landlock")
-needs_seccomp = pytest.mark.skipif(sys.platform != "linux", reason="this system has no seccomp")
 
 
 def confined(folder: Path, program: str, results: Path | None = None, before: str = "") -> list[str]:
@@ -129,7 +127,7 @@ SOCKETS = """
 """
 
 
-@needs_seccomp
+@needs_linux
 def test_a_confined_process_opens_no_socket(tmp_path: Path) -> None:
     """No kind of socket can be opened, while those that are open stay usable."""
     program = (
@@ -144,7 +142,7 @@ def test_a_confined_process_opens_no_socket(tmp_path: Path) -> None:
     assert lines == [*(f"{name} PermissionError" for name in ("tcp", "bind", "udp", "unix", "netlink")), "open done"]
 
 
-@needs_seccomp
+@needs_linux
 def test_threads_are_confined_too(tmp_path: Path) -> None:
     """What a thread may not do that was started later is the same."""
     program = """
