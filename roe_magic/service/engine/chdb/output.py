@@ -33,7 +33,7 @@ from roe_magic.service.results import writer
 Columns = tuple[list[str], list[str]]
 
 # These would change the description of a statement, or refuse it.
-_NOT_FOR_DESCRIBE = ("describe_", "limit", "offset", "max_result_", "extremes", "page")
+_NOT_FOR_DESCRIBE = ("describe_", "limit", "offset", "max_result_", "extremes", "page", "output_format_")
 
 
 @dataclass(frozen=True)
@@ -200,11 +200,8 @@ class StatementOutput:
 
     def _describe(self, sql: str, settings: Mapping[str, str]) -> Columns:
         settings = {name: value for name, value in settings.items() if not name.startswith(_NOT_FOR_DESCRIBE)}
-        (block,) = frames.from_native(self._clickhouse.query(sql, settings, output_format="Native"))
-        names, types = (
-            [text.decode("utf-8", "backslashreplace") for text in column.to_pylist()]
-            for column in block.table.columns[:2]
-        )
+        rows = writer.decode_lines(self._clickhouse.query(sql, settings, output_format="JSONCompactEachRow"))
+        names, types = (writer.printable([row[column] for row in rows]) for column in (0, 1))
         return names, [_one_line(type_name) for type_name in types]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from roe_magic.service.engine.chdb.connection_pool import DATABASE
@@ -16,6 +18,9 @@ from roe_magic.service.engine.sql.statements import RowTokens, Span, SqlStatemen
 # The lexer's and the parser's results are cached by SQL, since a cell is often run again; longer SQL is not cached.
 _CACHE_ENTRIES = 256
 
+# Both in one query, which takes little longer than one of them.
+_TOKENS_AND_TREE = "SELECT tokenizeQuery({sql:String}), parseQueryToJSON({sql:String})"
+_TREE = "SELECT parseQueryToJSON({sql:String})"
 _ALL_TOKENS = "SELECT tokenizeQuery({sql:String})"
 # materialize() keeps ClickHouse from treating the tokens as a constant, which takes ten times as long for many.
 _SIGNIFICANT = (
@@ -48,7 +53,7 @@ class Parser:
 
     def __init__(self, clickhouse: EmbeddedClickHouse) -> None:
         self._clickhouse = clickhouse
-        self._value_cached = functools.lru_cache(_CACHE_ENTRIES)(self._value)
+        self._tokens_and_tree_cached = functools.lru_cache(_CACHE_ENTRIES)(self._tokens_and_tree)
 
     @functools.cached_property
     def names(self) -> EngineNames:
@@ -71,12 +76,13 @@ class Parser:
 
     def tokens(self, sql: str) -> list[Span]:
         """Return the tokens of SQL; of a long text, neither comments nor literals in the middle of a list."""
-        value = self._parse(_ALL_TOKENS if len(sql) <= LONG_TEXT else _FEWER_TOKENS, sql)
-        return [(token["begin"], token["end"], token["type"]) for token in value]
+        if len(sql) > LONG_TEXT:
+            return _spans(self._value(_FEWER_TOKENS, sql))
+        return self._tokens_and_tree_cached(sql.rstrip(" \t\r\n;"))[0]
 
     def all_tokens(self, sql: str) -> list[Span]:
         """Return all tokens of SQL, however many."""
-        return [(token["begin"], token["end"], token["type"]) for token in self._value(_ALL_TOKENS, sql)]
+        return _spans(self._value(_ALL_TOKENS, sql))
 
     def row_tokens(self, rows: str) -> RowTokens:
         """Return what kinds of token and which words there are in the rows of an INSERT."""
@@ -92,7 +98,8 @@ class Parser:
             The statement has a syntax error.
         """
         try:
-            text = self._parse("SELECT parseQueryToJSON({sql:String})", sql)
+            text = self._tokens_and_tree_cached(sql)[1] if len(sql) <= LONG_TEXT else None
+            text = text or self._value(_TREE, sql)
         except EngineError as error:
             if "parseQueryToJSON" in error.message and error.code == 36:
                 return None
@@ -107,13 +114,22 @@ class Parser:
             kind = str(result["query_class"]).rpartition(".")[2] if result["statement_count"] == 1 else "UNKNOWN"
             return kind, bool(result["writes_only_target_database"])
 
-    def _parse(self, question: str, sql: str) -> Any:
-        return self._value_cached(question, sql) if len(sql) <= LONG_TEXT else self._value(question, sql)
+    def _tokens_and_tree(self, sql: str) -> tuple[list[Span], str | None]:
+        """Return the tokens of SQL, and its tree as JSON if it is one statement that has one."""
+        if ";" not in sql:
+            with contextlib.suppress(EngineError):
+                ((tokens, tree),) = self._clickhouse.rows(_TOKENS_AND_TREE, {"sql": sql})
+                return _spans(tokens), tree
+        return self.all_tokens(sql), None
 
     def _value(self, question: str, sql: str) -> Any:
         """Return the only value that a query of the service itself returns for some SQL, on which alone it depends."""
         ((value,),) = self._clickhouse.rows(question, {"sql": sql})
         return value
+
+
+def _spans(tokens: Iterable[Mapping[str, Any]]) -> list[Span]:
+    return [(token["begin"], token["end"], token["type"]) for token in tokens]
 
 
 def _without_parser_call(message: str) -> str:
