@@ -33,6 +33,9 @@ _DATABASE_PREFIX = re.compile(r"`?\borg_[0-9a-f]{32}`?\.")
 # Not of columns and functions, which it gives as a list: Maybe you meant: ['a'].
 _GUESS = re.compile(r"[.:]? Maybe you meant ([^\[?][^?]*)\?")
 
+# What a message says about the file of an INSERT's rows, which its caller has never seen.
+_ROWS_FILE = re.compile(r":? \(in file/uri the file\)|: While executing File: data for INSERT was parsed from file")
+
 _QUERY_MARK = re.compile(r"\s*/\* roe:[\w-]+ \*/")
 
 OnProgress = Callable[[Mapping[str, int]], None]
@@ -163,28 +166,6 @@ class EmbeddedClickHouse:
                 has_more = part.rows_read() > 0
                 yield bytes(part.bytes())
 
-    def insert(
-        self,
-        sql: str,
-        rows_format: str,
-        rows: bytes,
-        settings: Mapping[str, str],
-        *,
-        statistics: Statistics,
-        on_progress: OnProgress | None,
-    ) -> None:
-        """Insert rows that are given in a format of ClickHouse; ``sql`` is the INSERT without them."""
-        with self.connection(settings) as connection:
-            connection.set_progress_callback(on_progress)
-            started = time.monotonic_ns()
-            insert = connection.send_insert(sql, rows_format)
-            connection.insert_append(insert, rows)
-            result = connection.insert_done(insert)
-            if result.has_error():
-                raise self._error(result.error_message(), settings)
-            statistics.add(result)
-            statistics.elapsed_ns = time.monotonic_ns() - started
-
     def rows(self, sql: str, params: Mapping[str, str] | None = None, **settings: str) -> list[list[Any]]:
         """Return the rows of a query of the service itself; bytes that are not UTF-8 become lone surrogates."""
         text = self.query(sql, settings, output_format="JSONCompactEachRow", params=params)
@@ -211,7 +192,7 @@ class EmbeddedClickHouse:
         return dict(json.loads(line) for line in text.splitlines())
 
     def _error(self, message: str, settings: Mapping[str, str]) -> EngineError:
-        message = self._private_paths.sub("the file", message)
+        message = _ROWS_FILE.sub("", self._private_paths.sub("the file", message))
         message = _without_others_tables(message, settings.get(DATABASE, ""))
         return parse_error(
             _QUERY_MARK.sub("", _DATABASE_PREFIX.sub("", message.replace("filtered_system.", "system.")))

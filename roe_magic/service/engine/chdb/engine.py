@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from roe_magic.contract import codec, models
-from roe_magic.errors import UsageError
+from roe_magic.errors import ServiceError, UsageError
 from roe_magic.service.engine.chdb.process import RESTARTED, EngineProcess
 from roe_magic.service.job import Job, Limits, Outcome
 from roe_magic.service.queries.errors import EngineGone
@@ -28,6 +28,7 @@ from roe_magic.service.queries.interfaces import JobEvents
 CANCEL_SECONDS = 5.0
 
 _UNLIMITED_SLOTS = 1_000_000
+_WILDCARDS = frozenset("*?{}")
 _RESERVED_DATABASES = frozenset({"default", "system", "information_schema"})
 
 
@@ -80,8 +81,13 @@ class ChdbEngine:
         MissingExtra
             chDB is not installed.
         ServiceError
-            There is no chDB for this platform, or another process uses the folder.
+            There is no chDB for this platform, another process uses the folder, or ClickHouse cannot use its path.
         """
+        if set(str(self._folder)) & _WILDCARDS:
+            raise ServiceError(
+                f"The data folder's path has a character that ClickHouse takes for a wildcard (* ? {{ }}): "
+                f"{self._folder}. Choose another folder."
+            )
         self._stopped = False
         await self._ready_process()
 

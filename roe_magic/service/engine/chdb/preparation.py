@@ -18,6 +18,7 @@ from roe_magic.service.engine.sql.nodes import Node
 from roe_magic.service.engine.sql.refusal import StatementRefused, require
 from roe_magic.service.engine.sql.scope import JudgementScope
 from roe_magic.service.engine.sql.settings import Changes
+from roe_magic.service.engine.sql.splitting import LONG_TEXT
 from roe_magic.service.engine.sql.statements import InlineRows, RowTokens, SqlStatement
 from roe_magic.service.engine.sql.verdict import Verdict
 from roe_magic.service.job import Job
@@ -28,7 +29,10 @@ _EXPRESSIONS = 500
 
 @dataclass(frozen=True)
 class FormattedRows:
-    """The rows of an INSERT with FORMAT, which never run as SQL: there an empty line would end them."""
+    """The rows of an INSERT, which are not part of the SQL that runs.
+
+    As SQL those after FORMAT would end at an empty line, and many after VALUES would take three times as long.
+    """
 
     format: str
     data: bytes
@@ -43,7 +47,7 @@ class PreparedStatement:
     sql : str
         The text to run.
     rows : FormattedRows, optional
-        Its rows, if it is an INSERT with FORMAT; ``sql`` then ends before that word.
+        Its rows, if it is an INSERT with FORMAT or with many VALUES; ``sql`` then ends before that word.
     verdict : Verdict
         What kind of statement it is.
     changes : Changes
@@ -118,8 +122,8 @@ class Preparation:
             changes = settings.changes_of(tree, self._parser.names.settings)
         elif verdict.action != "use":
             self._check_class(statement, verdict, job.database)
-        if statement.rows and statement.rows.format != "Values":
-            rows = FormattedRows(statement.rows.format, _rows(statement))
+        if statement.rows and (statement.rows.format != "Values" or len(statement.sql) > LONG_TEXT):
+            rows = FormattedRows(statement.rows.format, _rows(statement, statement.rows))
             return PreparedStatement(_head(statement), verdict, changes, notices, rows)
         return PreparedStatement(statement.sql, verdict, changes, notices)
 
@@ -144,10 +148,10 @@ class Preparation:
         if rows.format != "Values":
             guard.check_format(rows.format)
             return
-        tokens = rows.tokens or self._row_tokens(_values(statement))
+        data = _rows(statement, rows)
+        tokens = rows.tokens or self._row_tokens(data)
         if inline_rows.are_expressions_known(tokens) and guard.are_harmless_words(tokens.words):
             return
-        data = _values(statement)
         expressions = sorted(set(inline_rows.expressions(data, self._parser.all_tokens(data.decode()))))
         for start in range(0, len(expressions), _EXPRESSIONS):
             tree = self._parse(f"SELECT {', '.join(expressions[start : start + _EXPRESSIONS])}")
@@ -195,14 +199,9 @@ class Preparation:
         return self._tree_without_json_paths(statements[0]) if len(statements) == 1 else None
 
 
-def _values(statement: SqlStatement) -> bytes:
-    """Return the rows after VALUES."""
-    return statement.sql.encode()[statement.rows.begin if statement.rows else 0 :]
-
-
-def _rows(statement: SqlStatement) -> bytes:
-    data, name_end = statement.sql.encode(), statement.tokens[-1].end
-    return data[inline_rows.first_byte(data, name_end) :]
+def _rows(statement: SqlStatement, rows: InlineRows) -> bytes:
+    data = statement.sql.encode()
+    return data[rows.begin if rows.format == "Values" else inline_rows.first_byte(data, rows.begin) :]
 
 
 def _head(statement: SqlStatement) -> str:

@@ -10,14 +10,15 @@ from pathlib import Path
 from roe_magic.contract import models
 from roe_magic.service.engine.chdb import system_views
 from roe_magic.service.engine.chdb.connection_pool import PARAMETER, SESSION, UNIQUE_SETTING
-from roe_magic.service.engine.chdb.conversion import Conversion
+from roe_magic.service.engine.chdb.conversion import Conversion, scratch_file
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, Statistics, query_mark
 from roe_magic.service.engine.chdb.output import Description, StatementOutput
-from roe_magic.service.engine.chdb.preparation import Preparation, PreparedStatement
+from roe_magic.service.engine.chdb.preparation import FormattedRows, Preparation, PreparedStatement
 from roe_magic.service.engine.chdb.progress import ProgressThrottle
 from roe_magic.service.engine.chdb.submission import Submission, SubmissionFailed, time_limit
 from roe_magic.service.engine.chdb.watchdog import StatementWatch
 from roe_magic.service.engine.sql import settings
+from roe_magic.service.engine.sql.quoting import literal
 from roe_magic.service.engine.sql.refusal import require
 from roe_magic.service.engine.sql.settings import Changes
 from roe_magic.service.engine.sql.splitting import LONG_TEXT
@@ -156,17 +157,23 @@ class StatementRun:
     def _write(self, prepared: PreparedStatement, sql: str, statement_settings: Mapping[str, str]) -> None:
         """Run a statement that writes, and may create or drop a view."""
         self._clickhouse.totals_views.forget()
-        statistics, progress, rows = self._statistics, self._progress, prepared.rows
         try:
-            if rows:
-                self._clickhouse.insert(
-                    sql, rows.format, rows.data, statement_settings, statistics=statistics, on_progress=progress
-                )
+            if prepared.rows:
+                self._insert(sql, prepared.rows, statement_settings)
             else:
-                self._clickhouse.query(sql, statement_settings, statistics=statistics, on_progress=progress)
+                self._query(sql, statement_settings)
         finally:
             self._clickhouse.totals_views.forget()
-        statistics.result_rows = 0
+        self._statistics.result_rows = 0
+
+    def _insert(self, sql: str, rows: FormattedRows, statement_settings: Mapping[str, str]) -> None:
+        # Not with chDB's own send_insert: it hides the error of a constraint, of a default, of a materialized view.
+        with scratch_file() as path:
+            path.write_bytes(rows.data)
+            self._query(f"{sql} FROM INFILE {literal(str(path))} FORMAT {rows.format}", statement_settings)
+
+    def _query(self, sql: str, statement_settings: Mapping[str, str]) -> None:
+        self._clickhouse.query(sql, statement_settings, statistics=self._statistics, on_progress=self._progress)
 
 
 def _row_limit(rows: int, chosen: str) -> int:

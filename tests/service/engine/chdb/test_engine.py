@@ -233,6 +233,47 @@ def test_ddl_and_insert_give_an_empty_result_with_counts(live: LiveEngine) -> No
     assert rows_of(job, 3) == [(12,)]
 
 
+MANY_ROWS = ", ".join(["(1)"] * 10_000)
+
+
+@pytest.mark.parametrize("rows", ["VALUES (1), (-1)", f"VALUES {MANY_ROWS}, (-1)", "FORMAT CSV 1\n-1\n"], ids=len)
+@pytest.mark.parametrize(
+    ("definition", "error"),
+    [
+        ("CREATE TABLE checked (a Int32, CONSTRAINT c CHECK a >= 0) ENGINE = Memory", "VIOLATED_CONSTRAINT"),
+        ("CREATE TABLE checked (a Int32, b UInt8 DEFAULT throwIf(a < 0)) ENGINE = Memory", "FUNCTION_THROW_IF"),
+        (
+            "CREATE TABLE checked (a Int32) ENGINE = Null; "  # noqa: ISC004
+            "CREATE MATERIALIZED VIEW copied ENGINE = Memory AS SELECT throwIf(a < 0) AS b FROM checked",
+            "FUNCTION_THROW_IF",
+        ),
+    ],
+    ids=["constraint", "default", "materialized view"],
+)
+def test_rows_that_cannot_be_inserted_are_an_error_wherever_they_fail(
+    live: LiveEngine, rows: str, definition: str, error: str
+) -> None:
+    """What reads the rows is not what refuses them, and its error is not lost on the way."""
+    live.rows(f"DROP VIEW IF EXISTS copied; DROP TABLE IF EXISTS checked; {definition}", use_admin=True)
+    outcome = live.run(f"INSERT INTO checked (a) {rows}", use_admin=True)
+    assert (outcome.status, error in str(outcome.error)) == (models.FAILURE, True), outcome.error
+    assert "file" not in str(outcome.error)
+
+
+def test_many_inline_rows_are_the_rows_that_few_would_be(live: LiveEngine) -> None:
+    """A long list of them leaves the SQL; expressions, defaults, parameters and texts stay what they are."""
+    live.rows(
+        "CREATE OR REPLACE TABLE made (a Int32, b String DEFAULT concat('d', toString(a))) ENGINE = Memory",
+        use_admin=True,
+    )
+    few = "(DEFAULT, 'x;y'), (1 + 1, 'a\n\nb'), (3 /* c */, DEFAULT), ({p:Int32}, upper('q')), ((SELECT 5), 'it''s')"
+    for rows in (few, f"{few}, {', '.join(['(7, DEFAULT)'] * 5000)}"):
+        sql = f"SET param_p = '4'; INSERT INTO made VALUES {rows} ; SELECT * FROM made WHERE a != 7 ORDER BY a"
+        found = live.rows(f"TRUNCATE TABLE made; {sql}", use_admin=True)
+        assert found == [(0, b"x;y"), (2, b"a\n\nb"), (3, b"d3"), (4, b"Q"), (5, b"it's")]
+    assert live.rows("SELECT b, count() FROM made WHERE a = 7 GROUP BY b") == [(b"d7", 5000)]
+
+
 def test_set_holds_for_the_rest_of_its_own_submission_only(live: LiveEngine) -> None:
     """A SET applies to the statements after it, not to those of another submission."""
     ask = "SELECT getSetting('max_block_size')"
@@ -532,6 +573,13 @@ def test_the_engine_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
         return status.exists() and "State:\tZ" in status.read_text()
 
     until(gone)
+
+
+@pytest.mark.parametrize("character", "*?{}")
+def test_a_folder_whose_path_clickhouse_would_misread_is_a_clear_error(tmp_path: Path, character: str) -> None:
+    """It reads no file there, and says nothing."""
+    with pytest.raises(ServiceError, match="takes for a wildcard"):
+        asyncio.run(ChdbEngine(tmp_path / f"a{character}b").start())
 
 
 def test_a_folder_that_is_in_use_is_a_clear_error(live: LiveEngine) -> None:
