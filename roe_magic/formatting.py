@@ -24,13 +24,16 @@ def clean(text: object, *, limit: int = 200, lines: bool = False) -> str:
     lines : bool
         Keep tabs and line ends; otherwise all white space becomes single spaces.
     """
-    whole = str(text).replace("\r\n", "\n")
-    kept = whole[:limit]
+    whole = str(text)
+    # Of a text of millions of characters only the beginning is looked at.
+    beginning = whole[: 2 * limit].replace("\r\n", "\n")
+    kept = beginning[:limit]
     kept = kept if lines else " ".join(kept.split())
     shown = _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", kept)
-    if len(whole) <= limit:
+    more = len(beginning[limit:]) + len(whole[2 * limit :])
+    if not more:
         return shown
-    return f"{shown} … ({count(len(whole) - limit)} more characters)" if lines else f"{shown}…"
+    return f"{shown} … ({count(more)} more characters)" if lines else f"{shown}…"
 
 
 def duration(seconds: float) -> str:

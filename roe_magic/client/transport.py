@@ -13,6 +13,7 @@ print.
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import platform
 import random
@@ -22,6 +23,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -45,6 +47,7 @@ CONNECT_TIMEOUT = 10.0
 CHUNK_BYTES = 1 << 16
 MAX_REDIRECTS = 3
 _HEADERS = {**requests.utils.default_headers(), "User-Agent": USER_AGENT, "Accept": "application/json"}
+_JSON_BODY = {"Content-Type": "application/json"}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -163,10 +166,9 @@ class Transport:
         prepared.prepare(
             request.method,
             url,
-            headers={**_HEADERS, **request.headers},
+            headers={**_HEADERS, **(_JSON_BODY if request.json is not None else {}), **request.headers},
             params={name: value for name, value in request.params.items() if value is not None},
-            json=request.json,
-            data=request.form,
+            data=request.form if request.json is None else _encoded(request.json),
             files=request.files,
             auth=self._auth,
         )
@@ -215,3 +217,11 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = POOL_CLASSES
         return manager
+
+
+def _encoded(body: Any) -> bytes:
+    """Return a body as JSON, sooner than requests would: SQL may be many megabytes."""
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can carry
+        return json.dumps(body).encode()

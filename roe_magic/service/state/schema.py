@@ -106,6 +106,7 @@ class QueryRow(MappedAsDataclass, Base, kw_only=True, eq=False, repr=False):
     # sql, kind, use_admin and row_limit are the fields of SubmitRequest.
     id: Mapped[UUID] = mapped_column(primary_key=True, default_factory=uuid4)
     kind: Mapped[str]
+    # The SQL, empty in the database if it is long: see LongSqlRow.
     sql: Mapped[str] = mapped_column("query")
     use_admin: Mapped[bool]
     row_limit: Mapped[int | None]
@@ -131,3 +132,11 @@ class QueryRow(MappedAsDataclass, Base, kw_only=True, eq=False, repr=False):
     creator: Mapped[UserRow | None] = relationship(lazy="joined", init=False)
 
     __table_args__ = (sa.Index("ix_queries_worksheet_created", "worksheet_id", "created_at"),)
+
+
+class LongSqlRow(Base):
+    """The SQL of a query, if it is long: in a row that is not written again when the query ends."""
+
+    __tablename__ = "long_sql"
+    query_id: Mapped[UUID] = mapped_column(sa.ForeignKey("queries.id"), primary_key=True)
+    sql: Mapped[str]

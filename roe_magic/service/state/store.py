@@ -24,7 +24,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from roe_magic.contract import models
 from roe_magic.service.job import WORKSHEET_QUERY, Outcome, SubmitRequest
 from roe_magic.service.state import api_keys, schema
-from roe_magic.service.state.schema import KeyRow, OrganizationRow, QueryRow, UserRow, WorksheetRow, now
+from roe_magic.service.state.schema import KeyRow, LongSqlRow, OrganizationRow, QueryRow, UserRow, WorksheetRow, now
 from roe_magic.service.state.sqlite import open_database
 
 R = TypeVar("R", bound=schema.Base)
@@ -32,8 +32,10 @@ R = TypeVar("R", bound=schema.Base)
 # Every query is inserted once and updated once or twice; with a session that would take five times as long. The pairs
 # are the attribute of the row and the column in the database.
 _QUERY_COLUMNS = [(attribute.key, attribute.columns[0].name) for attribute in sa.inspect(QueryRow).column_attrs]
-_INSERT_QUERY = sa.insert(QueryRow)
+_INSERT_QUERY, _INSERT_LONG_SQL = sa.insert(QueryRow), sa.insert(LongSqlRow)
 _UPDATE_QUERY = sa.update(QueryRow).where(QueryRow.id == sa.bindparam("query_id"))
+# SQL of more characters is stored in a row of its own.
+_LONG_SQL = 20_000
 
 
 class StoreError(Exception):
@@ -139,13 +141,18 @@ class Store:
             created_at=created_at,
             updated_at=created_at,
         )
-        self._write(_INSERT_QUERY, {column: getattr(row, attribute) for attribute, column in _QUERY_COLUMNS})
+        values = {column: getattr(row, attribute) for attribute, column in _QUERY_COLUMNS}
+        if len(row.sql) > _LONG_SQL:
+            long_sql = {"query_id": row.id, "sql": row.sql}
+            self._write((_INSERT_QUERY, {**values, "query": ""}), (_INSERT_LONG_SQL, long_sql))
+        else:
+            self._write((_INSERT_QUERY, values))
         return _set_related(row, organization=key.organization, creator=key.user, worksheet=worksheet)
 
     def start_query(self, row: QueryRow) -> None:
         """Store that a query has been STARTED."""
         values = {"status": row.status, "started_at": row.started_at, "updated_at": row.updated_at}
-        self._write(_UPDATE_QUERY, {"query_id": row.id, **values})
+        self._write((_UPDATE_QUERY, {"query_id": row.id, **values}))
 
     def finish_query(
         self, query_id: UUID, outcome: Outcome, *, started_at: datetime | None, finished_at: datetime, result_bytes: int
@@ -153,19 +160,21 @@ class Store:
         """Store the end of a query."""
         times = {"started_at": started_at, "finished_at": finished_at, "updated_at": finished_at}
         values = {**msgspec.structs.asdict(outcome), **times, "result_bytes": result_bytes}
-        self._write(_UPDATE_QUERY, {"query_id": query_id, **values})
+        self._write((_UPDATE_QUERY, {"query_id": query_id, **values}))
 
     def query(self, organization_id: UUID, query_id: UUID, kind: str = WORKSHEET_QUERY) -> QueryRow | None:
         """Return a query of an organisation; None if it has no such query of that kind."""
         conditions = (QueryRow.id == query_id, QueryRow.organization_id == organization_id, QueryRow.kind == kind)
         with self._reading() as session:
-            return session.scalar(sa.select(QueryRow).where(*conditions))
+            rows = session.scalars(sa.select(QueryRow).where(*conditions)).all()
+            return next(iter(_with_long_sql(session, rows)), None)
 
     def queries(self, worksheet_id: UUID, limit: int) -> Sequence[QueryRow]:
         """Return up to ``limit`` queries of a worksheet, the newest first."""
         query = sa.select(QueryRow).where(QueryRow.worksheet_id == worksheet_id)
         with self._reading() as session:
-            return session.scalars(query.order_by(QueryRow.created_at.desc(), QueryRow.id).limit(limit)).all()
+            rows = session.scalars(query.order_by(QueryRow.created_at.desc(), QueryRow.id).limit(limit)).all()
+            return _with_long_sql(session, rows)
 
     def fail_unfinished(self, error: str) -> Sequence[UUID]:
         """Set every query that has not ended to FAILURE, and return their ids."""
@@ -206,10 +215,11 @@ class Store:
         with _own_errors(), self._write_sessions.begin() as session:
             yield session
 
-    def _write(self, statement: sa.Insert | sa.Update, values: Mapping[str, Any]) -> None:
-        """Execute one statement in a transaction of its own, on the connection that stays open for this."""
+    def _write(self, *statements: tuple[sa.Insert | sa.Update, Mapping[str, Any]]) -> None:
+        """Execute statements with their values in one transaction, on the connection that stays open for this."""
         with _own_errors(), self._write_lock, self._write_connection.begin():
-            self._write_connection.execute(statement, values)
+            for statement, values in statements:
+                self._write_connection.execute(statement, values)
 
 
 @contextmanager
@@ -218,6 +228,15 @@ def _own_errors() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise StoreError(str(error)) from error
+
+
+def _with_long_sql(session: Session, rows: Sequence[QueryRow]) -> Sequence[QueryRow]:
+    """Return rows with their SQL, where that is in a row of its own."""
+    incomplete = {row.id: row for row in rows if not row.sql}
+    if incomplete:
+        for long_sql in session.scalars(sa.select(LongSqlRow).where(LongSqlRow.query_id.in_(incomplete))):
+            set_committed_value(incomplete[long_sql.query_id], "sql", long_sql.sql)
+    return rows
 
 
 def _set_related(row: R, **related: object) -> R:

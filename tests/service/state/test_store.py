@@ -230,6 +230,30 @@ def test_every_field_of_a_request_is_stored(store: Store) -> None:
     assert SubmitRequest(**{name: getattr(found, name) for name in SubmitRequest.__struct_fields__}) == request
 
 
+@pytest.mark.parametrize("length", [0, 20_000, 20_001, 2_000_000])
+def test_sql_of_any_length_comes_back(store: Store, length: int) -> None:
+    """Alone, in a list, and after the query has ended."""
+    key, sql = first_key(store), "x" * length
+    worksheet = store.worksheet(key.organization_id, None)
+    assert worksheet
+    row = store.add_query(key, SubmitRequest(sql=sql), worksheet)
+    other = store.add_query(key, ONE, worksheet)
+    finish(store, row)
+    found = store.query(key.organization_id, row.id)
+    assert found
+    assert (row.sql, found.sql, found.status) == (sql, sql, "SUCCESS")
+    assert {each.id: each.sql for each in store.queries(worksheet.id, 5)} == {row.id: sql, other.id: ONE.sql}
+
+
+def test_the_end_of_a_long_query_does_not_write_its_sql_again(store: Store, tmp_path: Path) -> None:
+    """What the write-ahead log grows by at the end is a small part of the SQL."""
+    row = store.add_query(first_key(store), SubmitRequest(sql="x" * 1_000_000))
+    log = tmp_path / "state.sqlite3-wal"
+    before = log.stat().st_size
+    finish(store, row)
+    assert log.stat().st_size - before < 100_000
+
+
 def test_notices_are_stored_with_the_end(store: Store) -> None:
     """They come back as a list, whatever characters they hold; a query without any has an empty one."""
     notices = ("FORMAT CSV was ignored.", "'\0 ü 🦀 \n\ud800")

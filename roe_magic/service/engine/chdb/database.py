@@ -200,10 +200,10 @@ class EmbeddedClickHouse:
 
 
 def query_mark(job_id: str) -> str:
-    """Return the comment in the text of a running SELECT by which a cancel finds it.
+    """Return the comment in the text of a running SELECT, or an INSERT from a file, by which a cancel finds it.
 
     In other statements a comment would be part of what they store, so they have the id as their ``log_comment``. That
-    setting is different for every statement, so each needs a connection of its own, which a SELECT is spared.
+    setting is different for every statement, so each needs a connection of its own, which these two are spared.
     """
     return f"/* roe:{job_id} */"
 
