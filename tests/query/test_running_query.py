@@ -11,8 +11,10 @@ import gc
 import itertools
 import json
 import signal
+import sys
 import threading
 import time
+import traceback
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -716,14 +718,22 @@ def test_stop_is_honest(play: Play) -> None:
     play.statuses(status("STARTED"))
     running = RunningQuery(play.client, "SELECT 1").start()
     wait_for(lambda: running.state.status == "STARTED")
-    # As Jupyter's stop button does it.
     main = threading.main_thread().ident
     assert main is not None
-    timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
-    timer.start()
+
+    def interrupt_once_it_waits() -> None:
+        """As Jupyter's stop button does it, and not before the caller waits, however busy the machine is."""
+        waiting = [threading.Condition.wait.__code__, threading.Event.wait.__code__, RunningQuery.wait.__code__]
+        wait_for(
+            lambda: [frame.f_code for frame, _ in traceback.walk_stack(sys._current_frames()[main])][:3] == waiting
+        )
+        signal.pthread_kill(main, signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt_once_it_waits)
+    interrupting.start()
     with pytest.raises(KeyboardInterrupt) as caught:
         running.wait(60)
-    timer.join()
+    interrupting.join()
     assert isinstance(caught.value, QueryInterrupted)
     assert caught.value.query_id == ID
     assert f"%roe result {ID}" in str(caught.value)
