@@ -29,8 +29,9 @@ _Key = tuple[tuple[str, str], ...]
 
 def set_statement(settings: Mapping[str, str]) -> str:
     """Return the statement that changes these settings; ``readonly`` is changed last, since it forbids all others."""
+    # The names are quoted too: a caller may have written one that ends in another setting, as in `a = 1, b`.
     names = sorted(settings, key=lambda name: name == "readonly")
-    return "SET " + ", ".join(f"{name} = {literal(settings[name])}" for name in names)
+    return "SET " + ", ".join(f"{quoted(name)} = {literal(settings[name])}" for name in names)
 
 
 class ConnectionPool:
@@ -94,7 +95,8 @@ class ConnectionPool:
         else:
             changed = {key: value for key, value in wanted.items() if current.get(key) != value}
             restored = [key for key in current if key not in wanted and not key.startswith(PARAMETER)]
-            for statement in [set_statement(changed)] * bool(changed) + [f"SET {key} = DEFAULT" for key in restored]:
+            defaults = [f"SET {quoted(key)} = DEFAULT" for key in restored]
+            for statement in [set_statement(changed)] * bool(changed) + defaults:
                 connection.query(statement, "Null")
         with self._lock:
             self._sessions[name] = connection, wanted

@@ -106,6 +106,8 @@ class StatementRun:
 
     def _check_values(self, changes: Changes) -> None:
         """Raise StatementRefused where a value would raise a limit, EngineError where a setting cannot have it."""
+        # It is the connection pool's own name, by which a caller would get a connection of others.
+        require(SESSION not in changes.values, f"the setting {SESSION} cannot be chosen here: it is the service's")
         if changes.values:
             limits = self._submission.limits
             bounded = [name for name in changes.values if settings.is_bounded(name)]

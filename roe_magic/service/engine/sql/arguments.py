@@ -15,6 +15,11 @@ from roe_magic.service.engine.sql.refusal import StatementRefused, require
 from roe_magic.service.engine.sql.scope import JudgementScope
 from roe_magic.service.engine.sql.tables import check_table
 
+# Of the other kinds, EXPLAIN TABLE OVERRIDE never ends where it is a subquery.
+_EXPLAIN_KINDS = frozenset(
+    f"EXPLAIN {kind}".strip() for kind in ("", "AST", "SYNTAX", "QUERY TREE", "PLAN", "PIPELINE", "ESTIMATE", "ANALYZE")
+)
+
 
 def check(function: Node, rule: NameClass, scope: JudgementScope) -> list[Node]:
     """Return the trees of what ClickHouse parses in the arguments of a function, a table function or an engine.
@@ -78,8 +83,9 @@ def _only_expression(tree: Node) -> Node:
 
 
 def _check_table(item: Node, what: str, scope: JudgementScope) -> None:
-    parts = name_parts(item) if is_name(item) else _literal(item, what).split(".", 1)
-    check_table(parts, scope)
+    # ClickHouse takes the name as one text, so `a.b` in quotes is the table b of the database a as well.
+    name = ".".join(name_parts(item)) if is_name(item) else _literal(item, what)
+    check_table(name.split(".", 1), scope)
 
 
 def _check_database(item: Node, what: str, scope: JudgementScope) -> None:
@@ -87,6 +93,11 @@ def _check_database(item: Node, what: str, scope: JudgementScope) -> None:
         return
     name = name_parts(item)[-1] if is_name(item) else _literal(item, what)
     require(name in {"", scope.database}, f"the database {name} is not yours; leave its name out")
+
+
+def _check_explain(item: Node, what: str, scope: JudgementScope) -> None:
+    kind = _literal(item, what)
+    require(kind in _EXPLAIN_KINDS, f"{kind} is not offered here")
 
 
 def _check_format(item: Node, what: str, scope: JudgementScope) -> None:
@@ -135,6 +146,7 @@ def _check_table_function(item: Node, what: str, scope: JudgementScope) -> None:
 _CHECKS: dict[str, Callable[[Node, str, JudgementScope], list[Node] | None]] = {
     "aggregate": _check_aggregate,
     "database": _check_database,
+    "explain": _check_explain,
     "format": _check_format,
     "function": _check_function,
     "structure": _check_structure,

@@ -124,6 +124,8 @@ def check_part(node: Node, known_settings: frozenset[str]) -> None:
     if node.get("type") == "CreateQuery":
         for flag, message in _CREATE_FLAGS.items():
             require(not node.get(flag), message)
+        targets = (node.get("targets") or {}).get("targets") or []
+        require(not any(target.get("inner_uuid") for target in targets), _CREATE_FLAGS["has_uuid"])
         return
     command = str(node.get("command_type"))
     words = command.replace("_", " ")

@@ -49,14 +49,14 @@ KINDS: dict[str, frozenset[Kind]] = {
 """The lists, and the classes that each of them uses."""
 
 ARGUMENT_KINDS = frozenset(
-    {"aggregate", "structure", "table", "database", "format", "function", "table_function", "rows"}
+    {"aggregate", "structure", "table", "database", "explain", "format", "function", "table_function", "rows"}
 )
 """What an argument of a judged function is read as.
 
 ClickHouse runs the expressions in an ``aggregate`` (an aggregate function with its parameters), in a ``structure``
 (columns with their defaults) and in ``rows`` (as after VALUES). The others are names: a ``function`` without brackets,
-as in ``arrayMap(length, x)``, but a ``table_function`` with its own. Types are read from texts too; nothing in them is
-run.
+as in ``arrayMap(length, x)``, but a ``table_function`` with its own, and ``explain``, a kind of EXPLAIN. Types are read
+from texts too; nothing in them is run.
 """
 
 _ARGUMENT = re.compile(r"(?P<position>-?\d+)(?:of(?P<count>\d+)(?P<more>\+?))?:(?P<kind>\w+)")

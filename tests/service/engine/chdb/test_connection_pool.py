@@ -48,7 +48,7 @@ def test_the_same_settings_get_the_same_connection(connections: ConnectionPool, 
     with connections.lend({"a": "2"}) as different:
         assert different not in (first, other)
     assert [one.text for one in opened] == ["/data?always=1"] * 3
-    assert [one.asked for one in opened] == [["SET a = '1' Null"], ["SET a = '1' Null"], ["SET a = '2' Null"]]
+    assert [one.asked for one in opened] == [["SET `a` = '1' Null"], ["SET `a` = '1' Null"], ["SET `a` = '2' Null"]]
 
 
 def test_a_value_stays_one_value(connections: ConnectionPool, opened: Opened) -> None:
@@ -56,7 +56,7 @@ def test_a_value_stays_one_value(connections: ConnectionPool, opened: Opened) ->
     with connections.lend({"readonly": "1", "session_timezone": "x&readonly=0', readonly = '0\\"}):
         pass
     assert opened[0].text == "/data?always=1"
-    assert opened[0].asked == ["SET session_timezone = 'x&readonly=0\\', readonly = \\'0\\\\', readonly = '1' Null"]
+    assert opened[0].asked == ["SET `session_timezone` = 'x&readonly=0\\', readonly = \\'0\\\\', `readonly` = '1' Null"]
 
 
 def test_a_database_is_chosen_once(connections: ConnectionPool, opened: Opened) -> None:

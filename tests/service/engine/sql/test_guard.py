@@ -212,6 +212,9 @@ OTHERS = [
     "SELECT * FROM mergeTreeIndex('other', 't')",
     "SELECT * FROM remote('127.0.0.1', other.t)",
     "SELECT joinGet('other.t', 'b', 1)",
+    "SELECT joinGet(`other.t`, 'b', 1)",
+    "SELECT joinGetOrNull(`other`.`t`, 'b', 1)",
+    "SELECT * FROM loop(`other.t`) LIMIT 1",
     "SELECT dictGet('other.t', 'b', 1)",
     "SELECT hasColumnInTable('other', 't', 'b')",
     "SELECT * FROM {{name:Identifier}}.t",
@@ -331,6 +334,11 @@ BEYOND = [
     "SET additional_table_filters = {{'mine': '0'}}",
     "SELECT 1 SETTINGS max_execution_time = 0",
     "SELECT 1 SETTINGS readonly = 0",
+    "SET session = 'x'",
+    "SELECT 1 SETTINGS session = 'x'",
+    "SELECT * FROM viewExplain('EXPLAIN TABLE OVERRIDE', '', (SELECT 1))",
+    "SELECT * FROM (EXPLAIN CURRENT TRANSACTION)",
+    "CREATE MATERIALIZED VIEW u TO INNER UUID '11111111-1111-1111-1111-111111111111' ENGINE = Memory AS SELECT 1 AS a",
     "INSERT INTO mine SETTINGS max_execution_time = 0 VALUES (1, 'x')",
     "SELECT getServerSetting('path')",
     "SET dialect = 'prql'",
@@ -378,6 +386,41 @@ def test_an_escape_after_another_statement_is_refused(live: LiveEngine, sql: str
     assert outcome.error
     assert SECRET not in outcome.error
     assert (SECRET.encode(),) not in live.rows("SELECT a FROM rows")
+
+
+@pytest.mark.parametrize("join_name", ["`other.jn`", "`other`.jn"])
+def test_a_name_with_a_dot_is_no_way_to_the_table_of_others(live: LiveEngine, join_name: str) -> None:
+    """joinGet takes a table's name as one text, even where a table of that whole name is the caller's own."""
+    table = "(k Int, v String) ENGINE = Join(ANY, LEFT, k)"
+    for name, database in [("jn", "other"), ("`other.jn`", "own")]:
+        outcome = live.run(f"CREATE TABLE IF NOT EXISTS {name} {table}", database=database, use_admin=True)
+        assert outcome.status == models.SUCCESS
+    assert live.run(f"INSERT INTO jn VALUES (1, '{SECRET}')", database="other", use_admin=True).status == models.SUCCESS
+    outcome = live.run(f"SELECT joinGet({join_name}, 'v', toInt32(1))")
+    assert outcome.error == "The database other is not yours; leave its name out."
+
+
+# Settings that would be dangerous in the name of another one.
+DANGEROUS = ["max_memory_usage` = 0", "additional_result_filter` = '1 IN (SELECT a FROM other.t)'", "dialect` = 'prql'"]
+
+
+@pytest.mark.parametrize("dangerous", DANGEROUS)
+@pytest.mark.parametrize("harmless", ["max_threads", "no_such_setting"])
+@pytest.mark.parametrize("form", ["SET {}; SELECT 1", "SELECT 1 SETTINGS {}"], ids=["set", "clause"])
+def test_the_name_of_a_setting_holds_no_other_setting(
+    live: LiveEngine, form: str, harmless: str, dangerous: str
+) -> None:
+    """A name in quotes is one name, however many it looks like."""
+    outcome = live.run(form.format(f"`{harmless} = 1, {dangerous}"))
+    assert outcome.status == models.FAILURE
+    assert "UNKNOWN_SETTING" in (outcome.error or "")
+
+
+@pytest.mark.parametrize("dangerous", DANGEROUS)
+def test_the_name_of_a_query_parameter_holds_no_setting(live: LiveEngine, dangerous: str) -> None:
+    """Nor does the name of a query parameter, which may be anything."""
+    ask = "SELECT toString(getSetting('max_memory_usage'))"
+    assert live.rows(f"SET `param_x = 1, {dangerous}; {ask}") == live.rows(ask)
 
 
 def test_the_escapes_left_no_trace(live: LiveEngine) -> None:
