@@ -30,8 +30,8 @@ SETTINGS = {
 # The database of an organisation in front of a table's name. Callers do not know that it exists.
 _DATABASE_PREFIX = re.compile(r"`?\borg_[0-9a-f]{32}`?\.")
 
-# Not of columns and functions, which it gives as a list: Maybe you meant: ['a'].
-_GUESS = re.compile(r"[.:]? Maybe you meant ([^\[?][^?]*)\?")
+# Not of columns and functions, which it gives as a list: Maybe you meant: ['a']. In backticks there may be a ? as well.
+_GUESS = re.compile(r"[.:]? Maybe you meant ((?:`(?:[^`\\]|\\.)*`|[^`\[?])+)\?")
 
 # What a message says about the file of an INSERT's rows, which its caller has never seen.
 _ROWS_FILE = re.compile(r":? \(in file/uri the file\)|: While executing File: data for INSERT was parsed from file")

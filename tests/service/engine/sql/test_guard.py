@@ -454,6 +454,22 @@ def test_an_error_does_not_guess_at_the_tables_of_others(live: LiveEngine, sql: 
 
 
 @pytest.mark.parametrize(
+    "sql", ["SELECT * FROM `se?`", "DROP TABLE `se?`", "INSERT INTO `se?` VALUES (1)", "DESCRIBE `se?`"]
+)
+def test_an_error_shows_no_part_of_an_odd_name(live: LiveEngine, sql: str) -> None:
+    """The name of the table that ClickHouse guesses at may hold a question mark, as the guess itself does."""
+    odd = "CREATE TABLE IF NOT EXISTS `se?c\\`ret?` (a Int) ENGINE = Memory"
+    assert live.run(odd, database="other", use_admin=True).status == models.SUCCESS
+    assert (
+        live.run("CREATE TABLE IF NOT EXISTS `sea?` (a Int) ENGINE = Memory", use_admin=True).status == models.SUCCESS
+    )
+    error = live.run(sql, use_admin=True).error
+    assert error is not None
+    assert error.startswith("Code:")
+    assert "ret" not in error
+
+
+@pytest.mark.parametrize(
     ("sql", "own"),
     [
         ("SELECT name FROM system.databases", [(b"own",)]),
