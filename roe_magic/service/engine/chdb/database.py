@@ -115,6 +115,8 @@ class EmbeddedClickHouse:
             raise self._error(str(error), settings) from None
         except UnicodeDecodeError as error:  # a message that quotes bytes which are not UTF-8
             raise self._error(error.object.decode("utf-8", "backslashreplace"), settings) from None
+        except TypeError:  # chDB takes no text that is not UTF-8, which a value may become: SET param_x = '\\xff'
+            raise EngineError("A value or a name in the statement holds bytes that are not UTF-8.") from None
 
     def query(
         self,

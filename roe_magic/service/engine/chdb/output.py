@@ -104,7 +104,10 @@ class StatementOutput:
     def _may_have_totals(self, sql: str, settings: Mapping[str, str]) -> bool:
         if totals.may_have_totals(sql) or settings.get("extremes", "0").lower() not in ("0", "false"):
             return True
-        return self._clickhouse.totals_views.may_be_read(sql, settings["database"])
+        try:
+            return self._clickhouse.totals_views.may_be_read(sql, settings["database"])
+        except EngineError:  # two tables of the engine Merge that read each other: tables cannot be listed
+            return True
 
     def _write_many(self, sql: str, settings: Mapping[str, str], verdict: Verdict) -> Description:
         columns = self._columns(sql, settings, may_run_subqueries=not verdict.has_scalar_subquery)

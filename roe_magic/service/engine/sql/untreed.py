@@ -33,6 +33,8 @@ _KEYWORDS = frozenset(
         *("FUNCTIONS", "ENGINES", "SETTING", "LIKE", "ILIKE"),
     }
 )
+# Not names of tables after SHOW CREATE, unless they are in quotes.
+_ACCESS_WORDS = frozenset({"USER", "USERS", "ROLES", "QUOTA", "QUOTAS", "PROFILES", "POLICIES"})
 _NO_USERS = "there are no database users here; keys and their rights are given by the service"
 _OWN = "it would show what is not yours; %roe worksheets lists queries of your own, SHOW TABLES your tables"
 _REASONS = {
@@ -63,6 +65,9 @@ def check(statement: SqlStatement, scope: JudgementScope, *, use_admin: bool) ->
     """Return what a statement without a tree does, ``read`` or ``write``; raise StatementRefused if it may not run."""
     token_classes = " ".join(_token_class(token, index) for index, token in enumerate(statement.tokens))
     names = [_unquoted(token) for index, token in enumerate(statement.tokens) if _token_class(token, index) == "name"]
+    *show_create, last = [token.word for token in statement.tokens]
+    is_about_access = show_create == ["SHOW", "CREATE"] and last in _ACCESS_WORDS
+    require(not is_about_access, f"SHOW CREATE {last} is not offered here: {_NO_USERS}")
     if _DATABASE_PATTERN.fullmatch(token_classes):
         check_database(names[0], scope)
     elif _UNDROP_PATTERN.fullmatch(token_classes):

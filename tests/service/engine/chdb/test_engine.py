@@ -111,6 +111,19 @@ def test_cached_rows_are_the_callers_own(live: LiveEngine) -> None:
         assert live.rows(sql, database="second") == [(2,)]
 
 
+def test_tables_that_read_each_other_stop_no_other_statement(live: LiveEngine) -> None:
+    """ClickHouse cannot list such tables; whatever does not read them runs, and they can be dropped."""
+    create = "CREATE TABLE {} (a Int) ENGINE = Merge('own', '^{}$')"
+    sql = "; ".join([create.format("ring_a", "ring_b"), create.format("ring_b", "ring_a")])
+    assert live.run(sql, use_admin=True).status == models.SUCCESS
+    try:
+        assert live.rows("SELECT number, toString(number) FROM numbers(2)") == [(0, b"0"), (1, b"1")]
+        assert (b"ring_a",) in live.rows("SHOW TABLES")
+        assert "TOO_DEEP_RECURSION" in failure(live, "SELECT * FROM ring_a")
+    finally:
+        assert live.run("DROP TABLE ring_a; DROP TABLE ring_b", use_admin=True).status == models.SUCCESS
+
+
 def test_a_statement_is_described(live: LiveEngine) -> None:
     """A statement is returned with its SQL, columns, summary, times and a query id, and its rows are in its file."""
     before = time.time()
@@ -201,6 +214,9 @@ def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine)
         ("SELECT " + "(" * 3000 + "1" + ")" * 3000, ""),
         ("SELECT " + "+".join(["1"] * 20000), ""),
         ("SELECT {name:String}", "name"),
+        (r"SET param_x = '\xff'; SELECT {x:String}", "not UTF-8"),
+        (r"SELECT 1 SETTINGS session_timezone = '\xff'", "not UTF-8"),
+        (r"SELECT arrayReduce('\xff', [1])", "not valid"),
     ],
 )
 def test_what_is_not_sql_ends_in_a_clear_failure(live: LiveEngine, sql: str, words: str) -> None:

@@ -234,6 +234,8 @@ OTHERS = [
     "SHOW PROCESSLIST",
     "SHOW USERS",
     "SHOW GRANTS",
+    "SHOW CREATE USER",
+    "SHOW CREATE PROFILES",
     "USE other",
     "USE system",
     "CHECK TABLE other.t",
