@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from roe_magic.contract import models
 from roe_magic.service.engine.chdb.watchdog import StatementWatch
 from roe_magic.service.job import Job, Outcome
-from roe_magic.service.results import manifest
+from roe_magic.service.results import manifest, writer
 
 
 @dataclass
@@ -54,7 +54,9 @@ class Submission:
 
     def ended_with(self, status: str, error: str | None) -> Outcome:
         """Return the outcome with this status and error, and the statements that completed."""
-        return Outcome(status, error, manifest.encode(self.completed), tuple(self.notices))
+        # A name that a message shows may hold bytes that are not UTF-8, which cannot be stored.
+        *notices, message = writer.printable([*self.notices, error or ""])
+        return Outcome(status, message or None, manifest.encode(self.completed), tuple(notices))
 
 
 class SubmissionFailed(Exception):

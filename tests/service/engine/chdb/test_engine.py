@@ -217,6 +217,8 @@ def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine)
         (r"SET param_x = '\xff'; SELECT {x:String}", "not UTF-8"),
         (r"SELECT 1 SETTINGS session_timezone = '\xff'", "not UTF-8"),
         (r"SELECT arrayReduce('\xff', [1])", "not valid"),
+        (r"SELECT * FROM `\xff`.t", r"The database \xff is not yours"),
+        (r"SELECT * FROM viewExplain('\xff', '', (SELECT 1))", r"\xff is not offered here"),
     ],
 )
 def test_what_is_not_sql_ends_in_a_clear_failure(live: LiveEngine, sql: str, words: str) -> None:
