@@ -34,6 +34,7 @@ _DATABASE_PREFIX = re.compile(r"`?\borg_[0-9a-f]{32}`?\.")
 _GUESS = re.compile(r"[.:]? Maybe you meant ((?:`(?:[^`\\]|\\.)*`|[^`\[?])+)\?")
 
 # What a message says about the file of an INSERT's rows, which its caller has never seen.
+_FILTERED = re.compile(r"\bfiltered_system(?:_aliases)?\.")
 _ROWS_FILE = re.compile(r":? \(in file/uri the file\)|: While executing File: data for INSERT was parsed from file")
 
 _QUERY_MARK = re.compile(r"\s*/\* roe:[\w-]+ \*/")
@@ -196,9 +197,8 @@ class EmbeddedClickHouse:
     def _error(self, message: str, settings: Mapping[str, str]) -> EngineError:
         message = _ROWS_FILE.sub("", self._private_paths.sub("the file", message))
         message = _without_others_tables(message, settings.get(DATABASE, ""))
-        return parse_error(
-            _QUERY_MARK.sub("", _DATABASE_PREFIX.sub("", message.replace("filtered_system.", "system.")))
-        )
+        message = _FILTERED.sub("system.", message)
+        return parse_error(_QUERY_MARK.sub("", _DATABASE_PREFIX.sub("", message)))
 
 
 def query_mark(job_id: str) -> str:

@@ -10,6 +10,11 @@ from roe_magic.service.engine.chdb.database import EmbeddedClickHouse
 from roe_magic.service.engine.sql import name_classes, tables
 from roe_magic.service.engine.sql.quoting import literal, quoted
 
+_ALIASES = (
+    "SELECT name FROM system.columns WHERE database = 'system' AND table = {table:String} AND default_kind = 'ALIAS' "
+    "ORDER BY position"
+)
+
 
 class SystemViews:
     """The filtered views of the open data folder.
@@ -30,8 +35,13 @@ class SystemViews:
             if (database, table) not in self._made:
                 self._clickhouse.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}", {})
                 name = f"{quoted(database)}.{quoted(table)}"
-                self._clickhouse.query(f"CREATE OR REPLACE VIEW {name} AS {tables.view_of(database, table)}", {})
+                view = tables.view_of(database, table, self._aliases(table) if tables.has_aliases(database) else ())
+                self._clickhouse.query(f"CREATE OR REPLACE VIEW {name} AS {view}", {})
                 self._made.add((database, table))
+
+    def _aliases(self, table: str) -> list[str]:
+        """Return the names of a system table's ALIAS columns."""
+        return [name for (name,) in self._clickhouse.rows(_ALIASES, {"table": table})]
 
 
 @functools.lru_cache

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from roe_magic.service.engine.sql import name_classes
 from roe_magic.service.engine.sql.nodes import Node, name_parts
+from roe_magic.service.engine.sql.quoting import quoted
 from roe_magic.service.engine.sql.refusal import StatementRefused, require
 from roe_magic.service.engine.sql.scope import JudgementScope
-from roe_magic.service.engine.sql.statements import SqlStatement
+from roe_magic.service.engine.sql.statements import CLOSING, OPENING, SqlStatement, StatementToken
 
 # The databases of views that show a caller the rows about its own database alone, by the databases that they are of.
 # ClickHouse may evaluate a caller's condition before it applies ``additional_table_filters``, and an error message
@@ -19,7 +20,13 @@ FILTERED = {
     "information_schema": "filtered_information_schema",
     "INFORMATION_SCHEMA": "filtered_information_schema",
 }
-_ORIGINALS = {"filtered_system": "system", "filtered_information_schema": "information_schema"}
+# The views that also have the tables' ALIAS columns, which are not part of ``*``.
+_WITH_ALIASES = {"filtered_system": "filtered_system_aliases"}
+_ORIGINALS = {
+    "filtered_system": "system",
+    "filtered_system_aliases": "system",
+    "filtered_information_schema": "information_schema",
+}
 
 
 def is_filtered(database: str, table: str) -> bool:
@@ -28,21 +35,52 @@ def is_filtered(database: str, table: str) -> bool:
     return rule is not None and rule.kind == "own"
 
 
-def view_of(database: str, table: str) -> str:
-    """Return the SELECT of a filtered view, which is named by its own database."""
+def has_aliases(database: str) -> bool:
+    """Whether the views in a database have the ALIAS columns, too."""
+    return database in _WITH_ALIASES.values()
+
+
+def view_of(database: str, table: str, aliases: Iterable[str] = ()) -> str:
+    """Return the SELECT of a filtered view, which is named by its own database, with some ALIAS columns."""
     name = f"{_ORIGINALS[database]}.{table}"
     rule = name_classes.names("system_tables")[name]
-    return f"SELECT * FROM {name} WHERE `{rule.column}` = currentDatabase() LIMIT {_ALL_ROWS}"  # noqa: S608  # listed
+    columns = ", ".join(["*", *map(quoted, aliases)])
+    return f"SELECT {columns} FROM {name} WHERE `{rule.column}` = currentDatabase() LIMIT {_ALL_ROWS}"  # noqa: S608  # listed
 
 
 def filtered_tables(statement: SqlStatement) -> Iterator[tuple[int, str, str]]:
     """Yield the filtered tables that a statement names: the index of the database's token, and the view's name."""
     tokens = statement.tokens
+    selects = _selects(tokens)
+    with_all_columns = {selects[index] for index in range(len(tokens)) if _stands_for_columns(tokens, index)}
     for index in range(1, len(tokens) - 2):
         database, table = tokens[index].text.strip('`"'), tokens[index + 2].text.strip('`"')
         is_name = tokens[index + 1].kind == "Dot" and tokens[index - 1].kind != "Dot"
         if is_name and database in FILTERED and is_filtered(database, table):
-            yield index, FILTERED[database], table
+            view = FILTERED[database]
+            yield index, view if selects[index] in with_all_columns else _WITH_ALIASES.get(view, view), table
+
+
+def _selects(tokens: Sequence[StatementToken]) -> list[int]:
+    """Return for each token the number of the SELECT in brackets that it is in, 0 outside of all."""
+    numbers, stack, last = list[int](), [0], 0
+    for index, token in enumerate(tokens):
+        if token.kind in OPENING:
+            is_select = index + 1 < len(tokens) and tokens[index + 1].word in {"SELECT", "WITH", "FROM", "EXPLAIN"}
+            last += is_select
+            stack.append(last if is_select else stack[-1])
+        numbers.append(stack[-1])
+        if token.kind in CLOSING and len(stack) > 1:
+            stack.pop()
+    return numbers
+
+
+def _stands_for_columns(tokens: Sequence[StatementToken], index: int) -> bool:
+    """Whether a token may stand for columns that are not named: a ``*``, or a pattern of their names."""
+    if tokens[index].kind == "Asterisk":
+        return tokens[max(index - 2, 0)].word != "COUNT"
+    is_called = index + 1 < len(tokens) and tokens[index + 1].kind == "OpeningRoundBracket"
+    return is_called and tokens[index].word == "COLUMNS"
 
 
 _ALL_ROWS = 1_000_000_000_000

@@ -243,16 +243,23 @@ def test_a_name_is_put_in_place_of_its_parameter() -> None:
         ("SELECT * FROM system.tables", "SELECT * FROM filtered_system.tables"),
         (
             "SELECT system.parts.rows FROM system . parts",
-            "SELECT filtered_system.parts.rows FROM filtered_system . parts",
+            "SELECT filtered_system_aliases.parts.rows FROM filtered_system_aliases . parts",
         ),
         ('SELECT * FROM `system`."columns"', 'SELECT * FROM filtered_system."columns"'),
+        ("SELECT count(*), table FROM system.tables", "SELECT count(*), table FROM filtered_system_aliases.tables"),
+        ("SELECT tuple(*) FROM system.tables", "SELECT tuple(*) FROM filtered_system.tables"),
+        ("SELECT COLUMNS('x') FROM system.tables", "SELECT COLUMNS('x') FROM filtered_system.tables"),
+        (
+            "WITH x AS (SELECT * FROM system.parts) SELECT f((table)) FROM system.tables",
+            "WITH x AS (SELECT * FROM filtered_system.parts) SELECT f((table)) FROM filtered_system_aliases.tables",
+        ),
         ("SELECT * FROM INFORMATION_SCHEMA.TABLES", "SELECT * FROM filtered_information_schema.TABLES"),
         ("SELECT * FROM system.one, system.functions", None),
         ("SELECT t.system.tables FROM t", None),
     ],
 )
 def test_system_tables_are_read_through_views(sql: str, expected: str | None) -> None:
-    """Those that hold rows about databases; the others are the same for all."""
+    """Those that hold rows about databases; where ``*`` stands for their columns, it must not bring ALIAS columns."""
     replaced = clauses.with_filtered_system_tables(one(sql))
     assert replaced.sql == (expected or sql)
     check_tokens(replaced)
