@@ -122,6 +122,7 @@ class Preparation:
             changes = settings.changes_of(tree, self._parser.names.settings)
         elif verdict.action != "use":
             self._check_class(statement, verdict, job.database)
+        notices += changes.notices()
         if statement.rows and (statement.rows.format != "Values" or len(statement.sql) > LONG_TEXT):
             rows = FormattedRows(statement.rows.format, _rows(statement, statement.rows))
             return PreparedStatement(_head(statement), verdict, changes, notices, rows)
@@ -176,8 +177,17 @@ class Preparation:
 
     def _tree(self, statement: SqlStatement) -> Node | None:
         if statement.rows:
-            return self._parser.tree(f"{_head(statement)} SELECT 1")
+            return self._tree_of_insert(statement)
         return self._parser.tree(statement.sql) or self._tree_without_json_paths(statement)
+
+    def _tree_of_insert(self, statement: SqlStatement) -> Node | None:
+        """Return the tree of an INSERT with a SELECT in place of its rows."""
+        try:
+            return self._parser.tree(f"{_head(statement)} SELECT 1")
+        except EngineError:
+            # The message shows what follows the error, which must be the caller's text.
+            self._parser.tree(statement.sql)
+            raise
 
     def _tree_without_json_paths(self, statement: SqlStatement) -> Node | None:
         shortened = json_types.without_paths(statement, self._parser.names.types)

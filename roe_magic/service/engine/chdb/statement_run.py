@@ -18,7 +18,7 @@ from roe_magic.service.engine.chdb.progress import ProgressThrottle
 from roe_magic.service.engine.chdb.submission import Submission, SubmissionFailed, time_limit
 from roe_magic.service.engine.chdb.watchdog import StatementWatch
 from roe_magic.service.engine.sql import settings
-from roe_magic.service.engine.sql.quoting import literal
+from roe_magic.service.engine.sql.quoting import literal, quoted
 from roe_magic.service.engine.sql.refusal import require
 from roe_magic.service.engine.sql.settings import Changes
 from roe_magic.service.engine.sql.splitting import LONG_TEXT
@@ -108,6 +108,9 @@ class StatementRun:
         """Raise StatementRefused where a value would raise a limit, EngineError where a setting cannot have it."""
         # It is the connection pool's own name, by which a caller would get a connection of others.
         require(SESSION not in changes.values, f"the setting {SESSION} cannot be chosen here: it is the service's")
+        if changes.without_value:
+            names = ", ".join(map(quoted, sorted(changes.without_value)))
+            self._clickhouse.query(f"SELECT 1 SETTINGS {names}", self._submission.limits)
         if changes.values:
             limits = self._submission.limits
             bounded = [name for name in changes.values if settings.is_bounded(name)]

@@ -29,6 +29,7 @@ _REFUSED_KINDS = {
     "KillQueryQuery": "KILL is not offered here; cancel a query of your own with q.cancel()",
     "SystemQuery": "SYSTEM statements are for the administrator of a ClickHouse server",
     "BackupQuery": "BACKUP and RESTORE are for the administrator of a ClickHouse server; save rows with q.save(...)",
+    "CheckAllTablesQuery": "CHECK ALL TABLES would reach tables of others; CHECK TABLE checks one of your own",
     "TransactionControl": "transactions are not offered here",
 }
 
@@ -52,6 +53,8 @@ _CREATE_FLAGS = {
     "cluster": "ON CLUSTER is for a ClickHouse server",
     "sql_security": "SQL SECURITY is not offered here, since there are no database users",
 }
+# Settings of where a table is; the value "default" is the only place that there is.
+_PLACES = _words("disk storage_policy")
 _ALTER_COMMANDS = _words(
     "ADD_COLUMN DROP_COLUMN MODIFY_COLUMN RENAME_COLUMN COMMENT_COLUMN MATERIALIZE_COLUMN CLEAR_COLUMN "
     "ADD_INDEX DROP_INDEX MATERIALIZE_INDEX CLEAR_INDEX ADD_CONSTRAINT DROP_CONSTRAINT "
@@ -60,7 +63,7 @@ _ALTER_COMMANDS = _words(
     "MODIFY_ORDER_BY MODIFY_SAMPLE_BY REMOVE_SAMPLE_BY MODIFY_COMMENT MODIFY_TTL REMOVE_TTL MATERIALIZE_TTL "
     "MODIFY_SETTING RESET_SETTING DELETE UPDATE APPLY_DELETED_MASK APPLY_PATCHES MODIFY_QUERY "
     "DROP_PARTITION DETACH_PARTITION ATTACH_PARTITION DROP_DETACHED_PARTITION REPLACE_PARTITION MOVE_PARTITION "
-    "FORGET_PARTITION"
+    "FORGET_PARTITION REWRITE_PARTS"
 )
 
 
@@ -145,8 +148,9 @@ def check_part(node: Node, known_settings: frozenset[str]) -> None:
 def check_table_settings(node: Node, known: frozenset[str]) -> None:
     """Raise StatementRefused unless a table may have these settings."""
     for change in node.get("changes", []):
-        _check_table_setting(change["name"], known)
         value = change.get("value")
+        if change["name"] not in _PLACES or not isinstance(value, dict) or value.get("value") != "default":
+            _check_table_setting(change["name"], known)
         if not isinstance(value, dict) or value.get("field_type") in {"CustomType", "Object", "Map"}:
             raise StatementRefused(f"the table setting {change['name']} must have a plain value here")
 

@@ -17,6 +17,9 @@ with tabs between them:
     A function that reads some of its arguments as something else than a value: SQL, or the name of a table, say. The
     third column says which ones. ``0:format,1of3:structure`` is the first argument, and the second in a call of three;
     ``0of2+:function`` is the first in a call of two or more. See :class:`ParsedArgument`.
+``ignored``
+    A setting that many scripts begin with and that no result depends on: it is left out, and a notice says so. The
+    third column completes "... was ignored: it ...".
 ``refused``
     The third column says why, so as to complete "... is not permitted here: it ...".
 
@@ -33,7 +36,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, cast
 
-Kind = Literal["free", "plan", "lower", "own", "judged", "refused"]
+Kind = Literal["free", "plan", "lower", "own", "judged", "ignored", "refused"]
 
 KINDS: dict[str, frozenset[Kind]] = {
     "functions": frozenset({"free", "judged", "refused"}),
@@ -42,7 +45,7 @@ KINDS: dict[str, frozenset[Kind]] = {
     "table_functions": frozenset({"free", "judged", "refused"}),
     "table_engines": frozenset({"free", "judged", "refused"}),
     "formats": frozenset({"free", "judged", "refused"}),
-    "settings": frozenset({"free", "plan", "lower", "refused"}),
+    "settings": frozenset({"free", "plan", "lower", "ignored", "refused"}),
     "merge_tree_settings": frozenset({"free", "refused"}),
     "system_tables": frozenset({"free", "own", "refused"}),
 }
@@ -98,9 +101,9 @@ class NameClass:
     Parameters
     ----------
     kind : str
-        ``free``, ``plan``, ``lower``, ``own``, ``judged`` or ``refused``.
+        ``free``, ``plan``, ``lower``, ``own``, ``judged``, ``ignored`` or ``refused``.
     reason : str
-        Why it is refused, as the end of "... is not permitted here: it ...".
+        Why it is refused, as the end of "... is not permitted here: it ...", or ignored.
     arguments : tuple of ParsedArgument
         The arguments to judge.
     column : str
@@ -185,8 +188,8 @@ def _aggregate_class(lower: str) -> NameClass | None:
 @cache
 def _parsed(rest: str) -> NameClass:
     kind, _, detail = rest.partition("\t")
-    if kind == "refused":
-        return NameClass("refused", reason=detail)
+    if kind in {"ignored", "refused"}:
+        return NameClass(cast(Kind, kind), reason=detail)
     if kind == "judged":
         return NameClass("judged", arguments=tuple(_argument(text) for text in detail.split(",")))
     if kind == "own":

@@ -25,12 +25,20 @@ class Changes:
     """What a SET statement or a SETTINGS clause changes.
 
     ``values`` are new values as text, ``defaults`` the settings that get the service's value again, and ``parameters``
-    the values of query parameters.
+    the values of query parameters. ``without_value`` are the settings that are named alone, as in ``SETTINGS final``,
+    and ``ignored`` those that are left out.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     defaults: frozenset[str] = frozenset()
     parameters: Mapping[str, str] = field(default_factory=dict)
+    without_value: frozenset[str] = frozenset()
+    ignored: tuple[str, ...] = ()
+
+    def notices(self) -> tuple[str, ...]:
+        """Return what the user should know about the settings that are left out."""
+        rules = {name: name_classes.setting_class(name) for name in self.ignored}
+        return tuple(f"The setting {name} was ignored: it {rule.reason}." for name, rule in rules.items() if rule)
 
     def applied_to(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return settings after these changes."""
@@ -58,9 +66,12 @@ def changes_of(tree: Node | None, known: frozenset[str]) -> Changes:
     changes = tree.get("changes", [])
     defaults = frozenset(map(str, tree.get("default_settings", [])))
     check_names([*(change["name"] for change in changes), *defaults], known)
+    ignored = tuple(change["name"] for change in changes if is_of(change["name"], "ignored"))
+    changes = [change for change in changes if change["name"] not in ignored]
     values = {change["name"]: setting_text(change.get("value")) for change in changes}
     parameters = {item["name"]: str(item["value"]) for item in tree.get("query_parameters", [])}
-    return Changes(values, defaults, parameters)
+    without_value = frozenset(change["name"] for change in changes if change.get("shorthand"))
+    return Changes(values, defaults, parameters, without_value, ignored)
 
 
 def check_names(names: Iterable[str], known: frozenset[str]) -> None:

@@ -46,11 +46,13 @@ _REASONS = {
     "SHOW": _OWN,
     "EXISTS": _OWN,
     "EXECUTE": _NO_USERS,
+    "INSERT": "input() reads rows that are sent beside the statement; select from format(...), or insert with FORMAT",
+    "EXPLAIN": "write INSERT ... SELECT in place of an INSERT with rows",
 }
 
 
 def described(statement: SqlStatement) -> str | None:
-    """Return a DESCRIBE as the SELECT from what it describes, None for any other statement."""
+    """Return what a DESCRIBE describes, a SELECT or as the SELECT from it, None for any other statement."""
     tokens = statement.tokens
     if not tokens or tokens[0].word not in {"DESCRIBE", "DESC"}:
         return None
@@ -58,6 +60,8 @@ def described(statement: SqlStatement) -> str | None:
     start = 2 if len(tokens) > 2 and tokens[1].word == "TABLE" and tokens[2].kind != "Dot" else 1
     if start >= len(tokens):
         return None
+    if start + 1 < len(tokens) and tokens[start].word in {"SELECT", "WITH"}:
+        return statement.sql.encode()[tokens[start].begin :].decode()
     return f"SELECT * FROM {statement.sql.encode()[tokens[start].begin :].decode()}"  # noqa: S608  # only parsed
 
 

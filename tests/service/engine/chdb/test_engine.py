@@ -408,6 +408,23 @@ def test_a_format_clause_is_ignored_with_a_notice(live: LiveEngine, sql: str) ->
     assert [notice.split(":")[0] for notice in outcome.notices] == ["FORMAT CSV was ignored"]
 
 
+@pytest.mark.parametrize("sql", ["SET send_logs_level = 'trace'", "SELECT 1 SETTINGS send_logs_level = 'trace'"])
+def test_a_setting_may_be_ignored_with_a_notice(live: LiveEngine, sql: str) -> None:
+    """Many scripts begin with it."""
+    outcome = live.run(f"{sql}; SELECT getSetting('send_logs_level') AS level")
+    assert outcome.status == models.SUCCESS, outcome.error
+    assert [*outcome.notices] == ["The setting send_logs_level was ignored: it changes what the service logs."]
+    assert live.rows(f"{sql}; SELECT getSetting('send_logs_level') != 'trace'") == [(True,)]
+
+
+@pytest.mark.parametrize("clause", ["max_threads", "`max_threads`", "max_threads, final"])
+def test_only_a_boolean_setting_may_be_named_without_a_value(live: LiveEngine, clause: str) -> None:
+    """As in ClickHouse, whose message it is; and the name of no setting becomes SQL."""
+    assert "cannot be set without a value" in failure(live, f"SELECT 1 SETTINGS {clause}")
+    assert "cannot be set without a value" in failure(live, f"SET {clause}")
+    assert "UNKNOWN_SETTING" in failure(live, "SET `nosuch, readonly = 2, x`")
+
+
 @pytest.mark.parametrize(
     "sql",
     [UNSTOPPABLE, f"SELECT ({UNSTOPPABLE})", f"INSERT INTO kept {UNSTOPPABLE}"],

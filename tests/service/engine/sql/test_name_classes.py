@@ -39,7 +39,7 @@ def test_a_list_uses_its_own_classes(list_name: str) -> None:
 def test_what_is_refused_has_a_reason_and_what_is_judged_has_arguments(list_name: str) -> None:
     """The reason ends "... is not permitted here: it ...", and what to judge is in the vocabulary."""
     for name, name_class in name_classes.names(list_name).items():
-        assert bool(name_class.reason) == (name_class.kind == "refused"), name
+        assert bool(name_class.reason) == (name_class.kind in {"refused", "ignored"}), name
         assert bool(name_class.arguments) == (name_class.kind == "judged"), name
         assert re.fullmatch(r"([a-z][\w' ,]+[\w])?", name_class.reason), name
         assert {argument.kind for argument in name_class.arguments} <= ARGUMENT_KINDS, name
@@ -109,6 +109,8 @@ def test_settings_have_classes_by_what_they_do() -> None:
         "session_timezone": "free",
         "additional_table_filters": "refused",
         "dialect": "refused",
+        "enable_analyzer": "plan",
+        "send_logs_level": "ignored",
         "format_schema": "refused",
         "readonly": "refused",
         "enable_parallel_replicas": "refused",
