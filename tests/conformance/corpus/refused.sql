@@ -119,3 +119,12 @@ SELECT * FROM (SELECT number FROM numbers(3) SETTINGS max_block_size = 1);
 CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS merge_max_block_size = 1024;
 -- says: Argument 1 of joinGet
 SELECT joinGet(concat('j', 'k'), 'v', 1);
+-- says: CHECK TABLE checks one of your own
+CHECK ALL TABLES;
+-- says: input()
+-- says: format(...)
+INSERT INTO t SELECT * FROM input('a UInt8') FORMAT CSV 1;
+-- says: INSERT ... SELECT
+EXPLAIN AST INSERT INTO t VALUES (1);
+-- says: other disks
+CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '/x/');
