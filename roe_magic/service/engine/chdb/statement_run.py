@@ -114,12 +114,13 @@ class StatementRun:
         if changes.values:
             limits = self._submission.limits
             bounded = [name for name in changes.values if settings.is_bounded(name)]
-            # The question itself must not be cached.
-            chosen = {**limits, **changes.values, "readonly": "1", "use_query_cache": "0"}
+            # The answer must be neither an old one nor cut.
+            uncut = {"readonly": "1", "use_query_cache": "0", "limit": "0", "offset": "0"}
+            chosen = {**limits, **changes.values, **uncut}
             values = self._clickhouse.setting_values(bounded, chosen)
             allowed = self._clickhouse.setting_values(bounded, limits) if bounded else {}
-            for name, value in values.items():
-                settings.check_value(name, value, allowed[name])
+            for name in bounded:  # an answer without the value is that of a value which is not permitted
+                settings.check_value(name, values.get(name, ""), allowed[name])
 
     def _settings(self, prepared: PreparedStatement) -> dict[str, str]:
         self._check_values(prepared.changes)

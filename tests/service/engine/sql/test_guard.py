@@ -340,6 +340,10 @@ BEYOND = [
     "SET additional_table_filters = {{'mine': '0'}}",
     "SELECT 1 SETTINGS max_execution_time = 0",
     "SELECT 1 SETTINGS readonly = 0",
+    "SELECT 1 SETTINGS offset = 1, max_execution_time = 100000",
+    "SET offset = 9, max_memory_usage = 0",
+    "SET limit = 1, max_execution_time = 100000, max_memory_usage = 0",
+    "SET profile = 'default'",
     "SET session = 'x'",
     "SELECT 1 SETTINGS session = 'x'",
     "SELECT * FROM viewExplain('EXPLAIN TABLE OVERRIDE', '', (SELECT 1))",
@@ -427,6 +431,14 @@ def test_the_name_of_a_query_parameter_holds_no_setting(live: LiveEngine, danger
     """Nor does the name of a query parameter, which may be anything."""
     ask = "SELECT toString(getSetting('max_memory_usage'))"
     assert live.rows(f"SET `param_x = 1, {dangerous}; {ask}") == live.rows(ask)
+
+
+def test_limits_are_lowered_beside_a_setting_that_leaves_out_rows(live: LiveEngine) -> None:
+    """The settings offset and limit are about the caller's rows, not about what the service asks for itself."""
+    rows = live.rows(
+        "SELECT number, getSetting('max_execution_time') FROM numbers(3) SETTINGS offset = 2, max_execution_time = 5"
+    )
+    assert rows == [(2, 5.0)]
 
 
 def test_the_escapes_left_no_trace(live: LiveEngine) -> None:
