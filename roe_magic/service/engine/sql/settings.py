@@ -8,6 +8,7 @@ be lower than the service's own, never higher, and never "no limit".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from roe_magic.service.engine.sql.refusal import require
 
 Node = Mapping[str, Any]
 
+# How a tree has bytes that are not UTF-8, which '\xff' is.
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _KNOWN_PARTS = {"type", "is_standalone", "changes", "default_settings", "query_parameters"}
 
 
@@ -70,6 +73,8 @@ def changes_of(tree: Node | None, known: frozenset[str]) -> Changes:
     changes = [change for change in changes if change["name"] not in ignored]
     values = {change["name"]: setting_text(change.get("value")) for change in changes}
     parameters = {item["name"]: str(item["value"]) for item in tree.get("query_parameters", [])}
+    texts = [*values, *values.values(), *defaults, *parameters, *parameters.values()]
+    require(not _SURROGATE.search("".join(texts)), "a setting or a query parameter holds bytes that are not UTF-8")
     without_value = frozenset(change["name"] for change in changes if change.get("shorthand"))
     return Changes(values, defaults, parameters, without_value, ignored)
 

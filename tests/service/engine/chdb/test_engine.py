@@ -214,6 +214,7 @@ def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine)
         ("SELECT " + "(" * 3000 + "1" + ")" * 3000, ""),
         ("SELECT " + "+".join(["1"] * 20000), ""),
         ("SELECT {name:String}", "name"),
+        (r"SET param_x = '\xff'; SELECT * FROM {x:Identifier}", "not UTF-8"),
         (r"SET param_x = '\xff'; SELECT {x:String}", "not UTF-8"),
         (r"SELECT 1 SETTINGS session_timezone = '\xff'", "not UTF-8"),
         (r"SELECT arrayReduce('\xff', [1])", "not valid"),
