@@ -10,21 +10,37 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from roe_magic.service.engine.sql.quoting import literal, quoted
 
 # A setting whose value is different for every statement: a connection that has it is never used again.
 UNIQUE_SETTING = "log_comment"
-# Not one of ClickHouse's settings: the name under which the current database is given.
-DATABASE = "database"
-# Nor is this: the name of a session, whose statements all get the same connection, and so the same temporary tables.
-SESSION = "session"
 # The beginning of the name under which the value of a query parameter is set.
 PARAMETER = "param_"
 _MAX_IDLE = 32
 
-_Key = tuple[tuple[str, str], ...]
+
+@dataclass(frozen=True)
+class Place:
+    """Where a statement runs; apart from its settings, whose names a caller chooses.
+
+    Parameters
+    ----------
+    database : str
+        The current database; ClickHouse's own if this is empty.
+    session : str
+        The name of a session, whose statements all get the same connection, and so the same temporary tables; empty if
+        there is none.
+    """
+
+    database: str = ""
+    session: str = ""
+
+
+ANYWHERE = Place()
+_Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 def set_statement(settings: Mapping[str, str]) -> str:
@@ -56,17 +72,17 @@ class ConnectionPool:
         self._sessions: dict[str, tuple[Any, Mapping[str, str]]] = {}
 
     @contextlib.contextmanager
-    def lend(self, settings: Mapping[str, str]) -> Iterator[Any]:
-        """Yield a connection with these settings; ``database`` among them is its current database.
+    def lend(self, settings: Mapping[str, str], place: Place = ANYWHERE) -> Iterator[Any]:
+        """Yield a connection with these settings.
 
-        With ``session`` among them it is that session's, whose settings change from statement to statement. There
-        ``readonly`` is left out, since it could not be changed back.
+        The settings of a session's connection change from statement to statement. There ``readonly`` is left out,
+        since it could not be changed back.
         """
-        if SESSION in settings:
-            yield self._in_session(settings)
+        if place.session:
+            yield self._in_session(settings, place)
             return
-        key = tuple(settings.items())
-        connection = self._idle_connection(key) or self._open(settings)
+        key = place.database, tuple(settings.items())
+        connection = self._idle_connection(key) or self._open(settings, place.database)
         try:
             yield connection
         except BaseException:
@@ -85,13 +101,12 @@ class ConnectionPool:
         if connection:
             connection.close()
 
-    def _in_session(self, settings: Mapping[str, str]) -> Any:
-        name = settings[SESSION]
-        wanted = {key: value for key, value in settings.items() if key not in {SESSION, "readonly"}}
+    def _in_session(self, settings: Mapping[str, str], place: Place) -> Any:
+        wanted = {key: value for key, value in settings.items() if key != "readonly"}
         with self._lock:
-            connection, current = self._sessions.get(name, (None, {}))
+            connection, current = self._sessions.get(place.session, (None, {}))
         if connection is None:
-            connection = self._open(wanted)
+            connection = self._open(wanted, place.database)
         else:
             changed = {key: value for key, value in wanted.items() if current.get(key) != value}
             restored = [key for key in current if key not in wanted and not key.startswith(PARAMETER)]
@@ -99,18 +114,17 @@ class ConnectionPool:
             for statement in [set_statement(changed)] * bool(changed) + defaults:
                 connection.query(statement, "Null")
         with self._lock:
-            self._sessions[name] = connection, wanted
+            self._sessions[place.session] = connection, wanted
         return connection
 
-    def _open(self, settings: Mapping[str, str]) -> Any:
+    def _open(self, settings: Mapping[str, str], database: str) -> Any:
         connection = self._connect(self._location)
-        others = {name: value for name, value in settings.items() if name != DATABASE}
         try:
-            if DATABASE in settings:
+            if database:
                 # Not in the connection string, where classify_query does not look for it.
-                connection.query(f"USE {quoted(settings[DATABASE])}", "Null")
-            if others:
-                connection.query(set_statement(others), "Null")
+                connection.query(f"USE {quoted(database)}", "Null")
+            if settings:
+                connection.query(set_statement(settings), "Null")
         except BaseException:
             connection.close()
             raise

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roe_magic.service.engine.chdb.connection_pool import DATABASE, ConnectionPool
+from roe_magic.service.engine.chdb.connection_pool import ANYWHERE, ConnectionPool, Place
 from roe_magic.service.engine.chdb.totals_views import TotalsViews
 from roe_magic.service.engine.sql.quoting import literal
 
@@ -107,15 +107,15 @@ class EmbeddedClickHouse:
         self.totals_views = TotalsViews(self.rows)
 
     @contextlib.contextmanager
-    def connection(self, settings: Mapping[str, str]) -> Iterator[Any]:
+    def connection(self, settings: Mapping[str, str], place: Place = ANYWHERE) -> Iterator[Any]:
         """Yield a connection of the pool for one statement; chDB's errors become EngineError."""
         try:
-            with self._connections.lend(settings) as connection:
+            with self._connections.lend(settings, place) as connection:
                 yield connection
         except RuntimeError as error:
-            raise self._error(str(error), settings) from None
+            raise self._error(str(error), place) from None
         except UnicodeDecodeError as error:  # a message that quotes bytes which are not UTF-8
-            raise self._error(error.object.decode("utf-8", "backslashreplace"), settings) from None
+            raise self._error(error.object.decode("utf-8", "backslashreplace"), place) from None
         except TypeError:  # chDB takes no text that is not UTF-8, which a value may become: SET param_x = '\\xff'
             raise EngineError("A value or a name in the statement holds bytes that are not UTF-8.") from None
 
@@ -123,6 +123,7 @@ class EmbeddedClickHouse:
         self,
         sql: str,
         settings: Mapping[str, str],
+        place: Place = ANYWHERE,
         *,
         output_format: str = "JSONCompactEachRowWithNamesAndTypes",
         params: Mapping[str, str] | None = None,
@@ -130,13 +131,13 @@ class EmbeddedClickHouse:
         on_progress: OnProgress | None = None,
     ) -> bytes:
         """Run a statement to its end, and return all of its output."""
-        with self.connection(settings) as connection:
+        with self.connection(settings, place) as connection:
             connection.set_progress_callback(on_progress)
             started = time.monotonic_ns()
             escaped = {name: _escape_parameter(value) for name, value in (params or {}).items()}
             result = connection.query(sql, output_format, params=escaped)
             if result.has_error():
-                raise self._error(result.error_message(), settings)
+                raise self._error(result.error_message(), place)
             if statistics is not None:
                 statistics.add(result)
                 statistics.elapsed_ns = time.monotonic_ns() - started
@@ -146,6 +147,7 @@ class EmbeddedClickHouse:
         self,
         sql: str,
         settings: Mapping[str, str],
+        place: Place = ANYWHERE,
         *,
         output_format: str,
         statistics: Statistics,
@@ -155,12 +157,12 @@ class EmbeddedClickHouse:
 
         In an Arrow format each part is a complete stream; in a text format with a header each part begins with it.
         """
-        with self.connection(settings) as connection:
+        with self.connection(settings, place) as connection:
             connection.set_progress_callback(on_progress)
             started = time.monotonic_ns()
             result = connection.send_query(sql, output_format)
             if result.has_error():
-                raise self._error(result.error_message(), settings)
+                raise self._error(result.error_message(), place)
             has_more = True
             while has_more:
                 part = connection.streaming_fetch_result(result)
@@ -194,9 +196,9 @@ class EmbeddedClickHouse:
         )
         return dict(json.loads(line) for line in text.splitlines())
 
-    def _error(self, message: str, settings: Mapping[str, str]) -> EngineError:
+    def _error(self, message: str, place: Place) -> EngineError:
         message = _ROWS_FILE.sub("", self._private_paths.sub("the file", message))
-        message = _without_others_tables(message, settings.get(DATABASE, ""))
+        message = _without_others_tables(message, place.database)
         message = _FILTERED.sub("system.", message)
         return parse_error(_QUERY_MARK.sub("", _DATABASE_PREFIX.sub("", message)))
 

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from roe_magic import frames
 from roe_magic.service.engine.chdb import totals
+from roe_magic.service.engine.chdb.connection_pool import Place
 from roe_magic.service.engine.chdb.conversion import CannotConvert, Conversion, scratch_file
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics
 from roe_magic.service.engine.chdb.progress import ProgressThrottle
@@ -71,6 +72,8 @@ class StatementOutput:
         Gets the engine's progress.
     cancelled : threading.Event
         Set when the statement is to stop.
+    place : Place
+        The database and the session of the statement.
     """
 
     def __init__(
@@ -81,8 +84,9 @@ class StatementOutput:
         statistics: Statistics,
         progress: ProgressThrottle,
         cancelled: threading.Event,
+        place: Place,
     ) -> None:
-        self._clickhouse, self._conversion, self._path = clickhouse, conversion, path
+        self._clickhouse, self._conversion, self._path, self._place = clickhouse, conversion, path, place
         self._statistics, self._progress, self._cancelled = statistics, progress, cancelled
 
     def write(self, sql: str, settings: Mapping[str, str], verdict: Verdict) -> Description:
@@ -105,7 +109,7 @@ class StatementOutput:
         if totals.may_have_totals(sql) or settings.get("extremes", "0").lower() not in ("0", "false"):
             return True
         try:
-            return self._clickhouse.totals_views.may_be_read(sql, settings["database"])
+            return self._clickhouse.totals_views.may_be_read(sql, self._place.database)
         except EngineError:  # two tables of the engine Merge that read each other: tables cannot be listed
             return True
 
@@ -140,7 +144,9 @@ class StatementOutput:
             described = self._columns(sql, settings, may_run_subqueries=True)
             if described:
                 return described
-        first = first or writer.read_json(self._clickhouse.query(sql, settings, output_format=writer.JSON_FORMAT))
+        first = first or writer.read_json(
+            self._clickhouse.query(sql, settings, self._place, output_format=writer.JSON_FORMAT)
+        )
         return first.names, list(map(_one_line, first.types))
 
     def _write_with_totals(self, sql: str, settings: Mapping[str, str], *, in_parts: bool) -> Description:
@@ -170,11 +176,11 @@ class StatementOutput:
         statistics, progress = self._statistics, self._progress
         if not in_parts:
             yield self._clickhouse.query(
-                sql, settings, output_format=output_format, statistics=statistics, on_progress=progress
+                sql, settings, self._place, output_format=output_format, statistics=statistics, on_progress=progress
             )
             return
         for part in self._clickhouse.stream(
-            sql, settings, output_format=output_format, statistics=statistics, on_progress=progress
+            sql, settings, self._place, output_format=output_format, statistics=statistics, on_progress=progress
         ):
             if self._cancelled.is_set():
                 raise SubmissionCancelled
@@ -197,13 +203,15 @@ class StatementOutput:
         """Return a SELECT's column names and types, or raise the error that the SELECT itself has."""
         columns = self._columns(sql, settings, may_run_subqueries=True)
         if columns is None:
-            self._clickhouse.query(sql, settings, output_format="Null")
+            self._clickhouse.query(sql, settings, self._place, output_format="Null")
             columns = self._describe(f"DESCRIBE ({sql}\n)", settings)
         return columns
 
     def _describe(self, sql: str, settings: Mapping[str, str]) -> Columns:
         settings = {name: value for name, value in settings.items() if not name.startswith(_NOT_FOR_DESCRIBE)}
-        rows = writer.decode_lines(self._clickhouse.query(sql, settings, output_format="JSONCompactEachRow"))
+        rows = writer.decode_lines(
+            self._clickhouse.query(sql, settings, self._place, output_format="JSONCompactEachRow")
+        )
         names, types = (writer.printable([row[column] for row in rows]) for column in (0, 1))
         return names, [_one_line(type_name) for type_name in types]
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from roe_magic.service.engine.chdb.connection_pool import DATABASE
+from roe_magic.service.engine.chdb.connection_pool import Place
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
 from roe_magic.service.engine.sql.scope import EngineNames
 from roe_magic.service.engine.sql.splitting import LONG_TEXT, split
@@ -109,7 +109,7 @@ class Parser:
 
     def classify(self, sql: str, database: str) -> tuple[str, bool]:
         """Return ClickHouse's class of a statement (READ_ONLY, MUTATING, ...), and whether it writes there alone."""
-        with self._clickhouse.connection({DATABASE: database}) as connection:
+        with self._clickhouse.connection({}, Place(database)) as connection:
             result = connection.classify_query(sql, database)
             kind = str(result["query_class"]).rpartition(".")[2] if result["statement_count"] == 1 else "UNKNOWN"
             return kind, bool(result["writes_only_target_database"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from roe_magic.contract import models
 from roe_magic.service.engine.chdb import system_views
-from roe_magic.service.engine.chdb.connection_pool import PARAMETER, SESSION, UNIQUE_SETTING
+from roe_magic.service.engine.chdb.connection_pool import PARAMETER, UNIQUE_SETTING, Place
 from roe_magic.service.engine.chdb.conversion import Conversion, scratch_file
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, Statistics, query_mark
 from roe_magic.service.engine.chdb.output import Description, StatementOutput
@@ -106,8 +106,6 @@ class StatementRun:
 
     def _check_values(self, changes: Changes) -> None:
         """Raise StatementRefused where a value would raise a limit, EngineError where a setting cannot have it."""
-        # It is the connection pool's own name, by which a caller would get a connection of others.
-        require(SESSION not in changes.values, f"the setting {SESSION} cannot be chosen here: it is the service's")
         if changes.without_value:
             names = ", ".join(map(quoted, sorted(changes.without_value)))
             self._clickhouse.query(f"SELECT 1 SETTINGS {names}", self._submission.limits)
@@ -125,12 +123,10 @@ class StatementRun:
     def _settings(self, prepared: PreparedStatement) -> dict[str, str]:
         self._check_values(prepared.changes)
         chosen = prepared.changes.applied_to(self._submission.settings)
-        fixed = {"database": self._job.database, **system_views.filters(self._job.database)}
+        fixed = {**system_views.filters(self._job.database)}
         if chosen.get("use_query_cache", "0") != "0":
             # Or ClickHouse refuses to cache anything, because of the filters on system tables.
             fixed["query_cache_system_table_handling"] = "save"
-        if self._submission.has_session:
-            fixed[SESSION] = self._job.id
         if prepared.verdict.readonly != "0":
             fixed["readonly"] = prepared.verdict.readonly
         if self._job.request.row_limit is not None:
@@ -138,6 +134,10 @@ class StatementRun:
         all_settings = {**self._submission.limits, **chosen, **fixed}
         self._watch.lower(time_limit(all_settings))
         return all_settings
+
+    @property
+    def _place(self) -> Place:
+        return Place(self._job.database, self._job.id if self._submission.has_session else "")
 
     def _write_nothing(self) -> Description:
         writer.write_empty(self._path)
@@ -156,7 +156,13 @@ class StatementRun:
             return self._write_nothing()
         conversion = Conversion(self._clickhouse, self._submission.limits, statement_settings, self._job.id)
         output = StatementOutput(
-            self._clickhouse, conversion, self._path, self._statistics, self._progress, self._submission.cancelled
+            self._clickhouse,
+            conversion,
+            self._path,
+            self._statistics,
+            self._progress,
+            self._submission.cancelled,
+            self._place,
         )
         return output.write(sql, statement_settings, verdict)
 
@@ -179,7 +185,9 @@ class StatementRun:
             self._query(f"{sql} FROM INFILE {literal(str(path))} FORMAT {rows.format}", statement_settings)
 
     def _query(self, sql: str, statement_settings: Mapping[str, str]) -> None:
-        self._clickhouse.query(sql, statement_settings, statistics=self._statistics, on_progress=self._progress)
+        self._clickhouse.query(
+            sql, statement_settings, self._place, statistics=self._statistics, on_progress=self._progress
+        )
 
 
 def _row_limit(rows: int, chosen: str) -> int:

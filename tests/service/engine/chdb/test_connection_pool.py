@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING, ConnectionPool
+from roe_magic.service.engine.chdb.connection_pool import UNIQUE_SETTING, ConnectionPool, Place
 
 
 class Connection:
@@ -62,11 +62,25 @@ def test_a_value_stays_one_value(connections: ConnectionPool, opened: Opened) ->
 def test_a_database_is_chosen_once(connections: ConnectionPool, opened: Opened) -> None:
     """USE runs once per connection, and a statement without a database never gets that connection."""
     for _ in range(2):
-        with connections.lend({"database": "mine"}):
+        with connections.lend({}, Place("mine")):
             pass
     with connections.lend({}):
         pass
     assert [one.asked for one in opened] == [["USE `mine` Null"], []]
+
+
+def test_no_setting_is_a_place(connections: ConnectionPool, opened: Opened) -> None:
+    """A caller chooses the names of settings: none of them is a database or a session."""
+    with connections.lend({}, Place("mine", "one")) as mine:
+        pass
+    with connections.lend({"database": "mine", "session": "one"}) as other:
+        assert other is not mine
+    with connections.lend({}, Place("mine", "one")) as again:
+        assert again is mine
+    assert [one.asked for one in opened] == [
+        ["USE `mine` Null"],
+        ["SET `database` = 'mine', `session` = 'one' Null"],
+    ]
 
 
 def test_after_an_error_a_connection_is_closed(connections: ConnectionPool, opened: Opened) -> None:

@@ -344,8 +344,6 @@ BEYOND = [
     "SET offset = 9, max_memory_usage = 0",
     "SET limit = 1, max_execution_time = 100000, max_memory_usage = 0",
     "SET profile = 'default'",
-    "SET session = 'x'",
-    "SELECT 1 SETTINGS session = 'x'",
     "SELECT * FROM viewExplain('EXPLAIN TABLE OVERRIDE', '', (SELECT 1))",
     "SELECT * FROM (EXPLAIN CURRENT TRANSACTION)",
     "CREATE MATERIALIZED VIEW u TO INNER UUID '11111111-1111-1111-1111-111111111111' ENGINE = Memory AS SELECT 1 AS a",
@@ -422,6 +420,14 @@ def test_the_name_of_a_setting_holds_no_other_setting(
 ) -> None:
     """A name in quotes is one name, however many it looks like."""
     outcome = live.run(form.format(f"`{harmless} = 1, {dangerous}"))
+    assert outcome.status == models.FAILURE
+    assert "UNKNOWN_SETTING" in (outcome.error or "")
+
+
+@pytest.mark.parametrize("sql", ["SET session = 'job-1'", "SELECT 1 SETTINGS session = 'job-1'"])
+def test_a_session_cannot_be_chosen(live: LiveEngine, sql: str) -> None:
+    """The connection of another query is no setting, so ClickHouse itself does not know this one."""
+    outcome = live.run(sql)
     assert outcome.status == models.FAILURE
     assert "UNKNOWN_SETTING" in (outcome.error or "")
 
