@@ -113,7 +113,7 @@ class StatementRun:
             limits = self._submission.limits
             bounded = [name for name in changes.values if settings.is_bounded(name)]
             # The answer must be neither an old one nor cut.
-            uncut = {"readonly": "1", "use_query_cache": "0", "limit": "0", "offset": "0"}
+            uncut = {"readonly": "1", "use_query_cache": "0", "limit": "0", "offset": "0", "page": "0"}
             chosen = {**limits, **changes.values, **uncut}
             values = self._clickhouse.setting_values(bounded, chosen)
             allowed = self._clickhouse.setting_values(bounded, limits) if bounded else {}

@@ -342,6 +342,7 @@ BEYOND = [
     "SELECT 1 SETTINGS readonly = 0",
     "SELECT 1 SETTINGS offset = 1, max_execution_time = 100000",
     "SET offset = 9, max_memory_usage = 0",
+    "SET limit = 1, page = 2, max_memory_usage = 0",
     "SET limit = 1, max_execution_time = 100000, max_memory_usage = 0",
     "SET profile = 'default'",
     "SELECT * FROM viewExplain('EXPLAIN TABLE OVERRIDE', '', (SELECT 1))",
@@ -440,11 +441,10 @@ def test_the_name_of_a_query_parameter_holds_no_setting(live: LiveEngine, danger
 
 
 def test_limits_are_lowered_beside_a_setting_that_leaves_out_rows(live: LiveEngine) -> None:
-    """The settings offset and limit are about the caller's rows, not about what the service asks for itself."""
-    rows = live.rows(
-        "SELECT number, getSetting('max_execution_time') FROM numbers(3) SETTINGS offset = 2, max_execution_time = 5"
-    )
-    assert rows == [(2, 5.0)]
+    """The settings offset, limit and page are about the caller's rows, not about what the service asks for itself."""
+    select = "SELECT number, getSetting('max_execution_time') FROM numbers(4) SETTINGS max_execution_time = 5"
+    assert live.rows(f"{select}, offset = 3") == [(3, 5.0)]
+    assert live.rows(f"{select}, limit = 2, page = 2") == [(2, 5.0), (3, 5.0)]
 
 
 def test_the_escapes_left_no_trace(live: LiveEngine) -> None:
