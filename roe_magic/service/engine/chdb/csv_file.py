@@ -111,15 +111,18 @@ def prepare(path: Path, *, with_headers: bool) -> CsvFile:
 def column_names(header: Sequence[str]) -> list[str]:
     """Return a different name for each column: its own, with a number if it is taken, or one made of its position."""
     stripped = [name.strip() for name in header]
-    names: list[str] = []
+    # The names in order; and for each base the last number that was tried, since a file may have a thousand columns x.
+    given, names, numbers = set(stripped), dict[str, None](), dict[str, int]()
     for position, header_name in enumerate(stripped, 1):
-        name = base = header_name or f"column_{position}"
-        number = 1
-        while name in names or (name != header_name and name in stripped):
+        base = header_name or f"column_{position}"
+        number = numbers.get(base, 1)
+        name = base if number == 1 else f"{base}_{number}"
+        while name in names or (name != header_name and name in given):
             number += 1
             name = f"{base}_{number}"
-        names.append(name)
-    return names
+        numbers[base] = number
+        names[name] = None
+    return list(names)
 
 
 def _count_quotation_marks(path: Path) -> int:
