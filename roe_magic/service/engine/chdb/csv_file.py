@@ -111,16 +111,16 @@ def prepare(path: Path, *, with_headers: bool) -> CsvFile:
 def column_names(header: Sequence[str]) -> list[str]:
     """Return a different name for each column: its own, with a number if it is taken, or one made of its position."""
     stripped = [name.strip() for name in header]
-    # The names in order; and for each base the last number that was tried, since a file may have a thousand columns x.
+    # The names in order; and for each name in the header its last number, since it may be there a thousand times.
     given, names, numbers = set(stripped), dict[str, None](), dict[str, int]()
     for position, header_name in enumerate(stripped, 1):
         base = header_name or f"column_{position}"
-        number = numbers.get(base, 1)
+        number = numbers.get(header_name, 1) if header_name else 1
         name = base if number == 1 else f"{base}_{number}"
         while name in names or (name != header_name and name in given):
             number += 1
             name = f"{base}_{number}"
-        numbers[base] = number
+        numbers[header_name] = number
         names[name] = None
     return list(names)
 
