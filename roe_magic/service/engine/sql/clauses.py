@@ -15,6 +15,8 @@ from roe_magic.service.engine.sql.statements import CLOSING, OPENING, Edit, SqlS
 _NAMES = frozenset({"BareWord", "QuotedIdentifier"})
 # Statements whose SETTINGS clause describes what they create.
 _CREATES = frozenset({"CREATE", "REPLACE", "ATTACH"})
+# Before the SELECT of an INSERT, at the end of the SELECT, and after FORMAT; more are a syntax error.
+_MAX_SETTINGS_CLAUSES = 3
 _SET_OPERATIONS = frozenset({"UNION", "INTERSECT", "EXCEPT"})
 
 
@@ -38,7 +40,10 @@ def without_settings(statement: SqlStatement) -> Clauses:
     clauses the later one is returned last, so that it counts.
     """
     texts: list[str] = []
-    while (start := _settings_index(statement)) is not None:
+    for _ in range(_MAX_SETTINGS_CLAUSES):
+        start = _settings_index(statement)
+        if start is None:
+            break
         stop = _settings_end(statement.tokens, start)
         texts.insert(0, statement.sql.encode()[statement.tokens[start].end : statement.tokens[stop - 1].end].decode())
         statement = edited(statement, [Edit(start, stop)])

@@ -212,6 +212,7 @@ def test_the_first_failing_statement_ends_the_run_and_is_named(live: LiveEngine)
         ("SELECT (1", "SYNTAX_ERROR"),
         ("SELECT \udcff", "SYNTAX_ERROR"),
         ("SELECT " + "(" * 3000 + "1" + ")" * 3000, ""),
+        ("SELECT 1" + " SETTINGS max_threads = 1" * 100_000, "SYNTAX_ERROR"),
         ("SELECT " + "+".join(["1"] * 20000), ""),
         ("SELECT {name:String}", "name"),
         (r"SET param_x = '\xff'; SELECT * FROM {x:Identifier}", "not UTF-8"),
