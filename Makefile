@@ -27,7 +27,7 @@ test: $(VENV)/.test  ## every test, then the notebooks' outputs
 	ROE_LOCAL_DATA=$(CURDIR)/build/notebooks-data \
 	  $(BIN)/python -m pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
 
-slow: $(VENV)/.test  ## the tests that try everything, for a new version of the engine (about an hour)
+slow: $(VENV)/.test  ## the tests that try everything, for a new version of the engine (about half an hour)
 	$(PYTEST) -q -m exhaustive
 	ROE_TEST_STATEMENTS=20000 $(PYTEST) -q tests/conformance/test_search_for_escapes.py
 
