@@ -35,6 +35,8 @@ Columns = tuple[list[str], list[str]]
 
 # These would change the description of a statement, or refuse it.
 _NOT_FOR_DESCRIBE = ("describe_", "limit", "offset", "max_result_", "extremes", "page", "output_format_")
+# These the service has chosen itself; a type may depend on them, where a statement asks for them.
+_ASKED_FOR = "max_result_"
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,12 @@ class StatementOutput:
         return columns
 
     def _describe(self, sql: str, settings: Mapping[str, str]) -> Columns:
-        settings = {name: value for name, value in settings.items() if not name.startswith(_NOT_FOR_DESCRIBE)}
+        kept = _ASKED_FOR if "getsetting" in sql.lower() else ()
+        settings = {
+            name: value
+            for name, value in settings.items()
+            if name.startswith(kept) or not name.startswith(_NOT_FOR_DESCRIBE)
+        }
         rows = writer.decode_lines(
             self._clickhouse.query(sql, settings, self._place, output_format="JSONCompactEachRow")
         )
