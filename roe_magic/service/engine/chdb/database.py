@@ -189,12 +189,10 @@ class EmbeddedClickHouse:
             A value is not one that its setting can have.
         """
         listed = ", ".join(map(literal, names))
-        text = self.query(
-            f"SELECT name, value FROM system.settings WHERE name IN ({listed})",  # noqa: S608  # quoted above
-            settings,
-            output_format="JSONCompactEachRow",
-        )
-        return dict(json.loads(line) for line in text.splitlines())
+        # One row, and no set: the settings may limit both.
+        sql = f"SELECT groupArray([name, value]) FROM system.settings WHERE arrayExists(x -> x = name, [{listed}])"  # noqa: S608
+        # The settings also decide whether nothing is an empty list, NULL or no row.
+        return dict(pair for (pairs,) in self.rows(sql, None, **settings) for pair in pairs or ())
 
     def _error(self, message: str, place: Place) -> EngineError:
         message = _ROWS_FILE.sub("", self._private_paths.sub("the file", message))

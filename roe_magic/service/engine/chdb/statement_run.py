@@ -27,6 +27,17 @@ from roe_magic.service.results import manifest, writer
 
 # ClickHouse cuts SQL of more than 100,000 bytes in its list of running queries, and with it a mark at its end.
 _MAX_MARKED_SQL = 20_000
+# The answer to a question of the service's own must be neither an old one nor cut, nor an error because of a low limit:
+# where a limit breaks the answer off, the block that exceeds it still arrives, and that is all of it.
+_UNCUT = {
+    "readonly": "1",
+    "use_query_cache": "0",
+    "limit": "0",
+    "offset": "0",
+    "page": "0",
+    "result_overflow_mode": "break",
+    "read_overflow_mode": "break",
+}
 ONE_SELECT = "A table query is one SELECT statement, and nothing else."
 
 
@@ -112,10 +123,7 @@ class StatementRun:
         if changes.values:
             limits = self._submission.limits
             bounded = [name for name in changes.values if settings.is_bounded(name)]
-            # The answer must be neither an old one nor cut.
-            uncut = {"readonly": "1", "use_query_cache": "0", "limit": "0", "offset": "0", "page": "0"}
-            chosen = {**limits, **changes.values, **uncut}
-            values = self._clickhouse.setting_values(bounded, chosen)
+            values = self._clickhouse.setting_values(bounded, {**limits, **changes.values, **_UNCUT})
             allowed = self._clickhouse.setting_values(bounded, limits) if bounded else {}
             for name in bounded:  # an answer without the value is that of a value which is not permitted
                 settings.check_value(name, values.get(name, ""), allowed[name])
