@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import roe_magic
+from roe_magic.service.engine.sql.verdict import WITH_SECRETS
 from tests.support import comparison, pending, sweep
 from tests.support.corpus import CorpusStatement
 from tests.support.engine_pair import EnginePair
@@ -74,6 +75,28 @@ def _names_what_is_refused(error: str) -> bool:
     lists = [classes(path.stem) for path in LISTS.glob("*.tsv")]
     refused = {name.lower() for each in lists for name, kind in each.items() if kind == "refused"}
     return "Code:" not in error and bool(refused & set(named))
+
+
+def test_every_select_is_found_by_its_comment_or_known_not_to_be(engines: EnginePair) -> None:
+    """What is not refused keeps its comment in the engine's list of what runs, but for the functions with keys."""
+    calls = {name: f"SELECT {name}('a', 'b', 'c', 'd', 'e')" for name in _permitted("functions")}
+    calls |= {
+        f"table {name}": f"SELECT 1 FROM {name}('a', 'b', 'c', 'd', 'e')" for name in _permitted("table_functions")
+    }
+    # What is named in WITH and not used is listed, but not run.
+    listed = engines.bare.each(
+        [
+            f"WITH c AS ({call}) SELECT position(query, concat('ma', 'rk')) > 0 FROM system.processes /* mark */"
+            for call in calls.values()
+        ]
+    )
+    assert sum(not result.code for result in listed) > 1000
+    without_comment = {name for name, result in zip(calls, listed, strict=True) if result.data.endswith(b"\0")}
+    assert without_comment == WITH_SECRETS
+
+
+def _permitted(name: str) -> list[str]:
+    return [each for each, kind in classes(name).items() if kind != "refused"]
 
 
 def test_values_are_the_engines_on_every_way(engines: EnginePair) -> None:

@@ -155,7 +155,7 @@ class StatementRun:
         statement_settings, sql, verdict = self._settings(prepared), prepared.sql, prepared.verdict
         if self._submission.has_session and verdict.is_select:  # see ConnectionPool.lend
             sql = f"{sql}\nSETTINGS readonly = {verdict.readonly}"
-        if (verdict.is_select or prepared.rows) and len(sql) < _MAX_MARKED_SQL:
+        if (verdict.is_select or prepared.rows) and len(sql) < _MAX_MARKED_SQL and not verdict.has_secrets:
             sql = f"{sql}\n{query_mark(self._job.id)}"
         else:
             statement_settings[UNIQUE_SETTING] = self._job.id

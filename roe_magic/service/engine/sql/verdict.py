@@ -10,6 +10,10 @@ from roe_magic.service.engine.sql.nodes import Node, nodes
 _SELECTS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
 # Table functions that ClickHouse refuses under readonly=1, though they only return rows.
 _NOT_READONLY = frozenset({"zeros", "zeros_mt", "format", "viewexplain", "loop"})
+# Functions whose keys ClickHouse hides where it lists what runs: it writes the statement anew, without its comments.
+WITH_SECRETS = frozenset(
+    {"HMAC", "aes_decrypt_mysql", "aes_encrypt_mysql", "decrypt", "encrypt", "tryDecrypt"}  # in this spelling only
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Verdict:
         Whether a SELECT can only return few rows.
     concerns_temporary_table : bool
         Whether it creates or drops a temporary table, so that it and later statements need one connection.
+    has_secrets : bool
+        Whether ClickHouse leaves out its comments where it lists what runs.
     """
 
     action: str
@@ -34,6 +40,7 @@ class Verdict:
     is_small: bool = False
     has_scalar_subquery: bool = False
     concerns_temporary_table: bool = False
+    has_secrets: bool = False
 
     @classmethod
     def of(cls, tree: Node, action: str) -> Verdict:
@@ -47,6 +54,7 @@ class Verdict:
             has_scalar_subquery=is_select and select_shape.has_scalar_subquery(tree),
             concerns_temporary_table=tree.get("type") in {"CreateQuery", "DropQuery"}
             and bool(tree.get("is_temporary") or tree.get("temporary")),
+            has_secrets=any(node.get("name") in WITH_SECRETS for _, node in nodes(tree)),
         )
 
 

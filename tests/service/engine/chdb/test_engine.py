@@ -472,6 +472,49 @@ def test_a_select_of_any_length_is_cancelled(live: LiveEngine) -> None:
     assert live.engine.pid == pid
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count() FROM numbers(1000000000000000) WHERE HMAC('sha256', toString(number), 'key') = 'x'",
+        f"WITH (SELECT encrypt('aes-128-ecb', 'x', '0123456789abcdef')) AS x {ENDLESS}",
+        f"{ENDLESS} SETTINGS log_queries_cut_to_length = 5",
+        f"SET log_queries_cut_to_length = 5; {ENDLESS}",
+    ],
+)
+def test_a_select_whose_text_the_engine_would_not_list_is_cancelled(live: LiveEngine, sql: str) -> None:
+    """It writes a statement with keys anew, without comments, and would cut others: neither ends its process."""
+    working, pid = threading.Event(), live.engine.pid
+    job, future = live.submit(sql, on_progress=lambda _: working.set())
+    assert working.wait(PATIENCE)
+    assert live.call(live.engine.cancel(job.id)) is True
+    assert future.result(PATIENCE).status == models.REVOKED
+    assert live.engine.pid == pid
+
+
+def test_low_limits_do_not_keep_the_service_from_asking_for_them(live: LiveEngine) -> None:
+    """The service asks what each limit is, under these limits."""
+    low = "max_bytes_in_set = 1, max_result_rows = 1, max_rows_to_read = 1, max_result_bytes = 100"
+    assert live.rows(f"SELECT 1 AS x SETTINGS {low}") == [(1,)]
+    modes = "result_overflow_mode = 'break', read_overflow_mode = 'break', aggregate_functions_null_for_empty = 1"
+    error = failure(live, f"SELECT 1 SETTINGS {low}, {modes}, max_block_size = 1, max_execution_time = 1000")
+    assert "max_execution_time can be lowered only" in error
+
+
+@pytest.mark.parametrize(
+    "rest", ["FROM numbers(2)", "FROM numbers(2) LIMIT 1", "FROM numbers(2) GROUP BY number WITH TOTALS"]
+)
+def test_a_type_may_depend_on_a_limit_of_the_service(live: LiveEngine, rest: str) -> None:
+    """What describes a statement has the limits of its result, too: the type of a number depends on them."""
+    job, future = live.submit(
+        f"SELECT CAST(number, if(getSetting('max_result_bytes') > 0, 'Int32', 'Float32')) AS x {rest}"
+    )
+    outcome = future.result(PATIENCE)
+    assert outcome.status == models.SUCCESS, outcome.error
+    (statement,) = manifest.decode(outcome.statements)
+    assert statement.column_types == ["Int32"]
+    assert sorted(rows_of(job, 0))[0] == (0,)
+
+
 def test_cancel_returns_when_the_engine_has_stopped(live: LiveEngine) -> None:
     """A cancelled submission is REVOKED by a kill inside the engine: its process is the same afterwards."""
     pid = live.engine.pid
