@@ -138,7 +138,7 @@ class StatementRun:
         if prepared.verdict.readonly != "0":
             fixed["readonly"] = prepared.verdict.readonly
         if self._job.request.row_limit is not None:
-            fixed["limit"] = str(_row_limit(self._job.request.row_limit + 1, chosen.get("limit", "0")))
+            fixed["limit"] = str(_row_limit(self._job.request.row_limit + 1, chosen))
         all_settings = {**self._submission.limits, **chosen, **fixed}
         self._watch.lower(time_limit(all_settings))
         return all_settings
@@ -198,10 +198,13 @@ class StatementRun:
         )
 
 
-def _row_limit(rows: int, chosen: str) -> int:
+def _row_limit(rows: int, chosen: Mapping[str, str]) -> int:
     """Return the value of the setting ``limit`` for at most so many rows; the caller may have chosen fewer.
 
     The engine limits the rows of the outermost SELECT, so that what runs is the text that was judged.
     """
-    require(chosen.isdecimal(), "the setting limit must be a whole number in a table query")
-    return min(int(chosen) or rows, rows)
+    limit = chosen.get("limit", "0")
+    require(limit.isdecimal(), "the setting limit must be a whole number in a table query")
+    # The engine counts pages in multiples of the limit, which is another one here.
+    require(not chosen.get("page", "").strip("0."), "the setting page is not offered in a table query; use offset")
+    return min(int(limit) or rows, rows)

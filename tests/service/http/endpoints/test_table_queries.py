@@ -41,6 +41,7 @@ def test_totals_are_beside_the_rows(api: Api) -> None:
         "SELECT number FROM numbers(9) ORDER BY number DESC LIMIT 2;",
         "WITH 8 AS a SELECT number FROM (SELECT a AS number UNION ALL SELECT 7) ORDER BY number DESC -- )",
         "SELECT number FROM numbers(9) ORDER BY number DESC SETTINGS max_threads = 1 /* ( */",
+        "SELECT number FROM numbers(9) SETTINGS limit = 4, offset = 3, page = 0",
         "SELECT number FROM numbers(9) EXCEPT SELECT 0 EXCEPT SELECT 3",
         "SELECT n AS number FROM (SELECT max(number) AS n FROM numbers(9) GROUP BY intDiv(number, 4)) ORDER BY n DESC",
     ],
@@ -53,6 +54,14 @@ def test_a_row_limit_changes_nothing_else(api: Api, sql: str) -> None:
         body = table_result(api, sent.json()["table_query_id"])
         assert [row["number"] for row in body["rows"]] == [row[0] for row in alone[:limit]]
         assert body["truncated"] == (len(alone) > limit)
+
+
+def test_a_table_query_has_no_pages_of_its_own(api: Api) -> None:
+    """The engine would count them in multiples of the row limit, and return other rows."""
+    sql = "SELECT number FROM numbers(30) SETTINGS limit = 6, page = 2"
+    sent = api.http.post("/v1/tables/query/", json={"sql": sql, "limit": 3})
+    body = table_result(api, sent.json()["table_query_id"])
+    assert (body["status"], "the setting page" in body["error"].lower()) == ("FAILURE", True)
 
 
 @pytest.mark.parametrize(
