@@ -67,18 +67,20 @@ SHOW CREATE TABLE s_old;
 SET allow_suspicious_codecs = 1, allow_experimental_codecs = 1, enable_deflate_qpl_codec = 0;
 CREATE TABLE s_cod (a UInt64 CODEC(Delta, Delta, LZ4), b Float64 CODEC(ALP)) ENGINE = MergeTree ORDER BY a;
 -- new session
-SET profile = 'default';
 SET role = 'x';
-SET ROLE DEFAULT;
+-- new session
 SET send_timeout = 10, receive_timeout = 10, connect_timeout = 1, http_receive_timeout = 5;
-SET log_queries = 0, log_query_threads = 0, log_comment = 'x', query_profiler_real_time_period_ns = 0;
-SET priority = 1, os_thread_priority = 0, workload = 'x';
-SET max_ast_depth = 10000, max_ast_elements = 1000, max_expanded_ast_elements = 1000, max_query_size = 1000000, max_parser_depth = 100;
-SET max_result_rows = 0, max_result_bytes = 0, max_bytes_to_read = 0;
+-- new session
+SET log_queries = 0, log_query_threads = 0;
+-- new session
+SET max_ast_depth = 900, max_ast_elements = 1000, max_expanded_ast_elements = 1000, max_query_size = 1000000, max_parser_depth = 100;
+-- new session
+SET max_result_rows = 0, max_result_bytes = 1000000, max_bytes_to_read = 0;
+-- new session
 SET max_threads = 100;
 SET max_insert_threads = 4, background_pool_size = 16;
-SET queue_max_wait_ms = 0, max_concurrent_queries_for_user = 1;
-SET query_cache_ttl = 10, use_query_cache = 1, query_cache_min_query_runs = 1, query_cache_share_between_users = 0, enable_writes_to_query_cache = 1, enable_reads_from_query_cache = 1, query_cache_nondeterministic_function_handling = 'save', query_cache_tag = 'x';
+-- new session
+SET query_cache_ttl = 10, use_query_cache = 1, query_cache_min_query_runs = 1, enable_writes_to_query_cache = 1, enable_reads_from_query_cache = 1, query_cache_nondeterministic_function_handling = 'save', query_cache_tag = 'x';
 SELECT sum(number) FROM numbers(10);
 -- new session
 SET join_algorithm = 'full_sorting_merge', max_bytes_in_join = 1000000, join_overflow_mode = 'break', join_any_take_last_row = 1, join_default_strictness = 'ANY';

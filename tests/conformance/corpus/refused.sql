@@ -128,3 +128,19 @@ INSERT INTO t SELECT * FROM input('a UInt8') FORMAT CSV 1;
 EXPLAIN AST INSERT INTO t VALUES (1);
 -- says: other disks
 CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '/x/');
+-- says: changes many settings at once
+SET profile = 'default';
+-- says: administrator of a ClickHouse server
+SET ROLE DEFAULT;
+-- says: changes other callers' queries
+SET priority = 1;
+-- says: can be lowered only
+SET max_ast_depth = 10000;
+-- says: can be lowered only
+SET max_result_bytes = 0;
+-- says: shared by all callers
+SET queue_max_wait_ms = 0;
+-- says: it profiles the engine
+SET query_profiler_real_time_period_ns = 0;
+-- says: shared by all callers
+SET query_cache_share_between_users = 0;
