@@ -145,6 +145,10 @@ def check_part(node: Node, known_settings: frozenset[str]) -> None:
         _check_table_setting(name_parts(identifier)[-1], known_settings)
 
 
+# Settings of the table engine Join that have the names of limits of a query.
+_OF_JOIN = frozenset({"max_bytes_in_join", "max_rows_in_join"})
+
+
 def check_table_settings(node: Node, known: frozenset[str]) -> None:
     """Raise StatementRefused unless a table may have these settings."""
     for change in node.get("changes", []):
@@ -157,6 +161,12 @@ def check_table_settings(node: Node, known: frozenset[str]) -> None:
 
 def _check_table_setting(name: str, known: frozenset[str]) -> None:
     rule = name_classes.merge_tree_setting_class(name)
+    # ClickHouse takes the settings of a query here as well, for this statement.
+    of_query = None if rule else name_classes.setting_class(name)
+    require(
+        of_query is None or name in _OF_JOIN or of_query.kind not in {"lower", "ignored", "refused"},
+        f"the setting {name} is not one of a table; leave it out",
+    )
     require(
         (rule and rule.kind == "free") or (rule is None and name not in known),
         f"the table setting {name} is not permitted here: it {rule.reason if rule else 'is unknown'}; leave it out",

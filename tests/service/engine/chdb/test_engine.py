@@ -491,6 +491,17 @@ def test_a_select_whose_text_the_engine_would_not_list_is_cancelled(live: LiveEn
     assert live.engine.pid == pid
 
 
+@pytest.mark.parametrize(
+    "name", ["max_memory_usage", "log_comment", "priority", "additional_table_filters", "ast_fuzzer_runs"]
+)
+def test_a_table_has_no_settings_of_a_query(live: LiveEngine, name: str) -> None:
+    """The engine would take them for the statement that creates the table, beyond what a caller may choose."""
+    sql = f"CREATE TABLE with_settings (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS {name} = '5'"
+    assert f"The setting {name} is not one of a table" in failure(live, sql, use_admin=True)
+    join = "CREATE TABLE joined (a Int8) ENGINE = Join(ANY, LEFT, a) SETTINGS max_rows_in_join = 9"
+    assert live.run(f"{join}; DROP TABLE joined", use_admin=True).status == models.SUCCESS
+
+
 def test_low_limits_do_not_keep_the_service_from_asking_for_them(live: LiveEngine) -> None:
     """The service asks what each limit is, under these limits."""
     low = "max_bytes_in_set = 1, max_result_rows = 1, max_rows_to_read = 1, max_result_bytes = 100"
