@@ -171,6 +171,7 @@ CREATE TABLE r_de (a UInt8);
 SHOW CREATE r_de;
 -- new session
 SET enable_analyzer = 0;
+-- new session
 SELECT a.k FROM (SELECT 1 AS k) AS a JOIN (SELECT 1 AS k) AS b ON a.k = b.k;
 SELECT number % 2 AS k, count() FROM numbers(5) GROUP BY k WITH TOTALS ORDER BY k;
 SELECT nosuch FROM numbers(2);
@@ -242,18 +243,20 @@ SELECT * FROM (EXPLAIN PIPELINE SELECT 1);
 SELECT trimLeft(explain) AS e FROM (EXPLAIN actions = 1 SELECT 1 AS x) LIMIT 3;
 SELECT * FROM viewExplain('EXPLAIN', '', (SELECT 1));
 SET nosuch = 1;
+-- new session
 SET max_threads = 'abc';
+-- new session
+-- differs: a value is given to the engine as a text, which has another error
 SET max_threads = -1;
+-- new session
+-- differs: a value is given to the engine as a text, which has another error
 SET join_use_nulls = 2;
+-- new session
 SET join_algorithm = 'nosuch';
+-- new session
 SET max_block_size = 0;
-BEGIN TRANSACTION;
-COMMIT;
-ROLLBACK;
-SET TRANSACTION SNAPSHOT 1;
-EXECUTE AS u SELECT 1;
+-- new session
+-- new session
 WATCH r_v;
 PARALLEL WITH;
-SELECT 1 PARALLEL WITH SELECT 2;
-DROP TABLE IF EXISTS r_none PARALLEL WITH DROP TABLE IF EXISTS r_none3;
 DESCRIBE CACHE 'x';

@@ -22,6 +22,7 @@ SELECT 1 SETTINGS max_threads;
 SELECT 1 SETTINGS max_threads, final;
 SELECT 1 AS x SETTINGS final, optimize_read_in_order;
 SET max_threads;
+-- new session
 SELECT 1 AS x SETTINGS send_logs_level = 'fatal';
 -- new session
 SET send_logs_level = 'fatal';

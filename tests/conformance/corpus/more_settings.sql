@@ -91,6 +91,7 @@ SELECT number % 2 AS k, count() FROM numbers(5) GROUP BY k ORDER BY k;
 SELECT number FROM numbers(3) ORDER BY 1 DESC;
 -- new session
 SET first_day_of_week = 'x';
+-- new session
 SET date_time_overflow_behavior = 'throw', cast_ipv4_ipv6_default_on_conversion_error = 1, input_format_ipv4_default_on_conversion_error = 1, enable_extended_results_for_datetime_functions = 1, parsedatetime_parse_without_leading_zeros = 1, formatdatetime_f_prints_single_zero = 1;
 SELECT toDateTime64('2300-01-01 00:00:00', 0, 'UTC')::DateTime('UTC') AS x;
 SELECT toIPv4('nosuch') AS i, toStartOfMonth(toDate32('1950-01-15')) AS m;

@@ -144,3 +144,17 @@ SET queue_max_wait_ms = 0;
 SET query_profiler_real_time_period_ns = 0;
 -- says: shared by all callers
 SET query_cache_share_between_users = 0;
+-- says: Transactions are not offered
+BEGIN TRANSACTION;
+-- says: Transactions are not offered
+COMMIT;
+-- says: Transactions are not offered
+ROLLBACK;
+-- says: Transactions are not offered
+SET TRANSACTION SNAPSHOT 1;
+-- says: EXECUTE AS is not offered
+EXECUTE AS u SELECT 1;
+-- says: separate the statements with semicolons
+SELECT 1 PARALLEL WITH SELECT 2;
+-- says: separate the statements with semicolons
+DROP TABLE IF EXISTS r_none PARALLEL WITH DROP TABLE IF EXISTS r_none3;

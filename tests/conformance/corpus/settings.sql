@@ -76,6 +76,7 @@ SET final = 1, union_default_mode = 'DISTINCT', optimize_aggregation_in_order = 
 SELECT 1 AS x UNION SELECT 1;
 -- new session
 SET custom_nosuch = 1;
+-- new session
 SET nosuch_setting = 1;
 -- new session
 SELECT 1 AS x FORMAT JSON;

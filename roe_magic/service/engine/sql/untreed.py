@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from roe_magic.service.engine.sql.kinds import WRITE_REFUSED
 from roe_magic.service.engine.sql.refusal import require
@@ -87,6 +88,8 @@ def check(statement: SqlStatement, scope: JudgementScope, *, use_admin: bool) ->
 
 
 def _refusal(tokens: Sequence[StatementToken]) -> str:
+    if ("PARALLEL", "WITH") in pairwise(token.word for token in tokens):
+        return "PARALLEL WITH is not offered here: separate the statements with semicolons"
     words = " ".join(token.word for token in tokens[:2] if token.word)
     reason = _REASONS.get(tokens[0].word, "it is for the administrator of a ClickHouse server")
     return f"{words or 'this statement'} is not offered here: {reason}"
