@@ -107,6 +107,9 @@ def _values(array: pa.Array) -> list[Any]:
     if pa.types.is_string(data_type) or pa.types.is_boolean(data_type) or pa.types.is_binary(data_type):
         values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
         return values
+    if pa.types.is_decimal(data_type):
+        # Where the memory ends, pyarrow 17 aborts the process in to_pylist().
+        return _map_values(array.cast(pa.string()), Decimal)
     try:
         values = array.to_pylist()
     except (OverflowError, ValueError):
