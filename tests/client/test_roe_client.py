@@ -93,6 +93,17 @@ def test_a_submit_says_exactly_what_the_contract_describes(server: ScriptedServe
     assert query == codec.parse(models.WorksheetQueryResponse, sample("submit-200"))
 
 
+@pytest.mark.parametrize(
+    "sql", ["SELECT 'é\U0001f600 \x00'", "SELECT '\ud800'"], ids=["text", "half of a surrogate pair"]
+)
+def test_sql_arrives_as_it_is_in_json(server: ScriptedServer, client: RoeClient, sql: str) -> None:
+    """Whatever its characters are."""
+    server.on("POST", SUBMIT, answer(sample("submit-200")))
+    client.submit(sql)
+    (request,) = server.got("POST")
+    assert (request.json()["query"], request.headers["content-type"]) == (sql, "application/json")
+
+
 def test_a_submit_without_options_leaves_the_choice_to_the_server(server: ScriptedServer) -> None:
     """No worksheet, no organisation, no wait."""
     server.on("POST", SUBMIT, answer(sample("submit-200-smallest")))

@@ -91,7 +91,19 @@ def test_queries_refresh_the_names_once_a_minute(server: Server) -> None:
     assert server.refresh("SELECT 3") == 2
 
 
-@pytest.mark.parametrize("sql", ["CREATE TABLE t (n UInt8) ORDER BY n", "SELECT 1; drop table t", None])
+ROWS = f"INSERT INTO t VALUES {'(1), ' * 100_000}(1)"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE t (n UInt8) ORDER BY n",
+        "SELECT 1; drop table t",
+        pytest.param(f"CREATE TABLE t (n UInt8) ORDER BY n; {ROWS}", id="before many rows"),
+        pytest.param(f"{ROWS}; DROP TABLE t", id="after many rows"),
+        None,
+    ],
+)
 def test_what_may_have_changed_the_names_refreshes_them_at_once(server: Server, sql: str | None) -> None:
     """After a CREATE, a DROP or an upload nobody waits for a minute."""
     server.refresh("SELECT 1")

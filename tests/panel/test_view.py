@@ -216,6 +216,15 @@ def test_a_long_text_says_how_much_is_missing() -> None:
     """What is cut off is counted."""
     assert clean("x" * 30, limit=10, lines=True) == "xxxxxxxxxx … (20 more characters)"
     assert clean("x" * 30, limit=10) == "xxxxxxxxxx…"
+    assert clean("x" * 1000, limit=10, lines=True) == "xxxxxxxxxx … (990 more characters)"
+
+
+@pytest.mark.parametrize("rows", [5, 6, 10, 11])
+def test_a_text_is_cut_where_its_line_ends_are_single_characters(rows: int) -> None:
+    """A carriage return before a line feed does not count as shown."""
+    shown, _, more = clean("x\r\n" * rows, limit=10, lines=True).partition(" … ")
+    assert shown == "x\n" * 5
+    assert bool(more) == (rows > 5)
 
 
 @given(

@@ -158,3 +158,5 @@ EXECUTE AS u SELECT 1;
 SELECT 1 PARALLEL WITH SELECT 2;
 -- says: separate the statements with semicolons
 DROP TABLE IF EXISTS r_none PARALLEL WITH DROP TABLE IF EXISTS r_none3;
+-- says: write ORDER BY
+SET sort = 'x';

@@ -461,15 +461,19 @@ def test_a_preview_that_cannot_be_stopped_ends_with_its_process(make: Callable[.
     assert live.rows("SELECT 1") == [(1,)]
 
 
-def test_a_select_of_any_length_is_cancelled(live: LiveEngine) -> None:
-    """Long SQL is found by its log_comment, short SQL by the comment in it."""
+def check_cancel(live: LiveEngine, sql: str) -> None:
+    """Cancel SQL once it works; the process stays."""
     working, pid = threading.Event(), live.engine.pid
-    text = ENDLESS.replace("SELECT", f"SELECT /* {'long ' * 30_000} */")
-    job, future = live.submit(text, on_progress=lambda _: working.set())
+    job, future = live.submit(sql, on_progress=lambda _: working.set())
     assert working.wait(PATIENCE)
     assert live.call(live.engine.cancel(job.id)) is True
     assert future.result(PATIENCE).status == models.REVOKED
     assert live.engine.pid == pid
+
+
+def test_a_select_of_any_length_is_cancelled(live: LiveEngine) -> None:
+    """Long SQL is found by its log_comment, short SQL by the comment in it."""
+    check_cancel(live, ENDLESS.replace("SELECT", f"SELECT /* {'long ' * 30_000} */"))
 
 
 @pytest.mark.parametrize(
@@ -483,12 +487,7 @@ def test_a_select_of_any_length_is_cancelled(live: LiveEngine) -> None:
 )
 def test_a_select_whose_text_the_engine_would_not_list_is_cancelled(live: LiveEngine, sql: str) -> None:
     """It writes a statement with keys anew, without comments, and would cut others: neither ends its process."""
-    working, pid = threading.Event(), live.engine.pid
-    job, future = live.submit(sql, on_progress=lambda _: working.set())
-    assert working.wait(PATIENCE)
-    assert live.call(live.engine.cancel(job.id)) is True
-    assert future.result(PATIENCE).status == models.REVOKED
-    assert live.engine.pid == pid
+    check_cancel(live, sql)
 
 
 @pytest.mark.parametrize(
