@@ -18,8 +18,10 @@ PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED = "PENDING", "STARTED", "RETR
 STATES = (PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED)
 TERMINAL = frozenset({SUCCESS, FAILURE, REVOKED})
 
-ARROW_STREAM = "application/vnd.apache.arrow.stream"
-NDJSON = "application/x-ndjson"
+ARROW_STREAM, ARROW_FILE = "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file"
+PARQUET, NDJSON, CSV = "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"
+# The files that an upload to the local service takes.
+UPLOAD_TYPES = (CSV, ARROW_STREAM, ARROW_FILE, PARQUET, NDJSON)
 # The key in an Arrow stream's schema metadata whose value is the Statement as JSON, without its rows.
 STATEMENT_METADATA_KEY = b"roe.statement"
 # The field of a submit's response that holds a small result: the Arrow streams of all statements in base64.
@@ -185,6 +187,9 @@ class TableList(Model):
 
     results: list[Table]
     total: int
+    # An extension of the local service: the media types of the files that an upload takes; CSV alone if it is absent.
+    # A server that sends it also takes the fields `types`, `replace` and `dry_run` of an upload.
+    upload_types: list[str] | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,12 +213,26 @@ class TablePreview(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UploadColumn(Model):
+    """A column of an uploaded file: its ClickHouse type, and why it is that one; no reason where it is plain."""
+
+    name: str
+    type: str
+    reason: str | None = field(default=None, metadata=OMIT_IF_NONE)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableUpload(Model):
     """TableUploadResponse: the table that an upload created."""
 
     table_name: str
     organization_id: UUID
     summary: Any = None
+    # Extensions of the local service. What the user should know about how the file was read, a sentence each; and
+    # whether the file was only looked at, and no table created.
+    columns: list[UploadColumn] | None = field(default=None, metadata=OMIT_IF_NONE)
+    notices: list[str] | None = field(default=None, metadata=OMIT_IF_NONE)
+    dry_run: bool | None = field(default=None, metadata=OMIT_IF_NONE)
 
 
 @dataclass(frozen=True, kw_only=True)

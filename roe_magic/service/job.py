@@ -59,6 +59,44 @@ class Outcome(msgspec.Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that becomes a table.
+
+    Parameters
+    ----------
+    id : str
+        By which the import is cancelled.
+    path : str
+        Where the file is.
+    content_type : str
+        The media type of the file; any that is not known means CSV.
+    with_headers : bool
+        Whether the first row of a CSV file is the columns' names.
+    types : dict of str to str
+        The ClickHouse types of some columns by name; those of the others are found out.
+    replace : bool
+        Whether the table takes the place of one of the same name.
+    dry_run : bool
+        Whether the columns are found out, and no table is created.
+    """
+
+    id: str
+    path: str
+    content_type: str = "text/csv"
+    with_headers: bool = True
+    types: dict[str, str] = {}
+    replace: bool = False
+    dry_run: bool = False
+
+
+class TableCreation(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload, and the table that it becomes."""
+
+    database: str
+    table: str
+    upload: Upload
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one statement may use, and how many queries run at the same time; 0 means no limit.

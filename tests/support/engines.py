@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from roe_magic.contract import models
 from roe_magic.service.engine.chdb.engine import ChdbEngine
-from roe_magic.service.job import Job, Limits, Outcome, SubmitRequest
+from roe_magic.service.job import Job, Limits, Outcome, SubmitRequest, Upload
 from roe_magic.service.results import manifest
 
 PATIENCE = 120.0
@@ -77,6 +78,11 @@ class LiveEngine:
         outcome = future.result(PATIENCE)
         assert outcome.status == models.SUCCESS, outcome.error
         return rows_of(job, statement % len(manifest.decode(outcome.statements)))
+
+
+def upload_of(path: Path, **options: Any) -> Upload:
+    """Return the upload of a file, with an id of its own."""
+    return Upload(id=uuid.uuid4().hex, path=str(path), **options)
 
 
 def file_of(job: Job, statement: int) -> Path:

@@ -6,12 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from roe_magic.contract import models
-from roe_magic.service.job import Job, Outcome
+from roe_magic.contract import codec, models
+from roe_magic.service.job import Job, Outcome, Upload
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadOutcome(codec.Model):
+    """A table that was created from a file: ClickHouse's figures, the columns, and what the user should know."""
+
+    summary: models.Summary
+    columns: list[models.UploadColumn]
+    notices: list[str]
 
 
 class JobEvents(Protocol):
@@ -60,8 +70,11 @@ class Engine(Protocol):
         """Return a table's first rows; None if there is no such table."""
         ...
 
-    async def create_from_csv(self, database: str, table: str, path: Path, with_headers: bool) -> models.Summary:
-        """Create a table from a CSV file; UsageError if the table exists or the file cannot be read."""
+    async def create_table(self, database: str, table: str, upload: Upload) -> UploadOutcome:
+        """Create a table from a file, or replace one; UsageError if that is not possible, and nothing has changed then.
+
+        ``cancel`` with the upload's id ends it.
+        """
         ...
 
     async def drop(self, database: str, table: str) -> bool:

@@ -20,9 +20,9 @@ import msgspec
 from roe_magic.contract import codec, models
 from roe_magic.errors import ServiceError, UsageError
 from roe_magic.service.engine.chdb.process import RESTARTED, EngineProcess
-from roe_magic.service.job import Job, Limits, Outcome
+from roe_magic.service.job import Job, Limits, Outcome, TableCreation, Upload
 from roe_magic.service.queries.errors import EngineGone
-from roe_magic.service.queries.interfaces import JobEvents
+from roe_magic.service.queries.interfaces import JobEvents, UploadOutcome
 
 # How long the engine may take to stop a query before its process is replaced.
 CANCEL_SECONDS = 5.0
@@ -160,21 +160,27 @@ class ChdbEngine:
         value = await self._call("preview", database=database, table=table, limit=limit)
         return None if value is None else codec.parse(models.TablePreview, value)
 
-    async def create_from_csv(self, database: str, table: str, path: Path, with_headers: bool) -> models.Summary:
-        """Create a table from a CSV file inside the engine's folder.
+    async def create_table(self, database: str, table: str, upload: Upload) -> UploadOutcome:
+        """Create a table from a file inside the engine's folder, or replace one.
 
         Raises
         ------
         UsageError
-            The table exists, or the file cannot be read as CSV.
+            It is not possible, or was cancelled. The tables are as they were.
         """
-        arguments = {"database": database, "table": table, "path": str(path), "with_headers": with_headers}
-        return codec.parse(models.Summary, await self._call("create_from_csv", **arguments))
-
-    async def create_from_arrow(self, database: str, table: str, path: Path) -> models.Summary:
-        """Create a table from an Arrow file or stream inside the engine's folder; errors as for CSV."""
-        value = await self._call("create_from_arrow", database=database, table=table, path=str(path))
-        return codec.parse(models.Summary, value)
+        _check_database(database)
+        active = self._jobs[upload.id] = _ActiveJob()
+        try:
+            process = await self._ready_process()
+            active.was_sent = True
+            creation = TableCreation(database=database, table=table, upload=upload)
+            return codec.parse(UploadOutcome, await process.call("create_table", creation))
+        except UsageError:
+            active.was_revoked = active.cancelled.is_set()
+            raise
+        finally:
+            del self._jobs[upload.id]
+            active.ended.set()
 
     async def drop(self, database: str, table: str) -> bool:
         """Drop a table; False if there is no such table."""

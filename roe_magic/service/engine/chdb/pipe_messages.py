@@ -17,7 +17,10 @@ HEADER_BYTES = _HEADER.size
 
 
 class Call(msgspec.Struct):
-    """From the service: call a method. ``arguments`` are encoded, and are a Job for ``run``, else keyword arguments."""
+    """From the service: call a method.
+
+    ``arguments`` are encoded. They are a Job for ``run``, a TableCreation for ``create_table``, else keyword arguments.
+    """
 
     id: int
     method: str

@@ -30,7 +30,7 @@ import msgspec
 
 from roe_magic.errors import MissingExtra, ServiceError, UsageError
 from roe_magic.service.engine.chdb import pipe_messages
-from roe_magic.service.job import Job
+from roe_magic.service.job import Job, TableCreation
 from roe_magic.service.queries.errors import EngineGone
 
 RESTARTED = "The engine was restarted while this query ran; run it again."
@@ -55,6 +55,7 @@ _IMPORT_ROOT = Path(__file__).resolve().parents[4]
 _ENVIRONMENT = ("PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 OnProgress = Callable[[dict[str, int]], None]
+Arguments = Job | TableCreation | Mapping[str, Any]
 
 
 class EngineProcess:
@@ -103,7 +104,7 @@ class EngineProcess:
             raise
         return engine
 
-    async def call(self, method: str, arguments: Job | Mapping[str, Any], on_progress: OnProgress | None = None) -> Any:
+    async def call(self, method: str, arguments: Arguments, on_progress: OnProgress | None = None) -> Any:
         """Call a method of the worker, and return its result."""
         call_id = self._next_id
         if on_progress:
@@ -116,7 +117,7 @@ class EngineProcess:
             self._calls.pop(call_id, None)
             self._on_progress.pop(call_id, None)
 
-    def send(self, method: str, arguments: Job | Mapping[str, Any]) -> None:
+    def send(self, method: str, arguments: Arguments) -> None:
         """Call a method of the worker, and do not wait for its result."""
         call = pipe_messages.Call(self._next_id, method, msgspec.Raw(msgspec.msgpack.encode(arguments)))
         self._next_id += 1

@@ -34,8 +34,9 @@ from roe_magic.service.engine.chdb.preparation import Preparation
 from roe_magic.service.engine.chdb.submission import Submission
 from roe_magic.service.engine.chdb.system_views import SystemViews
 from roe_magic.service.engine.chdb.table_catalogue import TableCatalogue
+from roe_magic.service.engine.chdb.table_import import ImportRun, TableImport
 from roe_magic.service.engine.chdb.watchdog import Watchdog
-from roe_magic.service.job import Job, Outcome
+from roe_magic.service.job import Job, Outcome, TableCreation
 
 _KILL = "KILL QUERY WHERE Settings['log_comment'] = {job_id:String} OR position(query, {mark:String}) > 0 ASYNC"
 _KILL_INTERVAL = 0.05
@@ -85,18 +86,18 @@ class Worker:
         self._pipe, self._clickhouse, self._settings = pipe, clickhouse, settings
         self._preparation = Preparation(Parser(clickhouse), SystemViews(clickhouse))
         self._submissions: dict[str, Submission] = {}
+        self._imports: dict[str, ImportRun] = {}
         # The engine prepares itself for every new thread, which takes as long as two small queries: threads are reused.
         self._threads = ThreadPoolExecutor(_THREADS, "roe-call")
         self._watchdog = Watchdog(lambda job_id: self._threads.submit(self._kill, job_id))
         tables = TableCatalogue(clickhouse, settings)
+        self._table_import = TableImport(clickhouse, tables, settings)
         self._methods: dict[str, Callable[..., Any]] = {
             "cancel": self._cancel,
             "ensure_database": tables.ensure_database,
             "tables": tables.tables,
             "describe": tables.describe,
             "preview": tables.preview,
-            "create_from_csv": tables.create_from_csv,
-            "create_from_arrow": tables.create_from_arrow,
             "drop": tables.drop,
         }
 
@@ -114,6 +115,10 @@ class Worker:
             job = msgspec.msgpack.decode(call.arguments, type=Job)
             self._submissions[job.id] = self._submission(call.id, job)
             return lambda: self._run(call.id, job.id)
+        if call.method == "create_table":
+            creation = msgspec.msgpack.decode(call.arguments, type=TableCreation)
+            running = self._imports[creation.upload.id] = ImportRun(creation.upload)
+            return lambda: self._create_table(creation, running)
         return lambda: self._call(call)
 
     def _submission(self, call_id: int, job: Job) -> Submission:
@@ -155,9 +160,16 @@ class Worker:
             del self._submissions[job_id]
             running.ended.set()
 
+    def _create_table(self, creation: TableCreation, running: ImportRun) -> dict[str, Any]:
+        try:
+            return self._table_import.create_table(creation.database, creation.table, running)
+        finally:
+            del self._imports[running.upload.id]
+            running.ended.set()
+
     def _cancel(self, job_id: str) -> bool:
-        """Stop a submission; False if it is not running."""
-        running = self._submissions.get(job_id)
+        """Stop a submission or an import; False if it is not running."""
+        running = self._submissions.get(job_id) or self._imports.get(job_id)
         if running is None:
             return False
         running.cancelled.set()

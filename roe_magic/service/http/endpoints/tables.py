@@ -22,6 +22,8 @@ from roe_magic.service.http.problems import Problem, not_found
 from roe_magic.service.http.request import fields, parameters
 from roe_magic.service.http.response import json_response
 from roe_magic.service.http.services import services
+from roe_magic.service.job import Upload
+from roe_magic.service.queries.interfaces import UploadOutcome
 from roe_magic.service.state.schema import KeyRow
 
 M = TypeVar("M", bound=codec.Model)
@@ -40,6 +42,9 @@ class _UploadBody(msgspec.Struct):
     file: Any
     with_headers: bool = True
     organization_id: UUID | None = None
+    types: str = "{}"
+    replace: bool = False
+    dry_run: bool = False
 
 
 async def all_tables(request: Request) -> Response:
@@ -47,7 +52,7 @@ async def all_tables(request: Request) -> Response:
     database = caller(request).organization.database
     await services(request).queries.ensure_database(database)
     tables = await services(request).engine.tables(database)
-    return json_response(models.TableList(results=tables, total=len(tables)))
+    return json_response(models.TableList(results=tables, total=len(tables), upload_types=list(models.UPLOAD_TYPES)))
 
 
 async def describe(request: Request) -> Response:
@@ -78,19 +83,44 @@ async def upload(request: Request) -> Response:
         if not isinstance(body.file, UploadFile):
             raise Problem(400, "The submitted data was not a file.", field="file")
         name = _valid_name(body.table_name)
+        types, content_type = _types(body.types), body.file.content_type or models.CSV
         path = await run_in_threadpool(_save, body.file.file, services(request).folder.uploads)
+    upload = Upload(
+        id=path.stem,
+        path=str(path),
+        content_type=content_type,
+        with_headers=body.with_headers,
+        types=types,
+        replace=body.replace,
+        dry_run=body.dry_run,
+    )
     try:
-        summary = await _import(request, key, name, path, body.with_headers)
+        outcome = await _import(request, key, name, upload)
     finally:
         path.unlink(missing_ok=True)
-    return json_response(models.TableUpload(table_name=name, organization_id=key.organization_id, summary=summary), 201)
+    response = models.TableUpload(
+        table_name=name,
+        organization_id=key.organization_id,
+        summary=outcome.summary,
+        columns=outcome.columns,
+        notices=outcome.notices,
+        dry_run=body.dry_run or None,
+    )
+    return json_response(response, 200 if body.dry_run else 201)
 
 
-async def _import(request: Request, key: KeyRow, name: str, path: Path, with_headers: bool) -> models.Summary:
+def _types(text: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError:
+        raise Problem(400, "Must be a JSON object of column names and ClickHouse types.", field="types") from None
+
+
+async def _import(request: Request, key: KeyRow, name: str, upload: Upload) -> UploadOutcome:
     database = key.organization.database
     await services(request).queries.ensure_database(database)
     try:
-        return await services(request).engine.create_from_csv(database, name, path, with_headers)
+        return await services(request).engine.create_table(database, name, upload)
     except UsageError as error:
         raise Problem(400, error.message, bare=True) from None
 

@@ -27,7 +27,7 @@ from roe_magic.service.engine.chdb.engine import ChdbEngine
 from roe_magic.service.engine.chdb.process import RESTARTED
 from roe_magic.service.job import Limits, Outcome
 from roe_magic.service.results import manifest
-from tests.support.engines import PATIENCE, LiveEngine, file_of, rows_of, table_of
+from tests.support.engines import PATIENCE, LiveEngine, file_of, rows_of, table_of, upload_of
 
 pytestmark = pytest.mark.integration
 
@@ -730,8 +730,8 @@ class TestTables:
         path = files / "people.csv"
         path.write_text("id,name,height,born\n1,Ada,1.5,1985-12-10\n2,,,\n")
         engine = live.engine
-        summary = live.call(engine.create_from_csv("own", "people", path, with_headers=True))
-        assert summary.written_rows == 2
+        outcome = live.call(engine.create_table("own", "people", upload_of(path)))
+        assert outcome.summary.written_rows == 2
         columns = [("id", "Nullable(Int64)"), ("name", "Nullable(String)")]
         columns += [("height", "Nullable(Float64)"), ("born", "Nullable(Date)")]
         (listed,) = [table for table in live.call(engine.tables("own")) if table.name == "people"]
@@ -751,7 +751,7 @@ class TestTables:
         """Columns are then column_1, column_2, and so on, and the first row is a row."""
         path = files / "plain.csv"
         path.write_text("1,a\n2,b\n")
-        live.call(live.engine.create_from_csv("own", "plain", path, with_headers=False))
+        live.call(live.engine.create_table("own", "plain", upload_of(path, with_headers=False)))
         assert live.rows("SELECT column_1, column_2 FROM plain ORDER BY column_1") == [(1, b"a"), (2, b"b")]
         live.call(live.engine.drop("own", "plain"))
 
@@ -759,9 +759,9 @@ class TestTables:
         """A second upload to the same name is refused, and the rows of the first stay."""
         path = files / "twice.csv"
         path.write_text("a\n1\n")
-        live.call(live.engine.create_from_csv("own", "twice", path, with_headers=True))
+        live.call(live.engine.create_table("own", "twice", upload_of(path)))
         with pytest.raises(UsageError, match="exists already"):
-            live.call(live.engine.create_from_csv("own", "twice", path, with_headers=True))
+            live.call(live.engine.create_table("own", "twice", upload_of(path)))
         assert live.rows("SELECT a FROM twice") == [(1,)]
         live.call(live.engine.drop("own", "twice"))
 
@@ -771,18 +771,23 @@ class TestTables:
         path = files / "broken.csv"
         path.write_text(content)
         with pytest.raises(UsageError) as caught:
-            live.call(live.engine.create_from_csv("own", "broken", path, with_headers=True))
+            live.call(live.engine.create_table("own", "broken", upload_of(path)))
         assert str(live.folder) not in str(caught.value)
         assert live.call(live.engine.describe("own", "broken")) is None
 
-    @pytest.mark.parametrize("make_writer", [pa.ipc.new_stream, pa.ipc.new_file])
-    def test_arrow_becomes_a_table(self, live: LiveEngine, files: Path, make_writer: Callable[..., Any]) -> None:
+    @pytest.mark.parametrize(
+        ("make_writer", "content_type"),
+        [(pa.ipc.new_stream, models.ARROW_STREAM), (pa.ipc.new_file, models.ARROW_FILE)],
+    )
+    def test_arrow_becomes_a_table(
+        self, live: LiveEngine, files: Path, make_writer: Callable[..., Any], content_type: str
+    ) -> None:
         """Arrow files and Arrow streams are both taken, with their types."""
         table = pa.table({"a": pa.array([1, None], pa.int16()), "b": ["x", "y"]})
         path = files / "table.arrow"
         with make_writer(str(path), table.schema) as writer:
             writer.write_table(table)
-        live.call(live.engine.create_from_arrow("own", "arrow", path))
+        live.call(live.engine.create_table("own", "arrow", upload_of(path, content_type=content_type)))
         assert live.rows("SELECT a, b FROM arrow ORDER BY b") == [(1, b"x"), (None, b"y")]
         live.call(live.engine.drop("own", "arrow"))
 
@@ -791,7 +796,7 @@ class TestTables:
         name = 'it\'s `a` \\ "name"; DROP'
         path = files / "named.csv"
         path.write_text("a\n1\n")
-        live.call(live.engine.create_from_csv("own", name, path, with_headers=True))
+        live.call(live.engine.create_table("own", name, upload_of(path)))
         assert name in [table.name for table in live.call(live.engine.tables("own"))]
         assert live.call(live.engine.preview("own", name, 3)).rows == [{"a": 1}]
         assert live.call(live.engine.describe("own", name)).row_count == 1

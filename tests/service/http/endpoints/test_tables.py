@@ -84,3 +84,31 @@ def test_a_reader_may_not_write(api: Api) -> None:
         "CREATE TABLE made (a Int8) ENGINE = Memory; INSERT INTO made VALUES (1); DROP TABLE made", use_admin=True
     )
     assert made["query_task_status"] == "SUCCESS"
+
+
+def test_a_dry_run_shows_the_columns_and_creates_nothing(api: Api) -> None:
+    """The response has status 200 and the columns; there is no table afterwards."""
+    fields = {"table_name": "looked_at", "dry_run": "true"}
+    answer = api.http.post("/v1/tables/upload/", data=fields, files={"file": ("t.csv", b"a,b\n1,x\n")})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["dry_run"] is True
+    assert answer.json()["columns"] == [
+        {"name": "a", "type": "Nullable(Int64)"},
+        {"name": "b", "type": "Nullable(String)"},
+    ]
+    assert api.http.get("/v1/tables/looked_at/describe/").status_code == 404
+
+
+def test_the_list_says_which_files_can_be_uploaded(api: Api) -> None:
+    """A client knows by upload_types that it may send more than CSV."""
+    assert "application/vnd.apache.arrow.stream" in api.http.get("/v1/tables/").json()["upload_types"]
+
+
+def test_replace_puts_a_table_in_the_place_of_another(api: Api) -> None:
+    """The new rows have the name of the old ones; without a table of that name one is created."""
+    for text, rows in (("a\n1\n", [{"a": 1}]), ("b\nx\n", [{"b": "x"}])):
+        fields = {"table_name": "replaced", "replace": "true"}
+        answer = api.http.post("/v1/tables/upload/", data=fields, files={"file": ("t.csv", text.encode())})
+        assert answer.status_code == 201, answer.text
+        assert api.http.get("/v1/tables/replaced/preview/").json()["rows"] == rows
+    api.http.delete("/v1/tables/replaced/")
