@@ -11,7 +11,8 @@
     │   ├── ConnectFailed            nothing was sent
     │   │   └── CertificateRefused       the server's certificate is not trusted
     │   ├── DeadlineExceeded         the request's total time is over
-    │   └── SubmitUncertain          a query was sent and may or may not be running
+    │   ├── SubmitUncertain          a query was sent and may or may not be running
+    │   └── UploadUncertain          a file was sent and its table may or may not exist
     ├── ProtocolError            the answer is not what the contract says
     │   └── ResultNotReady           SUCCESS, but the rows are not there yet
     ├── RoeAPIException          the server answered with an error status
@@ -29,7 +30,8 @@
         ├── QueryTimeout             still going when the caller's patience ended
         └── ResultTooLarge           more rows or bytes than the caller allowed
 
-    QueryInterrupted (KeyboardInterrupt)  stop was pressed; the query goes on at the server
+    QueryInterrupted (KeyboardInterrupt)   stop was pressed; the query goes on at the server
+    UploadInterrupted (KeyboardInterrupt)  stop was pressed; the message says what is at the server
 
 The names under ``RoeAPIException`` are those of the official SDK (``roe-ai``).
 """
@@ -123,6 +125,10 @@ class DeadlineExceeded(TransportError):
 
 class SubmitUncertain(TransportError):
     """A query was sent, its answer was lost, and it may or may not be running."""
+
+
+class UploadUncertain(TransportError):
+    """A whole file was sent, its answer was lost, and the table may or may not exist."""
 
 
 class ProtocolError(RoeError):
@@ -225,3 +231,7 @@ class QueryInterrupted(KeyboardInterrupt):
         super().__init__(message)
         self.message = message
         self.query_id = query_id
+
+
+class UploadInterrupted(KeyboardInterrupt):
+    """Stop was pressed during an upload; the message says what is at the server."""

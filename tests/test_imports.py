@@ -70,7 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # The modules that alone may import a library, in functions too.
 OWNERS = {
     "requests": {"client.transport", "client.transport_errors"},
-    "urllib3": {"client.deadlines", "client.transport", "client.transport_errors"},
+    "urllib3": {"client.deadlines", "client.multipart", "client.transport", "client.transport_errors"},
     "anywidget": {"panel.widget"},
     "ipywidgets": {"panel.widget"},
     "keyring": {"config.profiles"},

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roe_magic.client.response_errors import decode_json
 from roe_magic.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from roe_magic.client.multipart import MultipartBody
 
 # A body that is read whole is small; a larger one is a mistake or an attack (a compressed bomb, say).
 MAX_BODY_BYTES = 64 << 20
@@ -24,8 +27,8 @@ class Request:
         The query string; a value of None is left out.
     json : object
         A body to send as JSON.
-    form, files : mapping, optional
-        A multipart body.
+    upload : MultipartBody, optional
+        A body that is read from a file while it is sent.
     headers : mapping
     extra_time : float
         Seconds added to the usual deadline, where the server was asked to hold its response back.
@@ -39,8 +42,7 @@ class Request:
     path: str
     params: Mapping[str, str | None] = field(default_factory=dict)
     json: Any = None
-    form: Mapping[str, str] | None = None
-    files: Mapping[str, Any] | None = None
+    upload: MultipartBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     extra_time: float = 0.0
     stream: bool = False

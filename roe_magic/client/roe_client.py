@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote
+from typing import Any
 from uuid import UUID
 
+from roe_magic.client.base_client import segment
 from roe_magic.client.messages import Request, Response
 from roe_magic.client.response_errors import decode_json
-from roe_magic.config.profiles import from_user_file
-from roe_magic.config.settings import Settings, from_environment, resolve
+from roe_magic.client.table_client import TableClient
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
 from roe_magic.errors import (
     ConnectFailed,
-    NotFoundError,
     ProtocolError,
     RoeAPIException,
     ServerError,
     SubmitUncertain,
     TransportError,
 )
-
-if TYPE_CHECKING:
-    from roe_magic.client.transport import Transport
 
 # Seconds that a server which honours `Prefer: wait` may hold its response back.
 WAIT_SUBMIT, WAIT_STATUS = 1, 25
@@ -51,7 +46,7 @@ class StatusUpdate:
     waited: bool
 
 
-class RoeClient:
+class RoeClient(TableClient):
     """A client of Roe's database query API; thread-safe, plain Python.
 
     Parameters
@@ -66,23 +61,6 @@ class RoeClient:
     Every method raises an exception of :mod:`roe_magic.errors`: RoeAPIException for an error status, TransportError
     when no complete answer came, ProtocolError when it is not what the contract says.
     """
-
-    def __init__(self, settings: Settings | None = None, *, transport: Transport | None = None) -> None:
-        self.settings = settings or resolve(from_environment(), from_user_file())
-        self._transport = transport or _transport(self.settings)
-
-    def __enter__(self) -> RoeClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"RoeClient({self.settings.base_url!r}, key from {self.settings.source})"
-
-    def close(self) -> None:
-        """Close the kept connections."""
-        self._transport.close()
 
     # Queries
 
@@ -146,7 +124,7 @@ class RoeClient:
         """
         headers = {"Prefer": f"wait={wait}", "Accept": f"{models.NDJSON}, application/json;q=0.9"} if wait else {}
         extra_time = wait + GRACE - (self.settings.timeout or GRACE) if wait else 0.0
-        path = f"/v1/database/query/{_segment(query_id)}/status/"
+        path = f"/v1/database/query/{segment(query_id)}/status/"
         response = self._get(path, headers=headers, extra_time=extra_time, stream=True, query_id=str(query_id))
         waited = "wait" in response.headers.get("Preference-Applied", "")
         if response.content_type != models.NDJSON:
@@ -177,7 +155,7 @@ class RoeClient:
             JSON (``QueryResult``) or concatenated Arrow streams, by its ``content_type``.
         """
         accept = f"{models.ARROW_STREAM}, application/json;q=0.9" if arrow else "application/json"
-        path = f"/v1/database/query/{_segment(query_id)}/result/"
+        path = f"/v1/database/query/{segment(query_id)}/result/"
         return self._get(path, headers={"Accept": accept}, stream=True, query_id=str(query_id))
 
     def cancel(self, query_id: UUID | str) -> models.QueryStatus | None:
@@ -188,7 +166,7 @@ class RoeClient:
         QueryStatus or None
             The status after that; None when the server does not offer it (the published API does not).
         """
-        path = f"/v1/database/query/{_segment(query_id)}/cancel/"
+        path = f"/v1/database/query/{segment(query_id)}/cancel/"
         request = Request(method="POST", path=path, params=self._organization(), query_id=str(query_id))
         try:
             return _status(self._transport.send(request).json(), query_id)
@@ -206,7 +184,7 @@ class RoeClient:
 
     def worksheet_queries(self, worksheet_id: UUID | str) -> list[models.WorksheetQueryResponse]:
         """Return the queries of a worksheet, in the server's order."""
-        path = f"/v1/worksheets/{_segment(worksheet_id)}/queries/"
+        path = f"/v1/worksheets/{segment(worksheet_id)}/queries/"
         return _list_of(models.WorksheetQueryResponse, self._get(path).json())
 
     def create_worksheet(self, name: str) -> models.Worksheet:
@@ -214,77 +192,11 @@ class RoeClient:
         request = Request(method="POST", path="/v1/worksheets/", params=self._organization(), json={"name": name})
         return parse(models.Worksheet, self._transport.send(request).json())
 
-    # Tables and the caller
+    # The caller
 
     def current_user(self) -> models.User:
         """Return the user that the key belongs to."""
         return parse(models.User, self._get("/v1/users/current_user/").json())
-
-    def tables(self) -> list[models.Table]:
-        """Return the organisation's tables with their columns."""
-        return parse(models.TableList, self._get("/v1/tables/").json()).results
-
-    def describe(self, table: str) -> models.TableDescription:
-        """Return a table's columns and size, without scanning it."""
-        path = f"/v1/tables/{_segment(table)}/describe/"
-        return parse(models.TableDescription, self._get(path).json())
-
-    def preview(self, table: str, limit: int = 3) -> models.TablePreview:
-        """Return the first rows (0 to 50) of a table."""
-        path = f"/v1/tables/{_segment(table)}/preview/"
-        return parse(models.TablePreview, self._get(path, limit=str(limit)).json())
-
-    def upload(self, table: str, file: BinaryIO, *, with_headers: bool = True) -> models.TableUpload:
-        """Create a table from a CSV file; the server refuses a name that is taken."""
-        form = {"table_name": table, "with_headers": "true" if with_headers else "false"}
-        organization = {name: value for name, value in self._organization().items() if value is not None}
-        # Read whole: a file would be at its end at the second attempt.
-        files = {"file": (f"{table}.csv", file.read(), "text/csv")}
-        request = Request(method="POST", path="/v1/tables/upload/", form={**form, **organization}, files=files)
-        return parse(models.TableUpload, self._transport.send(request).json())
-
-    def delete(self, table: str) -> None:
-        """Drop a table."""
-        request = Request(method="DELETE", path=f"/v1/tables/{_segment(table)}/", params=self._organization())
-        self._transport.send(request).read()
-
-    def has_table(self, table: str) -> bool:
-        """Whether the organisation has a table of this name."""
-        try:
-            self.describe(table)
-        except NotFoundError:
-            return False
-        return True
-
-    def _get(
-        self,
-        path: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        extra_time: float = 0.0,
-        stream: bool = False,
-        query_id: str | None = None,
-        **params: str,
-    ) -> Response:
-        request = Request(
-            method="GET",
-            path=path,
-            params={**self._organization(), **params},
-            headers=headers or {},
-            extra_time=extra_time,
-            stream=stream,
-            query_id=query_id,
-        )
-        return self._transport.send(request)
-
-    def _organization(self) -> dict[str, str | None]:
-        return {"organization_id": self.settings.organization_id}
-
-
-def _transport(settings: Settings) -> Transport:
-    from roe_magic.client.transport import Transport  # imports requests, which takes 0.1 s
-
-    return Transport(settings)
 
 
 def _status(payload: Any, query_id: UUID | str) -> models.QueryStatus:
@@ -312,10 +224,6 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from filter(None, lines)
     if rest.strip():
         yield rest
-
-
-def _segment(value: UUID | str) -> str:
-    return quote(str(value), safe="")
 
 
 def _text(value: UUID | str | None) -> str | None:

@@ -47,7 +47,6 @@ CONNECT_TIMEOUT = 10.0
 CHUNK_BYTES = 1 << 16
 MAX_REDIRECTS = 3
 _HEADERS = {**requests.utils.default_headers(), "User-Agent": USER_AGENT, "Accept": "application/json"}
-_JSON_BODY = {"Content-Type": "application/json"}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -151,25 +150,35 @@ class Transport:
         deadline = self.settings.timeout + request.extra_time if self.settings.timeout else None
         try:
             prepared = self._prepare(request, url)
-            timeout: Any = (min(CONNECT_TIMEOUT, deadline or CONNECT_TIMEOUT), deadline)
+            timeout = self._timeouts(request, deadline)
             response = self._adapter.send(prepared, stream=True, timeout=timeout, **self._environment(url))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            problem: BaseException = translate(error, self.settings, deadline)
+            failure = request.upload.failure if request.upload is not None else None
+            problem: BaseException = failure or translate(error, self.settings, deadline)
         except KeyboardInterrupt:
             problem = KeyboardInterrupt()  # a new one: the frames of the old one hold the key
         else:
             return Response(response.status_code, response.headers, self._chunks(response, deadline), response.close)
         raise problem
 
+    def _timeouts(self, request: Request, deadline: float | None) -> Any:
+        """Return the seconds for a connection and for a response.
+
+        A block of the body is sent under the timeout of the connection. Those of a file may take as long as a response:
+        what ends an upload is a server that takes no more bytes.
+        """
+        if request.upload is not None:
+            return self.settings.timeout or None, deadline
+        return min(CONNECT_TIMEOUT, deadline or CONNECT_TIMEOUT), deadline
+
     def _prepare(self, request: Request, url: str) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
         prepared.prepare(
             request.method,
             url,
-            headers={**_HEADERS, **(_JSON_BODY if request.json is not None else {}), **request.headers},
+            headers={**_HEADERS, **_content_type(request), **request.headers},
             params={name: value for name, value in request.params.items() if value is not None},
-            data=request.form if request.json is None else _encoded(request.json),
-            files=request.files,
+            data=request.upload if request.json is None else _encoded(request.json),
             auth=self._auth,
         )
         return prepared
@@ -217,6 +226,12 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = POOL_CLASSES
         return manager
+
+
+def _content_type(request: Request) -> dict[str, str]:
+    if request.upload is not None:
+        return {"Content-Type": request.upload.content_type}
+    return {} if request.json is None else {"Content-Type": "application/json"}
 
 
 def _encoded(body: Any) -> bytes:
