@@ -37,6 +37,6 @@ FROM range({rows})"""
 
 # What a user would write by hand to have right types after pandas.DataFrame(rows).
 ASTYPE = """{
-    "id": "UInt64", "n": "Int32", "x": "Float64", "name": "string", "colour": "category", "at": "datetime64[s, UTC]",
-    "day": "datetime64[s]", "price": "Float64", "even": "UInt8", "maybe": "Int64",
+    "id": "UInt64", "n": "Int32", "x": "Float64", "name": "string", "colour": "string", "at": "datetime64[us, UTC]",
+    "day": "datetime64[us]", "price": "Float64", "even": "UInt8", "maybe": "Int64",
 }"""

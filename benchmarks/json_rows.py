@@ -52,7 +52,7 @@ _NESTED = """SELECT
     CAST((number / 7, toString(number)) AS Tuple(distance Float64, place String)) AS stop
 FROM numbers({rows})"""
 _NESTED_SETUPS = _setups("""{
-    "id": "UInt64", "n": "Int32", "x": "Float64", "name": "string", "colour": "category", "at": "datetime64[s, UTC]",
+    "id": "UInt64", "n": "Int32", "x": "Float64", "name": "string", "colour": "string", "at": "datetime64[us, UTC]",
     "price": "Float64", "maybe": "Int64",
 }""")
 # On Linux getrusage may tell the high-water mark of the process that started this one.

@@ -8,7 +8,8 @@ that a result that arrives as JSON and one that arrives as Arrow become equal Da
 - ``clickhouse_types`` goes the other way: the ClickHouse type of an Arrow field, for uploads.
 - Into the canonical form: ``normalize`` and ``normalize_array`` convert the engine's Arrow (``from_arrow``), ``native``
   its Native format (``from_native``), and ``json`` JSON rows, decoded (``from_rows``) or as text (``from_lines``).
-- Out of the canonical form: ``dataframes`` (``to_pandas``, ``to_polars``) and ``to_python`` (``to_rows``, ``to_json``).
+- Out of the canonical form: ``dataframes`` (``to_pandas``, ``to_polars``; ``dataframe_types`` decides their
+  types) and ``to_python`` (``to_rows``, ``to_json``).
 - ``temporal``, ``json_text``, ``cells`` and ``memory`` help them.
 
 The local service stores results in a second form, *stored*, whose schema depends on the types alone; ``from_arrow``

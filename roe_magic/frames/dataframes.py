@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import warnings
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from roe_magic.errors import MissingExtra
 from roe_magic.frames.arrow_types import resolve_type
+from roe_magic.frames.dataframe_types import cast_column, has_labels, ordered_labels, pandas_type, polars_type
 from roe_magic.frames.memory import memory_errors, no_garbage_collection
 from roe_magic.frames.normalize import from_arrow
 from roe_magic.frames.to_python import python_cells
@@ -31,6 +31,7 @@ def to_pandas(
     *,
     dtype_backend: Literal["numpy_nullable", "pyarrow"] = "numpy_nullable",
     tz: str | None = None,
+    categories: bool = False,
 ) -> pd.DataFrame:
     """Return a table as a pandas DataFrame; column names may repeat or be empty.
 
@@ -41,20 +42,29 @@ def to_pandas(
     column_types : sequence of str
         The ClickHouse type of each column.
     dtype_backend : {"numpy_nullable", "pyarrow"}
-        ``numpy_nullable`` means Int64, Float64, boolean, string, datetime64 with time zone, category, and Python
-        objects for nested types; ``pyarrow`` means ArrowDtype columns throughout. ``docs/types.md`` lists all types.
+        ``numpy_nullable`` means Int64, Float64, boolean, string, datetime64 with time zone, and Python objects for
+        nested types; ``pyarrow`` means ArrowDtype columns. ``docs/types.md`` lists all types.
     tz : str, optional
         Convert every DateTime and DateTime64 column to this time zone.
+    categories : bool
+        Return Enums and LowCardinality text as ordered categories, an Enum's in the order of its type, others sorted;
+        left out, they are text.
     """
     import pandas as pd
 
     table = from_arrow(table, column_types)
     ch_types = [resolve_type(type_name) for type_name in column_types]
     convert = _numpy_column if dtype_backend == "numpy_nullable" else _arrow_column
-    pairs = zip(table.columns, ch_types, strict=True)
-    columns = [convert(_in_time_zone(column, tz), ch_type) for column, ch_type in pairs]
+
+    def pandas_column(column: pa.ChunkedArray, ch_type: ClickHouseType) -> Any:
+        if categories and has_labels(column):
+            return ordered_labels(column, ch_type).to_pandas()
+        column = _in_time_zone(column, tz)
+        return convert(cast_column(column, pandas_type(column.type)), ch_type)
+
+    columns = map(pandas_column, table.columns, ch_types)
     frame: pd.DataFrame = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(table.num_rows), copy=False)
-    frame.columns = pd.Index(table.column_names, dtype=object if not columns else None)
+    frame.columns = pd.Index(table.column_names, dtype=None if column_types else object)
     return frame
 
 
@@ -62,9 +72,12 @@ def _in_time_zone(column: pa.ChunkedArray, tz: str | None) -> pa.ChunkedArray:
     return column.cast(pa.timestamp(column.type.unit, tz)) if tz and pa.types.is_timestamp(column.type) else column
 
 
-def _arrow_column(column: pa.ChunkedArray, _: ClickHouseType) -> Any:
+def _arrow_column(column: pa.ChunkedArray, ch_type: ClickHouseType) -> Any:
+    """Return a pandas array; objects where Arrow has no type that can be summed, sorted and filled."""
     import pandas as pd
 
+    if unwrap(ch_type).name in ("Int256", "UInt256") or pa.types.is_null(column.type):
+        return _objects(column, ch_type)
     return pd.arrays.ArrowExtensionArray(column)
 
 
@@ -77,8 +90,6 @@ def _numpy_column(column: pa.ChunkedArray, ch_type: ClickHouseType) -> Any:
     import pandas as pd
 
     arrow_type = column.type
-    if pa.types.is_dictionary(arrow_type) and pa.types.is_string(arrow_type.value_type):
-        return column.combine_chunks().to_pandas() if column.num_chunks > 1 else column.to_pandas()
     if unwrap(ch_type).name in _OBJECT_TYPES or pa.types.is_nested(arrow_type) or pa.types.is_null(arrow_type):
         return _objects(column, ch_type)
     if pa.types.is_primitive(arrow_type) and not pa.types.is_temporal(arrow_type):
@@ -86,9 +97,7 @@ def _numpy_column(column: pa.ChunkedArray, ch_type: ClickHouseType) -> Any:
     if pa.types.is_string(arrow_type):
         dtype: Any = pd.StringDtype("pyarrow")
         return dtype.__from_arrow__(column)
-    if pa.types.is_decimal(arrow_type):
-        return pd.arrays.ArrowExtensionArray(column)
-    return (column.cast(pa.timestamp("s")) if pa.types.is_date(arrow_type) else column).to_pandas()
+    return pd.arrays.ArrowExtensionArray(column) if pa.types.is_decimal(arrow_type) else column.to_pandas()
 
 
 _OBJECT_TYPES = WIDE_INTEGER_TYPES | DOCUMENT_TYPES
@@ -121,11 +130,12 @@ def _own_copy(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
 
 
 @memory_errors
-def to_polars(table: pa.Table, column_types: Sequence[str]) -> pl.DataFrame:
+def to_polars(table: pa.Table, column_types: Sequence[str], *, categories: bool = False) -> pl.DataFrame:
     """Return a table as a polars DataFrame.
 
     polars has no repeated column names: they get the suffixes ``_1``, ``_2``, ..., with a warning. Numbers of more than
     38 digits become text, 128-bit integers the types that polars has for them, and a map a list of key and value.
+    ``categories`` is that of :func:`to_pandas`; they become polars' ``Enum``.
     """
     try:
         import polars as pl
@@ -135,7 +145,7 @@ def to_polars(table: pa.Table, column_types: Sequence[str]) -> pl.DataFrame:
     names = _unique_names(table.column_names)
     ch_types = [resolve_type(type_name) for type_name in column_types]
     columns = zip(names, table.columns, ch_types, strict=True)
-    return pl.DataFrame([_polars_series(pl, name, column, ch_type) for name, column, ch_type in columns])
+    return pl.DataFrame([_polars_series(pl, name, column, ch_type, categories) for name, column, ch_type in columns])
 
 
 def _unique_names(names: Sequence[str]) -> list[str]:
@@ -154,37 +164,25 @@ def _unique_names(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _polars_series(pl: Any, name: str, column: pa.ChunkedArray, ch_type: ClickHouseType) -> Any:
-    target = _polars_type(column.type)
-    series = pl.Series(name, column if target == column.type else column.cast(target))
+def _polars_series(pl: Any, name: str, column: pa.ChunkedArray, ch_type: ClickHouseType, categories: bool) -> Any:
+    if categories and has_labels(column):
+        labels = ordered_labels(column, ch_type)
+        return pl.Series(name, labels.cast(pa.string())).cast(pl.Enum(labels.dictionary.to_pylist()))
+    series = pl.Series(name, cast_column(column, polars_type(column.type)))
     type_name = unwrap(ch_type).name
-    wide_integer = getattr(pl, type_name, None) if type_name in ("Int128", "UInt128") else None
-    return series.cast(wide_integer) if wide_integer is not None else series
+    if type_name not in WIDE_INTEGER_TYPES and not pa.types.is_decimal256(column.type):
+        return series
+    return _polars_numbers(pl, series, column, type_name)
 
 
-@functools.lru_cache(maxsize=4096)
-def _polars_time_zone(name: str | None) -> str | None:
-    """Return the time zone, or UTC where polars does not know it: it has no offsets such as +05:30."""
-    import polars as pl
-
+def _polars_numbers(pl: Any, text: Any, column: pa.ChunkedArray, type_name: str) -> Any:
+    """Return numbers of more than 38 digits, which are text so far, as a type of polars that holds them, if any."""
     try:
-        pl.Series([0]).cast(pl.Datetime(time_zone=name))
-    except pl.exceptions.PolarsError:
-        return "UTC"
-    return name
-
-
-def _polars_type(arrow_type: pa.DataType) -> pa.DataType:
-    """Return the nearest Arrow type that polars accepts."""
-    if pa.types.is_decimal256(arrow_type):
-        return pa.string()
-    if pa.types.is_timestamp(arrow_type):
-        return pa.timestamp(arrow_type.unit, _polars_time_zone(arrow_type.tz))
-    if pa.types.is_map(arrow_type):
-        key, value = _polars_type(arrow_type.key_type), _polars_type(arrow_type.item_type)
-        return pa.list_(pa.struct([pa.field("key", key), pa.field("value", value)]))
-    if pa.types.is_list(arrow_type):
-        return pa.list_(_polars_type(arrow_type.value_type))
-    if pa.types.is_struct(arrow_type):
-        return pa.struct([pa.field(field.name, _polars_type(field.type)) for field in arrow_type])
-    return arrow_type
+        if type_name == "Decimal":
+            return pl.Series(text.name, column.cast(pa.decimal128(38, column.type.scale)))
+        return text.cast(pl.UInt128 if type_name.startswith("U") else pl.Int128)
+    except (AttributeError, pa.ArrowInvalid, pl.exceptions.PolarsError):  # an older polars has no such integers
+        warnings.warn(
+            f"polars has no numbers of so many digits: column {text.name!r} is text, and sorts as text.", stacklevel=4
+        )
+    return text

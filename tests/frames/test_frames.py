@@ -96,11 +96,16 @@ def test_the_arrow_table_goes_to_parquet_with_its_type_names(table: pa.Table) ->
     assert back.schema.field("at").metadata[frames.TYPE_KEY] == b"Nullable(DateTime('Europe/Paris'))"
 
 
-def test_categories_follow_the_enum_or_the_rows(table: pa.Table) -> None:
-    """An Enum's categories are its labels in the type's order; a LowCardinality's are in order of appearance."""
-    frame = frames.to_pandas(table, TYPES)
+def test_categories_follow_the_enum_or_the_alphabet(table: pa.Table) -> None:
+    """An Enum's categories, if asked for, are its labels in the type's order; a LowCardinality's are sorted."""
+    frame = frames.to_pandas(table, TYPES, categories=True)
     assert frame["kind"].cat.categories.tolist() == ["x", "y"]
-    assert frame["city"].cat.categories.tolist() == ["Oslo", "Bern"]
+    assert frame["city"].cat.categories.tolist() == ["Bern", "Oslo"]
+    assert frame["kind"].cat.ordered
+    assert frame["city"].cat.ordered
+    assert frame["city"].tolist()[:2] == ["Oslo", "Bern"]
+    plain = frames.to_pandas(table, TYPES)
+    assert [str(plain[name].dtype) for name in ("kind", "city")] == ["string", "string"]
 
 
 def test_an_empty_result_keeps_names_and_dtypes(table: pa.Table) -> None:
@@ -230,15 +235,32 @@ def test_without_polars_the_error_says_what_to_install(table: pa.Table, monkeypa
         frames.to_polars(table, TYPES)
 
 
-def test_128_bit_integers_and_maps_have_their_polars_types() -> None:
-    """polars has 128-bit integers, and no maps."""
+def test_wide_numbers_and_maps_have_their_polars_types() -> None:
+    """polars has 128-bit integers and decimals of 38 digits, which hold most wider ones too, and no maps."""
     import polars as pl
 
-    _, types, table = by_json(f"SELECT toInt128('{-(2**127)}') AS i, map('a', toInt128(1)) AS m, toInt256(5) AS w")
+    _, types, table = by_json(
+        f"SELECT toInt128('{-(2**127)}') AS i, map('a', toInt128(1)) AS m, toInt256(5) AS w, toUInt256(5) AS u, "
+        "toDecimal256('1.50', 2) AS d"
+    )
     frame = frames.to_polars(table, types)
     assert list(map(int, frame["i"])) == [-(2**127)]
     assert frame["m"].to_list() == [[{"key": "a", "value": "1"}]]
-    assert frame["w"].dtype == pl.String
+    assert (frame["w"].dtype, frame["u"].dtype) == (pl.Int128, pl.UInt128)
+    assert frame["d"].dtype == pl.Decimal(38, 2)
+    assert (frame["w"].sum(), frame["u"].sum(), float(frame["d"].sum())) == (5, 5, 1.5)
+
+
+@pytest.mark.parametrize("number", ["toInt256('-1' || repeat('0', 60))", "toDecimal256('1' || repeat('0', 60), 2)"])
+def test_numbers_that_polars_cannot_hold_are_text_with_a_warning(number: str) -> None:
+    """No digit is lost."""
+    import polars as pl
+
+    _, types, table = by_json(f"SELECT {number} AS n")
+    with pytest.warns(UserWarning, match="column 'n' is text"):
+        frame = frames.to_polars(table, types)
+    assert frame["n"].dtype == pl.String
+    assert frame["n"][0].lstrip("-").startswith("1" + "0" * 60)
 
 
 def test_pandas_and_polars_are_imported_when_they_are_used() -> None:
