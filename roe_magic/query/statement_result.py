@@ -5,12 +5,13 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
 from roe_magic.errors import MissingExtra, UsageError
 from roe_magic.formatting import clean
+from roe_magic.query.row_hints import RowHints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ DtypeBackend = Literal["numpy_nullable", "pyarrow"]
 DISPLAY_LIMIT = 10
 
 
-class StatementResult:
+class StatementResult(RowHints):
     """The result of one statement of a query.
 
     pyarrow, polars, duckdb and plotting libraries accept it as it is, by the Arrow PyCapsule and dataframe protocols.
@@ -50,6 +51,16 @@ class StatementResult:
     def __len__(self) -> int:
         return self.row_count
 
+    def __iter__(self) -> NoReturn:
+        raise TypeError(f"A result is not iterated over. {self._hint(None)}")
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise TypeError(f"A result has no items. {self._hint(key)}")
+
+    def _hint(self, name: object) -> str:
+        column = name in self.column_names
+        return f"It is a column of the rows: df()[{name!r}]" if column else "Its rows are a DataFrame: df()"
+
     def __repr__(self) -> str:
         columns = ", ".join(
             f"{clean(n)} {clean(t)}" for n, t in zip(self.column_names, self.column_types, strict=False)
@@ -66,7 +77,7 @@ class StatementResult:
         table: pa.Table = self._statement.result_rows
         return table
 
-    def head(self, limit: int) -> list[list[Any]]:
+    def head(self, limit: int = DISPLAY_LIMIT) -> list[list[Any]]:
         """Return the first rows as the API sends them, JSON-ready; the last call's rows are cached."""
         from roe_magic import frames
 
@@ -74,7 +85,13 @@ class StatementResult:
             self._head = limit, frames.to_rows(self.arrow().slice(0, limit), self.column_types)
         return self._head[1]
 
-    def df(self, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None) -> pd.DataFrame:
+    def df(
+        self,
+        *,
+        dtype_backend: DtypeBackend = "numpy_nullable",
+        tz: str | None = None,
+        categories: bool = False,
+    ) -> pd.DataFrame:
         """Return the rows as a pandas DataFrame.
 
         Parameters
@@ -83,6 +100,8 @@ class StatementResult:
             As in pandas' own readers.
         tz : str, optional
             A time zone to show all times in; left out, each keeps its own.
+        categories : bool
+            Return Enums and LowCardinality text as ordered categories; left out, they are text.
 
         Returns
         -------
@@ -91,8 +110,12 @@ class StatementResult:
         """
         from roe_magic import frames
 
+        _check_choice("dtype_backend", dtype_backend, get_args(DtypeBackend))
+        _check_choice("categories", categories, (True, False))
         check_zone(tz)
-        frame: pd.DataFrame = frames.to_pandas(self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz)
+        frame: pd.DataFrame = frames.to_pandas(
+            self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz, categories=categories
+        )
         frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
         return frame
 
@@ -120,15 +143,16 @@ class StatementResult:
         frame: pd.DataFrame = frames.to_pandas(table, self.column_types)
         return frame if labels is None else frame.set_axis(labels)
 
-    def polars(self) -> pl.DataFrame:
-        """Return the rows as a polars DataFrame (extra ``polars``)."""
+    def polars(self, *, categories: bool = False) -> pl.DataFrame:
+        """Return the rows as a polars DataFrame (extra ``polars``); ``categories`` as in :meth:`df`."""
         from roe_magic import frames
 
         try:
             import polars as pl  # noqa: F401  # imported here, so that its absence has a clear message
         except ImportError:
             raise MissingExtra("polars", "A polars DataFrame") from None
-        frame: pl.DataFrame = frames.to_polars(self.arrow(), self.column_types)
+        _check_choice("categories", categories, (True, False))
+        frame: pl.DataFrame = frames.to_polars(self.arrow(), self.column_types, categories=categories)
         return frame
 
     DataFrame = df
@@ -159,12 +183,18 @@ class StatementResult:
         return render.html([self], DISPLAY_LIMIT)
 
 
+def _check_choice(option: str, value: object, accepted: tuple[object, ...]) -> None:
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in accepted):
+        names = " or ".join(map(repr, accepted))
+        raise UsageError(f"{option} cannot be {value!r}.", hint=f"It is {names}.")
+
+
 def check_zone(name: str | None) -> None:
     """Raise a UsageError for a time zone that is not known here; None and an empty name are fine."""
     try:
         if name:
             zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+    except (zoneinfo.ZoneInfoNotFoundError, TypeError, AttributeError, ValueError, OSError):
         raise UsageError(f"{name!r} is not a known time zone.", hint="Examples: 'Europe/Paris', 'UTC'.") from None
 
 

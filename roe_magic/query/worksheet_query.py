@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from roe_magic.contract.models import FAILURE
 from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, UsageError
 from roe_magic.formatting import clean, duration, plural
 from roe_magic.query import metadata, render
-from roe_magic.query.query_fields import QueryFields
+from roe_magic.query.query_mapping import QueryMapping
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.statement_result import DISPLAY_LIMIT, DtypeBackend, StatementResult, read_statement
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class WorksheetQuery(QueryFields, Mapping[str, Any]):
+class WorksheetQuery(QueryMapping):
     """A query of Roe and what came of it; read-only, and always at its present state.
 
     As a mapping it has flat keys (``status``, ``duration``, ``worksheet.name``), so that ``pd.Series(q)`` and
@@ -80,8 +80,7 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
         self.displaylimit = displaylimit
         self._state = state
         self._fetch: Callable[[], None] | None = None
-        # Each is kept with what it was made from.
-        self._flat_cache: tuple[QueryState | None, dict[str, Any]] = None, {}
+        # Kept with what they were made from.
         self._results_cache: tuple[tuple[object, ...], list[StatementResult]] = (), []
 
     def advance(self, state: QueryState, *, fetch: Callable[[], None] | None = None) -> None:
@@ -123,7 +122,12 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
         return self._results_cache[1]
 
     def df(
-        self, index: int | None = None, *, dtype_backend: DtypeBackend = "numpy_nullable", tz: str | None = None
+        self,
+        index: int | None = None,
+        *,
+        dtype_backend: DtypeBackend = "numpy_nullable",
+        tz: str | None = None,
+        categories: bool = False,
     ) -> pd.DataFrame:
         """Return the rows of one statement, the last one by default, as a pandas DataFrame.
 
@@ -131,18 +135,18 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
         ----------
         index : int, optional
             Which statement, from 0. A query that failed has no last one: name one of those before the failure.
-        dtype_backend, tz
+        dtype_backend, tz, categories
             As in :meth:`StatementResult.df`.
         """
-        return self._result(index).df(dtype_backend=dtype_backend, tz=tz)
+        return self._result(index).df(dtype_backend=dtype_backend, tz=tz, categories=categories)
 
     def arrow(self, index: int | None = None) -> pa.Table:
         """Return the rows of one statement, the last one by default, as a pyarrow Table."""
         return self._result(index).arrow()
 
-    def polars(self, index: int | None = None) -> pl.DataFrame:
+    def polars(self, index: int | None = None, *, categories: bool = False) -> pl.DataFrame:
         """Return the rows of one statement, the last one by default, as a polars DataFrame (extra ``polars``)."""
-        return self._result(index).polars()
+        return self._result(index).polars(categories=categories)
 
     DataFrame = df
     PolarsDataFrame = polars
@@ -157,6 +161,8 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
         if index is None and self.finished and not self.succeeded:
             hint = f"Results of the statements before the failure: {len(self.results)} (q.df(0), q.results)."
             raise UsageError(f"The query ended in {self.status}: {self.error or 'no reason given'}", hint=hint)
+        if index is not None and type(index) is not int:
+            raise UsageError(f"{index!r} is not the number of a statement.", hint="They are numbered from 0.")
         try:
             return self.results[-1 if index is None else index]
         except IndexError:
@@ -170,24 +176,6 @@ class WorksheetQuery(QueryFields, Mapping[str, Any]):
         return self._state.has_rows
 
     # As metadata
-
-    @property
-    def _flat(self) -> dict[str, Any]:
-        state, (made_from, flat) = self._state, self._flat_cache
-        if made_from is not state:
-            # A name that was there stays, so that whoever loops over the keys finds them all.
-            flat = {**dict.fromkeys(flat), **metadata.flat(state)}
-            self._flat_cache = state, flat
-        return flat
-
-    def __getitem__(self, key: str) -> Any:
-        return self._flat[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._flat)
-
-    def __len__(self) -> int:
-        return len(self._flat)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WorksheetQuery) and self._flat == other._flat

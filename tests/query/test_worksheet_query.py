@@ -310,10 +310,7 @@ def test_polars_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_others_take_the_rows_by_the_arrow_protocol() -> None:
-    """pyarrow and the dataframe protocol, from the query and from one of its results; polars from a result.
-
-    polars looks whether a thing is a Mapping first, and makes a frame of the metadata of a query.
-    """
+    """pyarrow and the dataframe protocol, from the query and from one of its results; polars from a result."""
     query = finished()
     for thing in (query, query.results[0]):
         assert pa.table(thing)["a"].to_pylist() == [1, 2, 3]
