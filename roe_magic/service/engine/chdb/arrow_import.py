@@ -11,7 +11,7 @@ from roe_magic.service.engine.chdb.file_source import FileSource
 from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns
 from roe_magic.service.results import writer
 
-_FORMATS = {models.ARROW_STREAM: "ArrowStream", models.ARROW_FILE: "Arrow"}
+FORMATS = {models.ARROW_STREAM: "ArrowStream", models.ARROW_FILE: "Arrow"}
 
 
 def plan(
@@ -22,7 +22,7 @@ def plan(
     settings: Mapping[str, str],
 ) -> ImportPlan:
     """Return how a file with a schema of its own is to be imported; parameters as those of ``csv_import.plan``."""
-    source = FileSource(str(path), _FORMATS[content_type], settings)
+    source = FileSource(str(path), FORMATS[content_type], settings)
     text = clickhouse.query(f"DESCRIBE {source.sql()}", settings, output_format="JSONCompactEachRow")
     columns = [models.UploadColumn(name=name, type=kind) for name, kind, *_ in writer.decode_lines(text)]
     require_columns(types, [column.name for column in columns])
