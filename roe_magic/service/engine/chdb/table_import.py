@@ -90,7 +90,7 @@ class TableImport:
         types = declared_types.judged(self._clickhouse, run.upload.types)
         arguments = self._clickhouse, run.path
         if run.upload.content_type in arrow_import.FORMATS:
-            return arrow_import.plan(*arguments, run.upload.content_type, types, run.settings)
+            return arrow_import.plan(*arguments, run.upload.content_type, types, run.settings, run.check)
         headers = run.upload.with_headers
         return csv_import.plan(*arguments, headers, types, run.settings, thorough=thorough, check=run.check)
 
@@ -128,7 +128,8 @@ class TableImport:
         run.check()
         # The INSERT also ends without an error where its table is dropped meanwhile.
         ((count,),) = self._clickhouse.rows(f"SELECT count() FROM {temporary}")  # noqa: S608  # quoted
-        if int(count) != statistics.written_rows:
+        expected = statistics.written_rows if plan.row_count is None else plan.row_count
+        if int(count) != expected:
             raise EngineError("Not all rows of the file have arrived in the table; try again.")
 
     def _publish(self, database: str, temporary: str, table: str, run: ImportRun) -> bool:
