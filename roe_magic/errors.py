@@ -40,8 +40,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from roe_magic.formatting import clean_message
-
 
 class RoeError(Exception):
     """The root of the tree.
@@ -63,8 +61,7 @@ class RoeError(Exception):
         self.query_id = query_id
 
     def __str__(self) -> str:
-        """Return the message and the hint, each as long as a screen takes; ``message`` has all of it."""
-        return "\n".join(clean_message(line) for line in (self.message, self.hint) if line)
+        return "\n".join(line for line in (self.message, self.hint) if line)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with the message alone, which some classes do not accept.

@@ -5,7 +5,7 @@ that a result that arrives as JSON and one that arrives as Arrow become equal Da
 
 - ``type_parser`` parses ClickHouse's type names, ``type_properties`` answers questions about a type, and
   ``arrow_types`` maps each type to its Arrow type.
-- ``clickhouse_types`` goes the other way: the ClickHouse type of an Arrow field, for uploads.
+- ``clickhouse_types`` and ``fixed_types`` go the other way: the ClickHouse type of an Arrow field, for uploads.
 - Into the canonical form: ``normalize`` and ``normalize_array`` convert the engine's Arrow (``from_arrow``), ``native``
   its Native format (``from_native``), and ``json`` JSON rows, decoded (``from_rows``) or as text (``from_lines``).
 - Out of the canonical form: ``dataframes`` (``to_pandas``, ``to_polars``; ``dataframe_types`` decides their

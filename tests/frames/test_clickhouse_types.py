@@ -54,6 +54,7 @@ DECLARED: list[tuple[pa.Array, str, list[str | None]]] = [
     (pa.array(["1.2.3.4"]), "IPv4", ["1.2.3.4"]),
     (pa.array(["::1"]), "IPv6", ["::1"]),
     (pa.array(["00010203-0405-0607-0809-0a0b0c0d0e0f"]), "UUID", ["00010203-0405-0607-0809-0a0b0c0d0e0f"]),
+    (pa.array(['{"a":{"b":1}}']), "JSON", ['{"a":{"b":1}}']),
     (pa.array(["b", "a"]), "Enum8('b' = 1, 'a' = -2)", ["b", "a"]),
     (pa.array(["b", "a"]).dictionary_encode(), "Enum16('b' = 1, 'a' = 300)", ["b", "a"]),
     (pa.array(["a"]), "LowCardinality(Nullable(String))", ["a"]),
