@@ -40,6 +40,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from roe_magic.formatting import clean_message
+
 
 class RoeError(Exception):
     """The root of the tree.
@@ -61,7 +63,8 @@ class RoeError(Exception):
         self.query_id = query_id
 
     def __str__(self) -> str:
-        return "\n".join(line for line in (self.message, self.hint) if line)
+        """Return the message and the hint, each as long as a screen takes; ``message`` has all of it."""
+        return "\n".join(clean_message(line) for line in (self.message, self.hint) if line)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with the message alone, which some classes do not accept.

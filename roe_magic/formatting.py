@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
+from collections.abc import Iterator
+from html import escape
 
 # Control, zero-width and text-direction characters: invisible, and able to make a line read as what it is not.
 # Tab and newline are left alone here; the two joiners that real scripts need (U+200C, U+200D) too.
@@ -10,6 +14,11 @@ _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
+
+# So many characters of a message are shown: about as many as there is in one that repeats no SQL.
+MESSAGE_LIMIT = 1500
+# With one of these each formula of MathJax begins and ends.
+_MATHEMATICS = re.compile(r"[$\\]")
 
 
 def clean(text: object, *, limit: int = 200, lines: bool = False) -> str:
@@ -34,6 +43,56 @@ def clean(text: object, *, limit: int = 200, lines: bool = False) -> str:
     if not more:
         return shown
     return f"{shown} … ({count(more)} more characters)" if lines else f"{shown}…"
+
+
+def clean_message(text: object, limit: int = MESSAGE_LIMIT) -> str:
+    """Return a message that is safe to show, with its line ends.
+
+    What is too much is left out of the middle, and it says so: an error's message begins with what happened and ends
+    with the name of its code, but in between ClickHouse may repeat a query of any length.
+    """
+    whole = str(text)
+    more = len(whole) - limit
+    if more > 0:
+        end = limit // 3
+        whole = f"{whole[: limit - end]} … ({count(more)} characters left out) … {whole[-end:]}"
+    return clean(whole, limit=len(whole), lines=True)
+
+
+def html_text(text: str) -> str:
+    """Return a text as HTML in which no notebook finds mathematics.
+
+    What a browser shows between two dollars, or behind some backslashes, would otherwise be typeset as a formula. That
+    never spans two elements, so each of these characters gets one of its own. A class or an entity would not do: the
+    one is ignored by nbconvert's pages, the other is a plain dollar once it is parsed.
+    """
+    return _MATHEMATICS.sub(r"<span>\g<0></span>", escape(text))
+
+
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal a line takes: two for a wide character of East Asia, none for an accent."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def pieces(line: str, width: int) -> Iterator[str]:
+    """Yield a line in pieces that are no wider than that."""
+    if display_width(line) <= width:
+        yield line
+        return
+    begin = taken = 0
+    for index, columns in enumerate(map(_columns, line)):
+        if taken + columns > width:
+            yield line[begin:index]
+            begin, taken = index, 0
+        taken += columns
+    yield line[begin:]
+
+
+@functools.lru_cache(maxsize=4096)
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def duration(seconds: float) -> str:

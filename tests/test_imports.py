@@ -19,8 +19,8 @@ PACKAGE = Path(roe_magic.__file__).parent
 MAY_IMPORT: dict[str, set[str]] = {
     # What everything stands on.
     "_version": set(),
-    "errors": set(),
     "formatting": set(),
+    "errors": {"formatting"},
     "sql": set(),
     # What goes over the wire; client and service both stand on it, neither on the other.
     "contract": {"errors"},
@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "frames": {"errors"},
     # One HTTP request; one query; what a reader sees; the notebook.
     "client": {"contract", "config", "errors", "_version"},
-    "query": {"client", "contract", "frames", "errors", "formatting"},
+    "query": {"client", "contract", "frames", "sql", "errors", "formatting"},
     # DataFrames and files as tables.
     "uploads": {"client", "contract", "frames", "errors", "formatting"},
     "panel": {"contract", "formatting", "query.query_state"},

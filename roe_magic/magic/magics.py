@@ -27,7 +27,7 @@ from roe_magic.magic import commands
 from roe_magic.magic.arguments import Target, parse, split_line
 from roe_magic.magic.catalogue import Catalogue
 from roe_magic.magic.dry_run import dry_run
-from roe_magic.magic.error_display import short_rendering
+from roe_magic.magic.error_display import rendering_of
 from roe_magic.magic.settings_sources import from_flags, from_traits
 from roe_magic.panel.display import Display, Mode, takes_input
 from roe_magic.query.running_query import AttachedQuery, RunningQuery
@@ -176,9 +176,12 @@ class RoeMagic(Magics, Configurable):
             fetch=not arguments.no_result,
             max_bytes=self.max_result_bytes,
         )
-        query = self.watch(running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after)
-        shown = arguments.target.shown and not arguments.quiet and not (is_cell and _ends_in_semicolon(sql))
-        return self._return(query, arguments.target, shown=shown)
+        wanted = arguments.target.shown and not arguments.quiet
+        hidden = wanted and is_cell and _ends_in_semicolon(sql)
+        query = self.watch(
+            running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after, rows_hidden=hidden
+        )
+        return self._return(query, arguments.target, shown=wanted and not hidden)
 
     def watch(
         self,
@@ -187,6 +190,7 @@ class RoeMagic(Magics, Configurable):
         *,
         quiet: bool = False,
         after: float | None = None,
+        rows_hidden: bool = False,
     ) -> WorksheetQuery:
         """Run a query to its end under a panel, and set ``_roe`` whatever becomes of it."""
         mode: Mode = "off" if quiet else self.panel  # type: ignore[assignment]  # the trait allows no other word
@@ -205,7 +209,7 @@ class RoeMagic(Magics, Configurable):
             raise
         finally:
             running.listen(None)
-            display.finish(running.state)
+            display.finish(running.state, rows_hidden=rows_hidden)
             self._remember(running)
 
     def _wait(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:
@@ -282,10 +286,9 @@ class RoeMagic(Magics, Configurable):
         except UsageError as error:
             raise MagicUsageError(str(error)) from None
         except (RoeError, KeyboardInterrupt) as error:
-            if self.short_errors:
-                coloured = str(getattr(self.shell, "colors", "")).lower() != "nocolor"
-                text = short_rendering(error, shown=error is self._shown_error and self.attended, coloured=coloured)
-                error._render_traceback_ = lambda: text  # type: ignore[union-attr]  # IPython's protocol
+            shown = error is self._shown_error and self.attended
+            rendering = rendering_of(error, self.shell, short=self.short_errors, shown=shown)
+            error._render_traceback_ = rendering  # type: ignore[union-attr]  # IPython's protocol
             raise
 
 

@@ -55,10 +55,17 @@ class Display:
         """Show a state of the query; one thread at a time. The first one publishes the widget."""
         self._safely(self._draw, state)
 
-    def finish(self, state: QueryState) -> None:
-        """Replace what is shown by the static form. A second call replaces it again."""
+    def finish(self, state: QueryState, *, rows_hidden: bool = False) -> None:
+        """Replace what is shown by the static form. A second call replaces it again.
+
+        Parameters
+        ----------
+        state : QueryState
+        rows_hidden : bool
+            Whether the rows are not shown below, because of a semicolon; the panel then says so.
+        """
         if not self._off:
-            self._safely(self._write, state)
+            self._safely(lambda state: self._write(state, rows_hidden), state)
 
     def _draw(self, state: QueryState) -> None:
         if not self._live:
@@ -88,10 +95,10 @@ class Display:
         self._publish({**data, **_static_form(state)}, metadata)
         self._shows_id = state.query_id is not None
 
-    def _write(self, state: QueryState) -> None:
+    def _write(self, state: QueryState, rows_hidden: bool) -> None:
         if self._published and not hasattr(self._shell, "kernel"):
             return  # a terminal cannot replace what it has printed
-        self._publish(_static_form(state), {})
+        self._publish(_static_form(state, rows_hidden=rows_hidden), {})
         panel, self._panel, self._live = self._panel, None, False
         if panel is not None:
             panel.close()
@@ -112,8 +119,11 @@ class Display:
             _log.warning("The panel could not be shown.", exc_info=True)
 
 
-def _static_form(state: QueryState) -> dict[str, Any]:
-    return {"text/html": static.html(state), "text/plain": static.text(state)}
+def _static_form(state: QueryState, *, rows_hidden: bool = False) -> dict[str, Any]:
+    return {
+        "text/html": static.html(state, rows_hidden=rows_hidden),
+        "text/plain": static.text(state, rows_hidden=rows_hidden),
+    }
 
 
 def _shell() -> Any:

@@ -1,7 +1,8 @@
 """The panel without a widget: HTML that reads well anywhere a notebook is shown, and text for terminals.
 
 Untrusted notebooks lose style elements and classes, so every style is inline. No colour depends on the theme: the pill
-brings its own background, everything else inherits the page's text colour.
+brings its own background, everything else inherits the page's text colour. JupyterLab keeps of ``overflow-wrap`` only
+``break-word`` there.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from roe_magic.contract.models import SUCCESS
+from roe_magic.formatting import html_text
 from roe_magic.panel.view import view
 from roe_magic.query.query_state import QueryState
 
@@ -24,30 +27,37 @@ _PILL = (
     "display:inline-block; padding:1px 9px; border-radius:10px; color:#ffffff; font-size:11px; font-weight:600;"
     " letter-spacing:0.3px; line-height:18px"
 )
-_MONO = "font-family:monospace; font-size:12px; white-space:pre-wrap; overflow-wrap:anywhere"
+_MONO = "font-family:monospace; font-size:12px; white-space:pre-wrap; overflow-wrap:break-word"
 _BOX = "margin:6px 0 2px 0; padding:6px 10px; border-left:3px solid"
-_QUIET = "margin-left:16px; opacity:0.8; overflow-wrap:anywhere"
+_QUIET = "margin-left:16px; opacity:0.8; overflow-wrap:break-word"
 
 
-def html(state: QueryState) -> str:
-    """Return the panel as one self-contained piece of HTML."""
-    shown = view(state)
+def html(state: QueryState, *, rows_hidden: bool = False) -> str:
+    """Return the panel as one self-contained piece of HTML; it says where a semicolon hides the rows."""
+    shown = _view(state, rows_hidden)
     parts = [
         _summary(shown),
         _box(shown["notice"], "attention"),
         _error(shown),
-        *(f'<div style="{_QUIET}">{escape(notice)}</div>' for notice in shown["notices"]),
+        *(f'<div style="{_QUIET}">{html_text(notice)}</div>' for notice in shown["notices"]),
         _box(_unfinished(shown), "attention"),
     ]
     return f'<div style="margin:2px 0; font-size:13px; line-height:20px">{"".join(parts)}</div>'
 
 
-def text(state: QueryState) -> str:
+def text(state: QueryState, *, rows_hidden: bool = False) -> str:
     """Return the panel as a line of text, and a few more where there is an error or a notice."""
-    shown = view(state)
+    shown = _view(state, rows_hidden)
     line = f"{shown['label']} " + " · ".join([*shown["outcome"], *filter(None, [shown["query_id"]])])
     messages = (shown["notice"], shown["error"], shown["hint"], *shown["notices"], _unfinished(shown))
     return "\n".join(filter(None, (line, *messages)))
+
+
+def _view(state: QueryState, rows_hidden: bool) -> dict[str, Any]:
+    shown = view(state)
+    has_rows = state.status_word == SUCCESS and any(statement.column_names for statement in state.statements or ())
+    hidden = ["rows hidden by the closing ;"] if rows_hidden and has_rows else []
+    return {**shown, "outcome": [*shown["outcome"], *hidden]}
 
 
 def _unfinished(shown: dict[str, Any]) -> str | None:
@@ -59,8 +69,8 @@ def _unfinished(shown: dict[str, Any]) -> str | None:
 
 def _summary(shown: dict[str, Any]) -> str:
     """Return the line with the outcome, and everything else folded below it."""
-    pill = f'<span style="{_PILL}; background-color:{TONES[shown["tone"]]}">{escape(shown["label"])}</span>'
-    outcome = escape(" · ".join([*shown["outcome"], *filter(None, [shown["short_id"]])]))
+    pill = f'<span style="{_PILL}; background-color:{TONES[shown["tone"]]}">{html_text(shown["label"])}</span>'
+    outcome = html_text(" · ".join([*shown["outcome"], *filter(None, [shown["short_id"]])]))
     line = f'<summary style="cursor:pointer">{pill}&ensp;{outcome}</summary>'
     return f'<details>{line}<div style="margin:4px 0 4px 16px">{_facts(shown)}{_sql(shown)}</div></details>'
 
@@ -69,24 +79,24 @@ def _facts(shown: dict[str, Any]) -> str:
     clock = " (as seen from here)" if shown["observed"] else ""
     times = ", ".join(f"{name} {words}" for name, _, words, _ in shown["timeline"])
     facts = shown["facts"] + ([["times", "Times", times + clock]] if times else [])
-    return "".join(f"<div>{escape(name)}: {_value(key, value)}</div>" for key, name, value in facts)
+    return "".join(f"<div>{html_text(name)}: {_value(key, value)}</div>" for key, name, value in facts)
 
 
 def _value(key: str, value: str) -> str:
-    return f"<code>{escape(value)}</code>" if key == "query_id" else escape(value)
+    return f"<code>{html_text(value)}</code>" if key == "query_id" else html_text(value)
 
 
 def _sql(shown: dict[str, Any]) -> str:
-    return f'<pre style="margin:6px 0 0 0; {_MONO}">{escape(shown["sql"])}</pre>'
+    return f'<pre style="margin:6px 0 0 0; {_MONO}">{escape(shown["sql"], quote=False)}</pre>'
 
 
 def _error(shown: dict[str, Any]) -> str:
     if not shown["error"]:
         return ""
-    message = f'<div style="{_MONO}">{escape(shown["error"])}</div>'
-    hint = f'<div style="margin-top:4px">{escape(shown["hint"])}</div>' if shown["hint"] else ""
+    message = f'<div style="{_MONO}">{html_text(shown["error"])}</div>'
+    hint = f'<div style="margin-top:4px">{html_text(shown["hint"])}</div>' if shown["hint"] else ""
     return f'<div style="{_BOX} {TONES["failure"]}">{message}{hint}</div>'
 
 
 def _box(words: str | None, tone: str) -> str:
-    return f'<div style="{_BOX} {TONES[tone]}">{escape(words)}</div>' if words else ""
+    return f'<div style="{_BOX} {TONES[tone]}">{html_text(words)}</div>' if words else ""

@@ -11,12 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from roe_magic.contract import models
-from roe_magic.formatting import clean, duration, plural, size
+from roe_magic.formatting import MESSAGE_LIMIT, clean, clean_message, duration, plural, size
 from roe_magic.panel.progress import elapsed_of, figures_while_live, rows_written, timeline
 from roe_magic.query.query_state import QueryState
 
-SQL_LIMIT = 20_000
-MESSAGE_LIMIT = 4_000
+SQL_LIMIT = 2_000
 # Of the server's notices: how many are shown, and how many characters of each.
 NOTICES_LIMIT = 10
 NOTICE_LIMIT = 500
@@ -69,7 +68,7 @@ def view(state: QueryState, pressed: Collection[str] = ()) -> dict[str, Any]:
         "timeline": timeline(state),
         "observed": bool(state.observed),
         "facts": _facts(state),
-        "sql": clean(state.sql, limit=SQL_LIMIT, lines=True),
+        "sql": clean_message(state.sql, SQL_LIMIT),
         **_messages(state),
         "notices": _notices(state),
         "stop": stop,
@@ -103,8 +102,8 @@ def _messages(state: QueryState) -> dict[str, str | None]:
     error = state.error.message if state.error is not None else state.server_error
     hint = state.error.hint if state.error is not None else None
     return {
-        "error": error and clean(error, limit=MESSAGE_LIMIT, lines=True),
-        "hint": hint and clean(hint, limit=MESSAGE_LIMIT, lines=True),
+        "error": error and clean_message(error),
+        "hint": hint and clean_message(hint),
         "notice": state.notice and clean(state.notice, limit=MESSAGE_LIMIT),
     }
 

@@ -14,7 +14,7 @@ from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
 from roe_magic.contract.models import FAILURE
 from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, UsageError
-from roe_magic.formatting import clean, duration, plural
+from roe_magic.formatting import clean, clean_message, duration, plural
 from roe_magic.query import metadata, render
 from roe_magic.query.query_mapping import QueryMapping
 from roe_magic.query.query_state import QueryState
@@ -258,7 +258,7 @@ class WorksheetQuery(QueryMapping):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the rows; where the query did not succeed, or has no rows here, its repr and the error too."""
-        summary = "\n".join(filter(None, (repr(self), self.error and clean(self.error, limit=2000, lines=True))))
+        summary = "\n".join(filter(None, (repr(self), self.error and clean_message(self.error))))
         if not (self.has_rows and self.results):
             return {"text/plain": summary, "text/html": render.preformatted(summary)}
         plain, html = (write(self.results, self.displaylimit) for write in (render.text, render.html))

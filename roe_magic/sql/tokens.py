@@ -46,6 +46,12 @@ def statements(sql: str) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
+def first_word(sql: str) -> str:
+    """Return the word that a statement begins with, in capitals; empty where it begins with something else."""
+    token = next(significant(tokenize(sql)), None)
+    return sql[token.begin : token.end].upper() if token is not None and token.kind == "BareWord" else ""
+
+
 def bracket_pairs(tokens: Iterable[Token]) -> dict[int, int]:
     """Return the offset of the closing bracket for the offset of each opening one; without a partner it is left out."""
     pairs: dict[int, int] = {}

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
+from roe_magic import local_service
+from roe_magic.local import LocalService
 from tests.browser.harness import FLAGS, PATIENCE, Lab, Server, find_chromium, new_page, open_lab
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
@@ -61,3 +63,19 @@ def lab(server: Server, page: Page, request: pytest.FixtureRequest) -> Iterator[
     lab.open(re.sub(r"\W+", "-", request.node.name) + ".ipynb")
     yield lab
     lab.close()
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    with local_service(tmp_path_factory.mktemp("local")) as service:
+        yield service
+
+
+@pytest.fixture
+def roe(lab: Lab, local: LocalService) -> Lab:
+    """A notebook that is connected to the local service, as a user's is."""
+    connect = f"import os; os.environ['ROE_LOCAL_DATA'] = {str(local.data)!r}\n%load_ext roe_magic\n%roe connect local"
+    cell = lab.run_cell(connect)
+    lab.wait(cell)
+    expect(cell).to_contain_text("Connected to 127.0.0.1")
+    return lab

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from roe_magic import local_service
-from roe_magic.local import LocalService
 from tests.browser.harness import Lab
 
 pytestmark = pytest.mark.browser
@@ -20,22 +17,6 @@ FIVE_SECONDS = """%%roe
 SELECT count() AS n, max(sleepEachRow(0.00005)) AS slept
 FROM numbers(100000)
 SETTINGS max_block_size = 2000, max_threads = 1"""
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    with local_service(tmp_path_factory.mktemp("local")) as service:
-        yield service
-
-
-@pytest.fixture
-def roe(lab: Lab, local: LocalService) -> Lab:
-    """A notebook that is connected to the local service, as a user's is."""
-    connect = f"import os; os.environ['ROE_LOCAL_DATA'] = {str(local.data)!r}\n%load_ext roe_magic\n%roe connect local"
-    cell = lab.run_cell(connect)
-    lab.wait(cell)
-    expect(cell).to_contain_text("Connected to 127.0.0.1")
-    return lab
 
 
 def test_a_query_is_watched_while_its_cell_blocks_and_ends_in_rows(roe: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -135,6 +136,18 @@ def test_a_batch_run_saves_the_story_and_no_widget(environment: dict[str, str], 
     saved = nbformat.writes(notebook)
     assert environment["ROE_API_KEY"] not in saved
     assert "SUCCESS" in saved
+
+
+def test_a_failed_cell_with_a_long_list_stays_small_in_the_saved_notebook(environment: dict[str, str]) -> None:
+    """Panel and error together, in a batch run, where the message stands in both."""
+    numbers = ", ".join(str(10**12 + number) for number in range(30_000))
+    cells = ["%load_ext roe_magic", f"%%roe\nSELECT nope FROM numbers(3) WHERE number IN ({numbers})"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True).execute(env=environment)
+    outputs = notebook.cells[1].outputs
+    assert [output.output_type for output in outputs] == ["display_data", "error"]
+    assert len(json.dumps(outputs)) < 10_000
+    assert all("UNKNOWN_IDENTIFIER" in json.dumps(output) for output in outputs)
 
 
 def test_a_large_result_asks_before_it_is_fetched(kernel: Kernel) -> None:

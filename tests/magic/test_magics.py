@@ -108,7 +108,22 @@ class TestTargets:
         ran = shell.roe("", "SELECT 1; -- done")
         assert ran.value is None
         assert "SUCCESS" in ran.out
+        assert "1 row, 1 column · rows hidden by the closing ; ·" in ran.out
         assert shell.variables["_roe"].succeeded
+
+    @pytest.mark.parametrize(
+        ("header", "sql"),
+        [
+            ("", "SELECT 1"),
+            ("q", "SELECT 1;"),  # the target hides the rows
+            ("--no-result", "SELECT 1;"),
+            ("", "SELECT throwIf(1);"),
+            ("--use-admin", "CREATE TEMPORARY TABLE hidden (a UInt8);"),
+        ],
+    )
+    def test_only_a_semicolon_that_hides_rows_is_told(self, shell: Shell, header: str, sql: str) -> None:
+        """Not where there are none, nor where they would not be shown without it."""
+        assert "hidden" not in shell.roe(header, sql).out.replace("TABLE hidden", "")
 
     def test_a_semicolon_inside_a_string_hides_nothing(self, shell: Shell) -> None:
         """Only a semicolon of the SQL itself counts."""
@@ -312,6 +327,23 @@ class TestErrors:
         """With short_errors off the traceback is shown."""
         shell.run("%config RoeMagic.short_errors = False")
         assert "Traceback" in shell.roe("", "SELECT nope").out
+
+    @pytest.mark.parametrize("short_errors", [True, False])
+    def test_an_error_of_any_length_is_short_on_the_screen(self, shell: Shell, short_errors: bool) -> None:
+        """ClickHouse repeats the query in it; the beginning and the code's name are shown, `q.error` has all."""
+        shell.run(f"%config RoeMagic.short_errors = {short_errors}")
+        numbers = ", ".join(str(10**12 + number) for number in range(30_000))
+        for header in ("", "--quiet"):
+            ran = shell.roe(header, f"SELECT nope FROM numbers(3) WHERE number IN ({numbers})")
+            assert isinstance(ran.error, QueryFailed)
+            assert len(ran.out) < 10_000
+            assert len(str(ran.error)) < 2000
+            assert "characters left out) … " in str(ran.error)
+            assert str(ran.error).endswith("(UNKNOWN_IDENTIFIER)")
+            assert "Unknown expression identifier `nope`" in ran.out
+        assert len(shell.variables["_roe"].error) > 300_000
+        assert len(shell.run("_roe.df()").out) < 10_000
+        assert len(shell.run("_roe").out) < 10_000
 
     def test_earlier_statements_keep_their_rows(self, shell: Shell) -> None:
         """When the second of three statements fails, the first one's rows are in `_roe`."""

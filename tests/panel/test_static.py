@@ -62,6 +62,37 @@ def test_strings_of_the_server_are_never_markup(field: str) -> None:
     assert "\x1b" not in text(replaced(FAILED, **hostile))
 
 
+@pytest.mark.parametrize(
+    "field", ["sql", "server", "organization", "query_id", "status", "error", "hint", "notice", "notices"]
+)
+def test_nothing_is_taken_for_mathematics(field: str) -> None:
+    """Dollars and backslashes stand alone in an element, but for a block, in which nothing is typeset."""
+    formula = r"$a_1$ \(x\) \begin{z}"
+    page = html(replaced(FAILED, **{"notice": "n", field: [formula] if field == "notices" else formula}))
+    outside = re.sub(r"<pre.*?</pre>|<code.*?</code>", "", page, flags=re.DOTALL)
+    assert [text for text in re.findall(r">([^<]+)<", outside) if re.search(r"[$\\]", text) and len(text) > 1] == []
+    assert formula in Page(page).text
+
+
+def test_rows_that_a_semicolon_hides_are_told() -> None:
+    """In the line of a success with rows, and nowhere else."""
+    words = "rows hidden by the closing ;"
+    assert text(DONE, rows_hidden=True) == f"SUCCESS in 4.2 s · 3 rows, 2 columns · {words} · {ID}"
+    assert f"3 rows, 2 columns · {words} · {ID[:8]}" in Page(html(DONE, rows_hidden=True)).text
+    for state in (FAILED, replaced(DONE, columns=0), replaced(DONE, rows=None), replaced(DONE, status="REVOKED")):
+        assert words not in text(state, rows_hidden=True)
+
+
+def test_long_sql_and_long_messages_are_cut_in_the_middle() -> None:
+    """Both ends are shown and the rest is counted, in less than ten kilobytes as HTML and text together."""
+    long = replaced(FAILED, sql="SELECT '" + "x" * 400_000 + "' AS last", error="what: " + "y" * 400_000 + " (CODE)")
+    page, line = html(long), text(long)
+    for shown in (page, line):
+        assert re.search(r"what: y+ … \(398,5\d\d characters left out\) … y+ \(CODE\)", shown)
+    assert re.search(r"SELECT 'x+ … \(398,0\d\d characters left out\) … x+' AS last", page)
+    assert len(page) + len(line) < 10_000
+
+
 def test_styles_are_inline_and_fetch_nothing() -> None:
     """No style element, class, script or address of another place is needed to read it."""
     page = html(FAILED)

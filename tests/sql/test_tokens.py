@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roe_magic.sql.lexer import tokenize
-from roe_magic.sql.tokens import bracket_pairs, ends_in_semicolon, identifier, statements
+from roe_magic.sql.tokens import bracket_pairs, ends_in_semicolon, first_word, identifier, statements
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,24 @@ def test_statements_are_split_at_semicolons(sql: str, texts: list[str]) -> None:
 def test_brackets_are_paired(sql: str, pairs: dict[int, int]) -> None:
     """Those in strings and comments do not count, and one without a partner has none."""
     assert bracket_pairs(tokenize(sql)) == pairs
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("describe t", "DESCRIBE"),
+        ("\n-- first\n/* then */ Explain AST SELECT 1", "EXPLAIN"),
+        ("SHOW", "SHOW"),
+        ("(SELECT 1)", ""),
+        ("`show` x", ""),
+        ("'EXPLAIN'", ""),
+        ("-- EXPLAIN", ""),
+        ("", ""),
+    ],
+)
+def test_a_statement_begins_with_a_word(sql: str, word: str) -> None:
+    """In capitals; comments, quoted names and texts are none."""
+    assert first_word(sql) == word
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from starlette.routing import Route
 
 from roe_magic.service.container import Services
 from roe_magic.service.http import openapi, problems
-from roe_magic.service.http.endpoints import queries, table_queries, tables, worksheets
+from roe_magic.service.http.endpoints import queries, table_queries, tables, uploads, worksheets
 from roe_magic.service.http.gate import Gate
 from roe_magic.service.http.services import services
+from roe_magic.service.http.upload_folder import UploadFolder
 
 
 def create_app(starting: AbstractAsyncContextManager[Services]) -> Starlette:
@@ -31,6 +32,7 @@ def create_app(starting: AbstractAsyncContextManager[Services]) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with starting as app.state.services:
+            app.state.upload_folder = UploadFolder(app.state.services.folder.uploads)
             yield
 
     app = Starlette(
@@ -53,7 +55,7 @@ def routes() -> list[Route]:
         Route(f"{query}{{query_id}}/result/", queries.result),
         Route(f"{query}{{query_id}}/cancel/", queries.cancel, methods=["POST"]),
         Route(table, tables.all_tables),
-        Route(f"{table}upload/", tables.upload, methods=["POST"]),
+        Route(f"{table}upload/", uploads.upload, methods=["POST"]),
         Route(f"{table}query/", table_queries.submit, methods=["POST"]),
         Route(f"{table}query/{{query_id}}/result/", table_queries.result),
         Route(f"{table}{{table_name}}/", tables.delete, methods=["DELETE"]),

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
+from roe_magic.service.http.multipart import Part, parts
 from roe_magic.service.http.problems import Problem, not_found
 
 S = TypeVar("S", bound=msgspec.Struct)
 Items = Sequence[tuple[str, Any]]
+OnFile = Callable[[Part, Items], Awaitable[None]]
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 MAX_BODY_BYTES = 16 * 2**20
@@ -31,9 +30,21 @@ _REPRESENTATION = re.compile(r"return\s*=\s*\"?representation\"?\s*(?:;.*)?", re
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 
 
-@asynccontextmanager
-async def fields(request: Request, struct: type[S], max_bytes: int = MAX_BODY_BYTES) -> AsyncIterator[S]:
-    """Yield the body's fields as a struct; files of a multipart body are open inside the block.
+class FormFile(msgspec.Struct, frozen=True):
+    """Stands for a file among the fields of a form; ``content_type`` is the media type that its part names."""
+
+    content_type: str
+
+
+async def fields(
+    request: Request, struct: type[S], max_bytes: int = MAX_BODY_BYTES, on_file: OnFile | None = None
+) -> S:
+    """Return the body's fields as a struct.
+
+    Parameters
+    ----------
+    on_file : callable, optional
+        Reads a file of a multipart form; gets the part, and the items before it. Without it files are skipped.
 
     Raises
     ------
@@ -44,14 +55,12 @@ async def fields(request: Request, struct: type[S], max_bytes: int = MAX_BODY_BY
     limited = Request(request.scope, _limited(request, max_bytes))
     content_type = _content_type(request)
     if content_type == JSON:
-        yield _convert(_json(await limited.body()), struct, strict=True)
-    elif content_type == FORM:
-        yield _convert_form(_form(await limited.body()), struct)
-    elif content_type == MULTIPART:
-        async with _multipart(limited, max_bytes) as form:
-            yield _convert_form(form.multi_items(), struct)
-    else:
-        raise Problem(415, f"The body must be {JSON}, {FORM} or {MULTIPART}.")
+        return _convert(_json(await limited.body()), struct, strict=True)
+    if content_type == FORM:
+        return convert_form(_form(await limited.body()), struct)
+    if content_type == MULTIPART:
+        return convert_form(await _multipart(limited, on_file), struct)
+    raise Problem(415, f"The body must be {JSON}, {FORM} or {MULTIPART}.")
 
 
 def parameters(request: Request, struct: type[S]) -> S:
@@ -91,6 +100,19 @@ def path_id(request: Request, name: str, what: str) -> UUID:
         raise not_found(what) from None
 
 
+def announced_length(request: Request, max_bytes: int) -> int:
+    """Return how long the body is to be, 0 if that is not known; a 413 if that is more than ``max_bytes``."""
+    announced = request.headers.get("content-length", "0")
+    length = int(announced) if announced.isdecimal() else 0
+    if length > max_bytes:
+        raise _too_long(max_bytes)
+    return length
+
+
+def _too_long(max_bytes: int) -> Problem:
+    return Problem(413, f"The body is longer than {max_bytes} bytes.")
+
+
 def _content_type(request: Request) -> str:
     media_type, _, rest = request.headers.get("content-type", "").partition(";")
     charset = _CHARSET.search(rest)
@@ -101,10 +123,7 @@ def _content_type(request: Request) -> str:
 
 def _limited(request: Request, max_bytes: int) -> Any:
     """Return a ``receive`` that raises a 413 if the body is too long, whether or not its length was announced."""
-    announced = request.headers.get("content-length", "0")
-    too_long = Problem(413, f"The body is longer than {max_bytes} bytes.")
-    if announced.isdecimal() and int(announced) > max_bytes:
-        raise too_long
+    announced_length(request, max_bytes)
     remaining = max_bytes
 
     async def receive() -> Message:
@@ -112,7 +131,7 @@ def _limited(request: Request, max_bytes: int) -> Any:
         message = await request.receive()
         remaining -= len(message.get("body", b""))
         if remaining < 0:
-            raise too_long
+            raise _too_long(max_bytes)
         return message
 
     return receive
@@ -140,17 +159,21 @@ def _form(body: bytes) -> Items:
         raise Problem(400, "The body is not a URL-encoded form in UTF-8.") from None
 
 
-@asynccontextmanager
-async def _multipart(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
-    try:
-        form = await request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=min(max_bytes, MAX_BODY_BYTES))
-    except (HTTPException, ValueError, LookupError) as error:  # broken framing, bytes or character set
-        message = error.detail if isinstance(error, HTTPException) else str(error)
-        raise Problem(400, f"The body is not a multipart form: {message}") from None
-    try:
-        yield form
-    finally:
-        await form.close()
+async def _multipart(request: Request, on_file: OnFile | None) -> Items:
+    items: list[tuple[str, Any]] = []
+    remaining = MAX_BODY_BYTES
+    async for part in parts(request):
+        if any(part.name == name for name, _ in items):
+            raise _given_twice(part.name)
+        if not part.is_file:
+            text = await part.text(remaining)
+            remaining -= len(text)
+            items.append((part.name, text))
+            continue
+        if on_file:
+            await on_file(part, items)
+        items.append((part.name, FormFile(part.content_type)))
+    return items
 
 
 def _single_values(items: Items, struct: type[msgspec.Struct]) -> dict[str, Any]:
@@ -158,13 +181,17 @@ def _single_values(items: Items, struct: type[msgspec.Struct]) -> dict[str, Any]
     values: dict[str, Any] = {}
     for name, value in items:
         if name in values:
-            raise Problem(400, "This field is given more than once.", field=name)
+            raise _given_twice(name)
         if name in struct.__struct_fields__:
             values[name] = value
     return values
 
 
-def _convert_form(items: Items, struct: type[S]) -> S:
+def _given_twice(name: str) -> Problem:
+    return Problem(400, "This field is given more than once.", field=name)
+
+
+def convert_form(items: Items, struct: type[S]) -> S:
     """Return a form's fields as a struct; an empty field counts as absent, since a form cannot express null."""
     values = {name: value for name, value in _single_values(items, struct).items() if value != ""}
     for field in _struct_fields(struct):

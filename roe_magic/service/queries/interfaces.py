@@ -70,6 +70,9 @@ class Engine(Protocol):
         """Return a table's first rows; None if there is no such table."""
         ...
 
+    async def check_upload(self, database: str, table: str, upload: Upload) -> None:
+        """Raise UsageError if ``create_table`` is bound to fail; the file need not be there yet."""
+
     async def create_table(self, database: str, table: str, upload: Upload) -> UploadOutcome:
         """Create a table from a file, or replace one; UsageError if that is not possible, and nothing has changed then.
 

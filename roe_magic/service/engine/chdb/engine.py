@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,15 @@ from roe_magic.service.job import Job, Limits, Outcome, TableCreation, Upload
 from roe_magic.service.queries.errors import EngineGone
 from roe_magic.service.queries.interfaces import JobEvents, UploadOutcome
 
+CANCELLED = "The upload was cancelled."
+RESTARTED_IN_IMPORT = (
+    "The engine was restarted while it read the file. Try again; if that fails too, the file is the cause."
+)
 # How long the engine may take to stop a query before its process is replaced.
 CANCEL_SECONDS = 5.0
 
+# So many files are imported at the same time; others wait.
+_MAX_IMPORTS = 2
 _UNLIMITED_SLOTS = 1_000_000
 _WILDCARDS = frozenset("*?{}")
 _RESERVED_DATABASES = frozenset({"default", "system", "information_schema"})
@@ -61,6 +67,7 @@ class ChdbEngine:
         self._process: EngineProcess | None = None
         self._process_lock = asyncio.Lock()
         self._slots = asyncio.Semaphore(self._limits.max_concurrency or _UNLIMITED_SLOTS)
+        self._import_slots = asyncio.Semaphore(_MAX_IMPORTS)
         self._jobs: dict[str, _ActiveJob] = {}
         self._stopped = False
 
@@ -112,12 +119,10 @@ class ChdbEngine:
         active = self._jobs[job.id] = _ActiveJob()
         try:
             outcome = Outcome(models.REVOKED)
-            if await self._acquire_slot(active):
-                try:
+            async with self._slot(self._slots, active) as is_free:
+                if is_free:
                     events.started()
                     outcome = await self._run_in_process(job, active, events)
-                finally:
-                    self._slots.release()
             active.was_revoked = outcome.status == models.REVOKED
             return outcome
         finally:
@@ -160,6 +165,11 @@ class ChdbEngine:
         value = await self._call("preview", database=database, table=table, limit=limit)
         return None if value is None else codec.parse(models.TablePreview, value)
 
+    async def check_upload(self, database: str, table: str, upload: Upload) -> None:
+        """Raise UsageError if ``create_table`` is bound to fail; the file need not be there yet."""
+        arguments = {"database": database, "table": table, "types": upload.types, "replace": upload.replace}
+        await self._call("check_upload", **arguments)
+
     async def create_table(self, database: str, table: str, upload: Upload) -> UploadOutcome:
         """Create a table from a file inside the engine's folder, or replace one.
 
@@ -171,10 +181,8 @@ class ChdbEngine:
         _check_database(database)
         active = self._jobs[upload.id] = _ActiveJob()
         try:
-            process = await self._ready_process()
-            active.was_sent = True
-            creation = TableCreation(database=database, table=table, upload=upload)
-            return codec.parse(UploadOutcome, await process.call("create_table", creation))
+            async with self._slot(self._import_slots, active):
+                return await self._create_table(TableCreation(database=database, table=table, upload=upload), active)
         except UsageError:
             active.was_revoked = active.cancelled.is_set()
             raise
@@ -186,11 +194,21 @@ class ChdbEngine:
         """Drop a table; False if there is no such table."""
         return bool(await self._call("drop", database=database, table=table))
 
-    async def _acquire_slot(self, active: _ActiveJob) -> bool:
+    @contextlib.asynccontextmanager
+    async def _slot(self, slots: asyncio.Semaphore, active: _ActiveJob) -> AsyncIterator[bool]:
+        """Hold a slot for the block, and yield whether there is one: not if the job was cancelled before."""
+        was_acquired = await self._acquire_slot(slots, active)
+        try:
+            yield was_acquired
+        finally:
+            if was_acquired:
+                slots.release()
+
+    async def _acquire_slot(self, slots: asyncio.Semaphore, active: _ActiveJob) -> bool:
         """Wait for a slot; False if the job was cancelled before it got one."""
-        if not self._slots.locked():
-            return await self._slots.acquire()
-        slot = asyncio.ensure_future(self._slots.acquire())
+        if not slots.locked():
+            return await slots.acquire()
+        slot = asyncio.ensure_future(slots.acquire())
         cancelled = asyncio.ensure_future(active.cancelled.wait())
         try:
             await asyncio.wait({slot, cancelled}, return_when=asyncio.FIRST_COMPLETED)
@@ -202,7 +220,7 @@ class ChdbEngine:
             cancelled.cancel()
             was_acquired = not slot.cancel()
             if was_acquired and not is_wanted:
-                self._slots.release()
+                slots.release()
         return was_acquired and is_wanted
 
     async def _run_in_process(self, job: Job, active: _ActiveJob, events: JobEvents) -> Outcome:
@@ -222,6 +240,26 @@ class ChdbEngine:
             with contextlib.suppress(EngineGone):
                 if active.was_sent and self._process:
                     self._process.send("cancel", {"job_id": job.id})
+            raise
+
+    async def _create_table(self, creation: TableCreation, active: _ActiveJob) -> UploadOutcome:
+        try:
+            process = await self._ready_process()
+            if active.cancelled.is_set():
+                raise UsageError(CANCELLED)
+            active.was_sent = True
+            return codec.parse(UploadOutcome, await process.call("create_table", creation))
+        except EngineGone:
+            # An error for the user, who may try again. A client that did so by itself might send a file that ends the
+            # engine's process again and again.
+            if self._stopped:
+                raise
+            raise UsageError(CANCELLED if active.cancelled.is_set() else RESTARTED_IN_IMPORT) from None
+        except asyncio.CancelledError:
+            active.cancelled.set()
+            with contextlib.suppress(EngineGone):
+                if active.was_sent and self._process:
+                    self._process.send("cancel", {"job_id": creation.upload.id})
             raise
 
     @staticmethod

@@ -35,6 +35,8 @@ class ImportPlan:
         What the user should know about how the file is read, a sentence each.
     explain : callable
         Takes an error of the SELECT, and returns the error for the user.
+    row_count : int, optional
+        How many rows there are, if that is known.
     """
 
     columns: Sequence[models.UploadColumn]
@@ -42,6 +44,7 @@ class ImportPlan:
     settings: Mapping[str, str] = field(default_factory=dict)
     notices: Sequence[str] = ()
     explain: Callable[[EngineError], EngineError] = _unchanged
+    row_count: int | None = None
 
 
 def require_columns(types: Iterable[str], columns: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -34,13 +35,15 @@ class TableCatalogue:
         self._clickhouse, self._limits = clickhouse, limits
 
     def ensure_database(self, database: str) -> None:
-        """Create a database unless it exists; drop what a killed import left in it."""
+        """Create a database unless it exists."""
         self._clickhouse.query(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}", {})
-        leftovers = (
-            "SELECT name FROM system.tables WHERE database = {database:String} AND startsWith(name, {prefix:String})"
-        )
-        for (name,) in self._clickhouse.rows(leftovers, {"database": database, "prefix": TEMPORARY_PREFIX}):
-            self.drop(database, name)
+
+    def drop_leftovers(self) -> None:
+        """Drop what killed imports left in any database; not to be called while a file is imported."""
+        leftovers = "SELECT database, name FROM system.tables WHERE startsWith(name, {prefix:String})"
+        for database, name in self._clickhouse.rows(leftovers, {"prefix": TEMPORARY_PREFIX}):
+            with contextlib.suppress(EngineError):  # the next start tries again
+                self.drop(database, name)
 
     def tables(self, database: str) -> list[dict[str, Any]]:
         """Return the tables of a database with their columns."""

@@ -13,6 +13,7 @@ input ends, so it cannot outlive the service.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import shutil
@@ -29,12 +30,13 @@ from roe_magic import frames
 from roe_magic.service import file_lock
 from roe_magic.service.engine.chdb import pipe_messages, submission_run
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, query_mark
+from roe_magic.service.engine.chdb.import_run import ImportRun
 from roe_magic.service.engine.chdb.parser import Parser
 from roe_magic.service.engine.chdb.preparation import Preparation
 from roe_magic.service.engine.chdb.submission import Submission
 from roe_magic.service.engine.chdb.system_views import SystemViews
 from roe_magic.service.engine.chdb.table_catalogue import TableCatalogue
-from roe_magic.service.engine.chdb.table_import import ImportRun, TableImport
+from roe_magic.service.engine.chdb.table_import import TableImport
 from roe_magic.service.engine.chdb.watchdog import Watchdog
 from roe_magic.service.job import Job, Outcome, TableCreation
 
@@ -91,13 +93,16 @@ class Worker:
         self._threads = ThreadPoolExecutor(_THREADS, "roe-call")
         self._watchdog = Watchdog(lambda job_id: self._threads.submit(self._kill, job_id))
         tables = TableCatalogue(clickhouse, settings)
-        self._table_import = TableImport(clickhouse, tables, settings)
+        self._table_import = TableImport(clickhouse, tables)
+        # Takes a moment, for which queries do not wait, and imports do: theirs are no leftovers.
+        self._tidying = self._threads.submit(tables.drop_leftovers)
         self._methods: dict[str, Callable[..., Any]] = {
             "cancel": self._cancel,
             "ensure_database": tables.ensure_database,
             "tables": tables.tables,
             "describe": tables.describe,
             "preview": tables.preview,
+            "check_upload": self._table_import.check_upload,
             "drop": tables.drop,
         }
 
@@ -117,8 +122,8 @@ class Worker:
             return lambda: self._run(call.id, job.id)
         if call.method == "create_table":
             creation = msgspec.msgpack.decode(call.arguments, type=TableCreation)
-            running = self._imports[creation.upload.id] = ImportRun(creation.upload)
-            return lambda: self._create_table(creation, running)
+            running = self._imports[creation.upload.id] = ImportRun(creation.upload, self._settings)
+            return lambda: self._create_table(call.id, creation, running)
         return lambda: self._call(call)
 
     def _submission(self, call_id: int, job: Job) -> Submission:
@@ -132,7 +137,7 @@ class Worker:
         def give_up(error: str) -> None:
             self._pipe.send(pipe_messages.CallResult(call.id, error=error, is_last=True))
 
-        # The other calls run no SQL of a caller; an import may take as long as its file is large.
+        # The other calls run no SQL of a caller.
         limit = float(self._settings.get("max_execution_time", 0)) if call.method == "preview" else 0.0
         with self._watchdog.watch(f"call {call.id}", limit, give_up):
             return self._methods[call.method](**msgspec.msgpack.decode(call.arguments))
@@ -160,9 +165,14 @@ class Worker:
             del self._submissions[job_id]
             running.ended.set()
 
-    def _create_table(self, creation: TableCreation, running: ImportRun) -> dict[str, Any]:
+    def _create_table(self, call_id: int, creation: TableCreation, running: ImportRun) -> dict[str, Any]:
+        def give_up(error: str) -> None:
+            self._pipe.send(pipe_messages.CallResult(call_id, error=error, is_last=True))
+
+        concurrent.futures.wait([self._tidying])
         try:
-            return self._table_import.create_table(creation.database, creation.table, running)
+            with self._watchdog.watch(running.upload.id, running.time_limit, give_up) as running.watch:
+                return self._table_import.create_table(creation.database, creation.table, running)
         finally:
             del self._imports[running.upload.id]
             running.ended.set()

@@ -95,8 +95,8 @@ def _applied_wait(seconds: int | None) -> list[str]:
 
 
 async def _submit(request: Request, *, needs_scope: bool) -> LiveQuery:
-    async with fields(request, _WorksheetQueryBody) as body:
-        key = caller(request, body.organization_id)
+    body = await fields(request, _WorksheetQueryBody)
+    key = caller(request, body.organization_id)
     if body.use_admin and not key.admin:
         raise Problem(403, "use_admin needs an admin key, and this key is not one.")
     scope = parameters(request, _SubmitScope)

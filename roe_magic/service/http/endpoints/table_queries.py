@@ -33,8 +33,8 @@ class _TableQueryBody(msgspec.Struct):
 
 async def submit(request: Request) -> Response:
     """Accept a query, and respond with its id."""
-    async with fields(request, _TableQueryBody) as body:
-        key = caller(request, body.organization_id)
+    body = await fields(request, _TableQueryBody)
+    key = caller(request, body.organization_id)
     submitted = SubmitRequest(sql=body.sql, kind=TABLE_QUERY, row_limit=body.limit)
     row = services(request).queries.submit(key, submitted, None).row
     return json_response({"table_query_id": row.id, "status": row.status, "created_at": row.created_at}, 202)

@@ -43,8 +43,8 @@ class Worksheets(HTTPEndpoint):
 
     async def post(self, request: Request) -> Response:
         """Create a worksheet."""
-        async with fields(request, _NewWorksheet) as body:
-            key = caller(request, body.organization_id)
+        body = await fields(request, _NewWorksheet)
+        key = caller(request, body.organization_id)
         return json_response(serializers.worksheet(services(request).store.add_worksheet(key, body.name)), 201)
 
 

@@ -1,0 +1,79 @@
+"""Judges the types that a caller declares for the columns of a file.
+
+A type is read by our own parser, each name in it must be permitted, and ClickHouse gets the text that is made of the
+parsed type, never the caller's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from roe_magic.errors import ProtocolError
+from roe_magic.frames.type_parser import Argument, ClickHouseType, NamedArgument, parse
+from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
+from roe_magic.service.engine.sql.quoting import literal
+
+# Left out is what holds no plain values: states of aggregate functions, and types that differ from row to row.
+_PERMITTED = frozenset(
+    {
+        *(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128, 256)),
+        *("Float32", "Float64", "BFloat16", "Decimal", "Bool", "String", "FixedString", "UUID", "IPv4", "IPv6"),
+        *("Date", "Date32", "DateTime", "DateTime64", "Time", "Time64", "Enum8", "Enum16", "JSON"),
+        *("Nullable", "LowCardinality", "Array", "Tuple", "Map"),
+        *(f"Interval{unit}" for unit in ("Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour")),
+        *(f"Interval{unit}" for unit in ("Day", "Week", "Month", "Quarter", "Year")),
+    }
+)
+
+
+def judged(clickhouse: EmbeddedClickHouse, types: Mapping[str, str]) -> dict[str, str]:
+    """Return types by column as ClickHouse writes them.
+
+    Raises
+    ------
+    EngineError
+        A text is no type, or not one that a column of a file may have; the message names the column.
+    """
+    return {column: _judged(clickhouse, column, text) for column, text in types.items()}
+
+
+def _judged(clickhouse: EmbeddedClickHouse, column: str, text: str) -> str:
+    try:
+        tree = _resolved(clickhouse, parse(text))
+        ((name,),) = clickhouse.rows(f"SELECT toTypeName(defaultValueOfTypeName({literal(str(tree))}))")
+    except (ProtocolError, EngineError) as error:
+        raise EngineError(f"types: column {column!r}: {error.message}") from None
+    return str(name)
+
+
+def _resolved(clickhouse: EmbeddedClickHouse, tree: ClickHouseType) -> ClickHouseType:
+    """Return a type by ClickHouse's own names instead of aliases, such as Int32 for INTEGER."""
+    name = _own_name(clickhouse, tree.name)
+    if name not in _PERMITTED or (name == "JSON" and tree.args):
+        raise EngineError(f"{str(tree)!r} is not a type that a column of a file can have.")
+    return ClickHouseType(name, tuple(_arguments(clickhouse, tree)))
+
+
+def _arguments(clickhouse: EmbeddedClickHouse, tree: ClickHouseType) -> Iterator[Argument]:
+    for argument in tree.args:
+        if isinstance(argument, ClickHouseType):
+            yield _resolved(clickhouse, argument)
+        elif isinstance(argument, NamedArgument) and isinstance(argument.value, ClickHouseType):
+            yield NamedArgument(argument.name, _resolved(clickhouse, argument.value))
+        elif isinstance(argument, (str, int)) or (
+            isinstance(argument, NamedArgument) and isinstance(argument.value, int)
+        ):
+            yield argument
+        else:
+            raise EngineError(f"{str(tree)!r} cannot be read.")
+
+
+def _own_name(clickhouse: EmbeddedClickHouse, name: str) -> str:
+    if name in _PERMITTED:
+        return name
+    sql = (
+        "SELECT if(alias_to = '', name, alias_to) FROM system.data_type_families "
+        "WHERE name = {name:String} OR (case_insensitive AND lower(name) = lower({name:String})) LIMIT 1"
+    )
+    rows = clickhouse.rows(sql, {"name": name})
+    return rows[0][0] if rows else name
