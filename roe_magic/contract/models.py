@@ -22,6 +22,8 @@ ARROW_STREAM, ARROW_FILE = "application/vnd.apache.arrow.stream", "application/v
 PARQUET, NDJSON, CSV = "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"
 # The files that an upload to the local service takes.
 UPLOAD_TYPES = (CSV, ARROW_STREAM, ARROW_FILE, PARQUET, NDJSON)
+# What an upload's `types` may also say of a column of a CSV file: which number of a date is the day.
+CSV_DATE_TYPES = ("DateDMY", "DateMDY", "DateTimeDMY", "DateTimeMDY")
 # The key in an Arrow stream's schema metadata whose value is the Statement as JSON, without its rows.
 STATEMENT_METADATA_KEY = b"roe.statement"
 # The field of a submit's response that holds a small result: the Arrow streams of all statements in base64.

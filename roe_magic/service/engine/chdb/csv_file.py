@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,10 @@ _CHUNK_BYTES = 2**20
 # The first line and the first row must end within so many characters.
 _HEAD_CHARACTERS = 2**20
 _SEPARATORS = (";", "\t", "|")
+# A quotation mark with spaces between it and the separator, or line end, before or after it.
+_PADDED = re.compile(rb'(^|[,;\t|\n]) +"|" +([,;\t|\r\n]|$)')
+# Where a row is by lines is not looked for beyond so many rows.
+_MAX_ROWS_WALKED = 2_000_000
 # ClickHouse's error codes for text that it cannot parse; limits and the like have other codes.
 INCORRECT_DATA = 117
 _PARSE_ERRORS = frozenset({6, 26, 27, 33, 38, 41, 53, 72, INCORRECT_DATA, 130, 131, 636})
@@ -35,12 +41,16 @@ class CsvFile:
         How many records there are before the first row: empty lines and the column names.
     names : sequence of str
         One name per column, no two of them the same.
+    is_padded : bool
+        Whether there are spaces around quotation marks. They are understood only if all spaces around values are
+        taken for no part of them.
     """
 
     path: Path
     separator: str
     skipped: int
     names: Sequence[str]
+    is_padded: bool = False
 
     def explain(self, error: EngineError) -> EngineError:
         """Return an error that says in one sentence why ClickHouse could not read the file.
@@ -53,19 +63,36 @@ class CsvFile:
 
     def first_fault(self) -> str | None:
         """Return what is wrong with the first row that is not like the others, None if all are alike."""
+        try:
+            for line, row in self._rows():
+                # An empty line is a row of one column.
+                if len(row or [""]) != len(self.names):
+                    return self._describe_row(line, row)
+        except csv.Error as error:
+            return str(error)
+        return None
+
+    def describe_place(self, row: int) -> str:
+        """Return where a row is, of which 0 is the first: by its line, or its number if that takes too long."""
+        with contextlib.suppress(csv.Error):
+            if row < _MAX_ROWS_WALKED:
+                for line, _ in itertools.islice(self._rows(), row, row + 1):
+                    return f"line {line}"
+        return f"row {row + 1:,}"
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the first line and the values of each row; csv.Error says what is wrong with one, and its line."""
         csv.field_size_limit(2**31 - 1)
         with self.path.open(encoding="utf-8-sig", newline="\n") as file:
-            reader = csv.reader(file, delimiter=self.separator, skipinitialspace=True, strict=True)
+            reader = csv.reader(file, delimiter=self.separator, skipinitialspace=self.is_padded, strict=True)
             first_line = 1
             try:
                 for number, row in enumerate(reader):
-                    # An empty line is a row of one column.
-                    if number >= self.skipped and len(row or [""]) != len(self.names):
-                        return self._describe_row(first_line, row)
+                    if number >= self.skipped:
+                        yield first_line, row
                     first_line = reader.line_num + 1
             except csv.Error as error:
-                return _describe_csv_error(first_line, error)
-        return None
+                raise csv.Error(_describe_csv_error(first_line, error)) from None
 
     def _describe_row(self, line: int, row: Sequence[str]) -> str:
         if not row:
@@ -75,7 +102,7 @@ class CsvFile:
         return f"line {line} has {values}, and the first line has {len(self.names)}{separator}"
 
 
-def prepare(path: Path, *, with_headers: bool) -> CsvFile:
+def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambda: None) -> CsvFile:
     """Examine a file, and remove empty lines at its end, which ClickHouse would read as rows with too few values.
 
     Parameters
@@ -84,13 +111,15 @@ def prepare(path: Path, *, with_headers: bool) -> CsvFile:
         The file.
     with_headers : bool
         Whether the first row is the columns' names; if not, they are called ``column_1`` and so on.
+    check : callable
+        Called now and then; what it raises ends the examination.
 
     Raises
     ------
     EngineError
         It is not UTF-8, has no rows, or ends inside quotation marks.
     """
-    quotation_marks = _count_quotation_marks(path)
+    quotation_marks, padded = _look_at_bytes(path, check)
     with path.open(encoding="utf-8-sig", newline="\n") as text:
         head = text.read(_HEAD_CHARACTERS)
     separator, skipped, records = _first_records(head)
@@ -101,7 +130,8 @@ def prepare(path: Path, *, with_headers: bool) -> CsvFile:
     if len(records[0]) > 1:
         _remove_last_empty_lines(path)
     header = records[0] if with_headers else [""] * len(records[0])
-    file = CsvFile(path, separator, skipped + with_headers, column_names(header))
+    is_padded = not padded.isdisjoint({separator.encode(), b""})
+    file = CsvFile(path, separator, skipped + with_headers, column_names(header), is_padded)
     # An odd number is rare, and ClickHouse would read the rest of the file as one value.
     if quotation_marks % 2 and (fault := file.first_fault()):
         raise _csv_error(fault)
@@ -125,23 +155,59 @@ def column_names(header: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _count_quotation_marks(path: Path) -> int:
-    """Return how many quotation marks a file has; EngineError if it is not UTF-8."""
+def _look_at_bytes(path: Path, check: Callable[[], None]) -> tuple[int, set[bytes]]:
+    """Return how many quotation marks there are, and which separators have a space between them and one.
+
+    Lines count as the separator ``b""``.
+
+    Raises
+    ------
+    EngineError
+        The bytes are not UTF-8.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    line, quotation_marks = 1, 0
+    quotation_marks, padded, read = 0, set[bytes](), 0
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
+        # A chunk ends with a line, so that what is looked for lies in one chunk.
+        while chunk := file.read(_CHUNK_BYTES) + file.readline(_CHUNK_BYTES):
+            check()
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError as error:
-                # error.object begins with bytes of the last chunk if a character spans both; they hold no line end.
-                line += error.object.count(b"\n", 0, error.start)
-                raise EngineError(f"The file is not UTF-8 (line {line}); convert it first.") from None
-            line += chunk.count(b"\n")
-            quotation_marks += chunk.count(b'"')
+                # error.object begins with bytes of the last chunk if a character spans both.
+                raise _not_utf8(path, read + len(chunk) - len(error.object) + error.start) from None
+            read += len(chunk)
+            if b'"' in chunk:
+                if b' "' in chunk or b'" ' in chunk:
+                    padded |= _padded_separators(chunk, quotation_marks)
+                quotation_marks += chunk.count(b'"')
     if decoder.getstate()[0]:
-        raise EngineError(f"The file is not UTF-8 (line {line}); convert it first.")
-    return quotation_marks
+        raise _not_utf8(path, read)
+    return quotation_marks, padded
+
+
+def _not_utf8(path: Path, size: int) -> EngineError:
+    """Return the error for a file that is UTF-8 in so many of its first bytes."""
+    with path.open("rb") as file:
+        line, left = 1, size
+        while left > 0:
+            chunk = file.read(min(_CHUNK_BYTES, left))
+            line, left = line + chunk.count(b"\n"), left - len(chunk)
+    return EngineError(f"The file is not UTF-8 (line {line}); convert it first.")
+
+
+def _padded_separators(chunk: bytes, quotation_marks: int) -> set[bytes]:
+    """Return the separators with a space between them and a quotation mark; within quotation marks, they are text."""
+    found, position = set[bytes](), 0
+    for match in _PADDED.finditer(chunk):
+        before, after = match.groups()
+        mark = match.start() if before is None else match.end() - 1
+        quotation_marks += chunk.count(b'"', position, mark)
+        position = mark
+        # The number of marks before it is even where it opens, and odd where it closes.
+        if quotation_marks % 2 == (before is None):
+            found.add((after if before is None else before).strip(b"\r\n"))
+    return found
 
 
 def _first_records(head: str) -> tuple[str, int, list[list[str]]]:

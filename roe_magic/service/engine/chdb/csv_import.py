@@ -1,4 +1,8 @@
-"""Plans the import of a CSV file."""
+"""Plans the import of a CSV file: what its values are, and the SELECT that makes them of the text.
+
+The types are proposed by the first rows, so that the file is read once: the SELECT fails where a later value does not
+fit, and then all values are looked at.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from roe_magic.contract import models
-from roe_magic.service.engine.chdb import csv_file, csv_types
+from roe_magic.service.engine.chdb import csv_declared, csv_file, csv_notices, csv_reasons, csv_types
+from roe_magic.service.engine.chdb.csv_readings import READINGS
+from roe_magic.service.engine.chdb.csv_text import CsvText
+from roe_magic.service.engine.chdb.csv_types import CsvColumn
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
-from roe_magic.service.engine.chdb.file_source import FileSource
 from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns
-
-_SETTINGS = {
-    # Every column is nullable, since an empty cell means "no value" in most CSV files.
-    "schema_inference_make_columns_nullable": "1",
-    "input_format_csv_empty_as_default": "1",
-    # Otherwise a column that contains 1.5e-05 becomes text.
-    "input_format_try_infer_exponent_floats": "1",
-    # The caller says whether the first row is a header; it is not guessed.
-    "input_format_csv_detect_header": "0",
-}
 
 
 def plan(
@@ -56,29 +52,43 @@ def plan(
     Raises
     ------
     EngineError
-        The file cannot be read.
+        The file cannot be read, or a value does not fit the type that was declared.
     """
-    file = csv_file.prepare(path, with_headers=with_headers)
-    settings = {**settings, **_SETTINGS, "input_format_csv_skip_first_lines": str(file.skipped)}
-    source = FileSource(str(path), "CSV", settings, file.separator, file.names)
-    try:
-        found = csv_types.columns(clickhouse, source, settings)
-        _check_names(file.names, found)
-    except EngineError as error:
-        raise file.explain(error) from None
+    file = csv_file.prepare(path, with_headers=with_headers, check=check)
+    _require_text(file.names)
     require_columns(types, file.names)
     columns = [
-        models.UploadColumn(name=name, type=types.get(name, kind))
-        for name, (_, kind) in zip(file.names, found, strict=True)
+        CsvColumn(name, position, csv_declared.readings(name, types[name]), types[name])
+        if name in types
+        else CsvColumn(name, position, READINGS)
+        for position, name in enumerate(file.names)
     ]
-    select = f"SELECT * FROM {source.sql(found)}{source.settings_clause}"  # noqa: S608  # quoted
-    return ImportPlan(columns, select, settings, explain=file.explain)
+    texts = CsvText(clickhouse, file, settings)
+    try:
+        findings = csv_types.find(texts, columns, thorough=thorough)
+        csv_notices.refuse_misfits(texts, findings)
+        reasons = csv_reasons.reasons(texts, findings)
+    except EngineError as error:
+        raise file.explain(error) from None
+    return ImportPlan(
+        [
+            models.UploadColumn(name=column.name, type=column.reading.column_type, reason=reason.text)
+            for column, reason in zip(findings.columns, reasons, strict=True)
+        ],
+        _select(texts, findings.columns),
+        texts.settings,
+        list(csv_notices.notices(file, findings.columns, reasons)),
+        file.explain,
+    )
 
 
-def _check_names(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> None:
-    if len(names) != len(columns):
-        raise EngineError(
-            f"the first line has {len(names)} values and the rows have {len(columns)}", csv_file.INCORRECT_DATA
-        )
+def _select(texts: CsvText, columns: Sequence[CsvColumn]) -> str:
+    """Return the SELECT of the values, which fails at the first text that does not fit."""
+    misfits = [f"({column.reading.misfit(column.text)})" for column in columns if column.readings]
+    condition = f"NOT throwIf(ifNull({' OR '.join(misfits)}, 0))" if misfits else ""
+    return texts.select((column.reading.value(column.text) for column in columns), condition)
+
+
+def _require_text(names: Sequence[str]) -> None:
     if any(re.search(r"[\0\ud800-\udfff]", name) for name in names):  # bytes that are not UTF-8 are read as surrogates
         raise EngineError("A column's name holds bytes that are not text.")

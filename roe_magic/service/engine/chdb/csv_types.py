@@ -1,65 +1,150 @@
-"""The types of a file's columns: inferred from its first rows, then checked on all the others.
+"""Finds out which readings all values of a CSV file's columns fit: see ``csv_readings``.
 
-ClickHouse infers types row by row on one thread, which for a large file takes longer than reading it. Types inferred
-from the first rows alone would silently change a later value that does not fit, such as a date before 1970.
+ClickHouse counts the misfits. All readings are glanced at on a hundred rows. Those left are tried on thousands of rows,
+and then, if it is asked for, on all rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from roe_magic.service.engine.chdb.database import EmbeddedClickHouse
-from roe_magic.service.engine.chdb.file_source import FileSource
-from roe_magic.service.engine.sql.quoting import quoted
-from roe_magic.service.results import writer
+from roe_magic.service.engine.chdb.csv_reading import TEXT, Expression, Reading, unchanged
+from roe_magic.service.engine.chdb.csv_text import CsvText, cell
 
-Columns = list[tuple[str, str]]
-
-# Types of a smaller file are inferred from all of its rows, which takes a moment.
-LARGE_FILE_BYTES = 8 * 2**20
-_SAMPLE = "10000"
-_ALL = "1000000000000"
-_ROWS = "input_format_max_rows_to_read_for_schema_inference"
-_BYTES = "input_format_max_bytes_to_read_for_schema_inference"
-
-# By type, a condition that holds if a column's values, read as text, all have that type. It may fail for values that do
-# (00123, say); then the types are inferred from all rows. For text one value that cannot be anything else is enough.
-_CONDITIONS = {
-    "Nullable(Int64)": "countIf({c} != '' AND toString(toInt64OrNull({c})) IS DISTINCT FROM {c}) = 0",
-    "Nullable(Float64)": "countIf({c} != '' AND toFloat64OrNull({c}) IS NULL) = 0",
-    "Nullable(Date)": "countIf({c} != '' AND toString(toDateOrNull({c})) IS DISTINCT FROM {c}) = 0",
-    "Nullable(DateTime)": "countIf({c} != '' AND toString(toDateTimeOrNull({c})) IS DISTINCT FROM {c}) = 0",
-    "Nullable(DateTime64(9))": "countIf({c} != '' AND (length({c}) < 19 OR NOT "
-    "startsWith(ifNull(toString(toDateTime64OrNull({c}, 9)), ''), {c}))) = 0",
-    "Nullable(Bool)": "countIf({c} NOT IN ('', 'true', 'false', 'True', 'False')) = 0",
-    "Nullable(String)": r"countIf(match({c}, '^\\p{{L}}[^:]') AND "
-    "NOT match({c}, '(?i)^(nan|inf|infinity|null|true|false|yes|no|on|off)$')) > 0",
-}
+PLAIN_TEXT = Reading(TEXT, lambda _: "0", unchanged, "")
+_FEW_ROWS, _MANY_ROWS, _MANY_CELLS = 100, 10_000, 1_000_000
 
 
-def columns(clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping[str, str]) -> Columns:
-    """Return the names and types of a file's columns; an Arrow file states them."""
-    if source.file_format == "CSV" and Path(source.path).stat().st_size > LARGE_FILE_BYTES:
-        sampled = _infer(clickhouse, source, {**settings, _ROWS: _SAMPLE})
-        if _fit_all_rows(clickhouse, source, settings, sampled):
-            return sampled
-    return _infer(clickhouse, source, {**settings, _ROWS: _ALL, _BYTES: _ALL})
+@dataclass(frozen=True)
+class CsvColumn:
+    """A column, and what is known about its values.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the table.
+    position : int
+        Its position in the file; the first is 0.
+    readings : sequence of Reading
+        Those that all values looked at so far fit; at first, all that are to be tried.
+    declared : str
+        The type that the caller wants it to have, if any.
+    values, empty_texts : int
+        How many cells have a value, and how many an empty text in quotation marks.
+    """
+
+    name: str
+    position: int
+    readings: Sequence[Reading]
+    declared: str = ""
+    values: int = 0
+    empty_texts: int = 0
+
+    @property
+    def reading(self) -> Reading:
+        """The first reading that is left; text if there is none."""
+        return self.readings[0] if self.readings else PLAIN_TEXT
+
+    @property
+    def text(self) -> str:
+        """The expression of what is read. Where the values are not text, an empty text is no value."""
+        own = cell(self.position)
+        return f"nullIf({own}, '')" if self.empty_texts and not self.reading.is_text else own
 
 
-def _infer(clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping[str, str]) -> Columns:
-    sql = f"DESCRIBE {source.sql()}{source.settings_clause}"
-    text = clickhouse.query(sql, settings, output_format="JSONCompactEachRow")
-    return [(name, kind) for name, kind, *_ in writer.decode_lines(text)]
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a file's columns.
+
+    Parameters
+    ----------
+    columns : sequence of CsvColumn
+        In the file's order.
+    rows : int
+        How many rows were looked at.
+    is_complete : bool
+        Whether these are all rows of the file.
+    """
+
+    columns: Sequence[CsvColumn]
+    rows: int = 0
+    is_complete: bool = False
 
 
-def _fit_all_rows(
-    clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping[str, str], inferred: Columns
-) -> bool:
-    """Whether every value of the file has the type of its column; the file is read as text for that."""
-    if not {kind for _, kind in inferred} <= set(_CONDITIONS):
-        return False
-    rows = source.sql([(name, "String") for name, _ in inferred])
-    conditions = " AND ".join(_CONDITIONS[kind].format(c=quoted(name)) for name, kind in inferred)
-    sql = f"SELECT {conditions} FROM {rows}{source.settings_clause}"  # noqa: S608  # our own names and types
-    return writer.decode_lines(clickhouse.query(sql, settings, output_format="JSONCompactEachRow")) == [[1]]
+def find(texts: CsvText, columns: Sequence[CsvColumn], *, thorough: bool) -> Findings:
+    """Return the columns with their first reading that all of the first values fit, or all values at all."""
+    glanced = _look_at(texts, columns, _FEW_ROWS, lambda reading, text: reading.glance(text))
+    findings = _first_fit(texts, glanced.columns, max(_FEW_ROWS, min(_MANY_ROWS, _MANY_CELLS // len(columns))))
+    # Of a type that was declared it must be known whether later values say which number of a date is the day.
+    thorough = thorough or any(column.declared and column.reading.choices for column in findings.columns)
+    return _first_fit(texts, findings.columns, None) if thorough and not findings.is_complete else findings
+
+
+def _first_fit(texts: CsvText, columns: Sequence[CsvColumn], limit: int | None) -> Findings:
+    """Return the columns without the readings before the first that fits; those after it are not tried."""
+    firsts = _look_at(texts, [replace(column, readings=column.readings[:1]) for column in columns], limit)
+    failed = [column.position for column in firsts.columns if not column.readings]
+    others = [replace(columns[position], readings=columns[position].readings[1:]) for position in failed]
+    found = _look_at(texts, others, limit).columns if others else []
+    settled = [replace(new, readings=old.readings) for new, old in zip(firsts.columns, columns, strict=True)]
+    for column in found:
+        settled[column.position] = column
+    return replace(firsts, columns=settled)
+
+
+def _look_at(
+    texts: CsvText,
+    columns: Sequence[CsvColumn],
+    limit: int | None,
+    condition: Callable[[Reading, str], str] = lambda reading, text: reading.misfit(text),
+) -> Findings:
+    """Return the columns without the readings for which a condition holds for a value of the first rows."""
+    # Many readings have the same condition, each of which is counted once.
+    tests: dict[str, tuple[Reading, list[CsvColumn]]] = {}
+    for column in columns:
+        for reading in column.readings:
+            tested = tests.setdefault(condition(reading, "t"), (reading, []))[1]
+            if tested[-1:] != [column]:
+                tested.append(column)
+    count = _counts_by_column if limit is None else _counts_by_array
+    rows, values, empty_texts, *counts = texts.aggregate(
+        [
+            "count()",
+            count(lambda text: f"{text} != ''", [cell(column.position) for column in columns]),
+            count(lambda text: f"{text} = ''", [cell(column.position) for column in columns]),
+            *(count(partial(condition, reading), map(_value, tested)) for reading, tested in tests.values()),
+        ],
+        limit,
+    )
+    unfit = {
+        (test, column.position)
+        for (test, (_, tested)), numbers in zip(tests.items(), counts, strict=True)
+        for column, number in zip(tested, numbers, strict=True)
+        if int(number)
+    }
+    narrowed = [
+        replace(
+            column,
+            readings=[r for r in column.readings if (condition(r, "t"), column.position) not in unfit],
+            values=int(values[index]),
+            empty_texts=int(empty_texts[index]),
+        )
+        for index, column in enumerate(columns)
+    ]
+    return Findings(narrowed, int(rows), limit is None or int(rows) < limit)
+
+
+def _value(column: CsvColumn) -> str:
+    return f"nullIf({cell(column.position)}, '')"
+
+
+def _counts_by_column(condition: Expression, texts: Iterable[str]) -> str:
+    """Return the aggregates that count where a condition holds, which many rows pass through quickly."""
+    return f"[{', '.join(f'countIf({condition(text)})' for text in texts)}]"
+
+
+def _counts_by_array(condition: Expression, texts: Iterable[str]) -> str:
+    """Return an aggregate that counts the same, and is short."""
+    return f"sumForEach(arrayMap(t -> ifNull({condition('t')}, 0), [{', '.join(texts)}]))"

@@ -6,7 +6,7 @@ parsed type, never the caller's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.type_parser import Argument, ClickHouseType, NamedArgument, parse
@@ -26,15 +26,19 @@ _PERMITTED = frozenset(
 )
 
 
-def judged(clickhouse: EmbeddedClickHouse, types: Mapping[str, str]) -> dict[str, str]:
-    """Return types by column as ClickHouse writes them.
+def judged(
+    clickhouse: EmbeddedClickHouse, types: Mapping[str, str], also_permitted: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return types by column as ClickHouse writes them, or as they are if they are among those also permitted.
 
     Raises
     ------
     EngineError
         A text is no type, or not one that a column of a file may have; the message names the column.
     """
-    return {column: _judged(clickhouse, column, text) for column, text in types.items()}
+    return {
+        column: text if text in also_permitted else _judged(clickhouse, column, text) for column, text in types.items()
+    }
 
 
 def _judged(clickhouse: EmbeddedClickHouse, column: str, text: str) -> str:

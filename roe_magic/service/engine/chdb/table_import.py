@@ -48,7 +48,7 @@ class TableImport:
     def check_upload(self, database: str, table: str, types: Mapping[str, str], *, replace: bool) -> None:
         """Raise EngineError if a table is in the way, or a type is not permitted: before the file is read."""
         self._existing(database, table, replace=replace)
-        declared_types.judged(self._clickhouse, types)
+        declared_types.judged(self._clickhouse, types, models.CSV_DATE_TYPES)
 
     def create_table(self, database: str, table: str, run: ImportRun) -> dict[str, Any]:
         """Create a table from a file, or replace one; return the fields of UploadOutcome.
@@ -87,10 +87,11 @@ class TableImport:
         return False
 
     def _plan(self, run: ImportRun, *, thorough: bool) -> ImportPlan:
-        types = declared_types.judged(self._clickhouse, run.upload.types)
         arguments = self._clickhouse, run.path
         if run.upload.content_type in arrow_import.FORMATS:
+            types = declared_types.judged(self._clickhouse, run.upload.types)
             return arrow_import.plan(*arguments, run.upload.content_type, types, run.settings, run.check)
+        types = declared_types.judged(self._clickhouse, run.upload.types, models.CSV_DATE_TYPES)
         headers = run.upload.with_headers
         return csv_import.plan(*arguments, headers, types, run.settings, thorough=thorough, check=run.check)
 

@@ -93,8 +93,8 @@ def test_a_dry_run_shows_the_columns_and_creates_nothing(api: Api) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json()["dry_run"] is True
     assert answer.json()["columns"] == [
-        {"name": "a", "type": "Nullable(Int64)"},
-        {"name": "b", "type": "Nullable(String)"},
+        {"name": "a", "type": "Nullable(Int64)", "reason": "all values are whole numbers"},
+        {"name": "b", "type": "Nullable(String)", "reason": "the only value is text (x)"},
     ]
     assert api.http.get("/v1/tables/looked_at/describe/").status_code == 404
 

@@ -1,0 +1,58 @@
+"""The readings that are tried for every column of a CSV file, in this order: see ``csv_reading``.
+
+A column has the first reading that all of its values fit. So narrow types come before wide ones, and readings as text
+that say why it is no number or date come before the readings that the same values would fit.
+"""
+
+from __future__ import annotations
+
+from roe_magic.service.engine.chdb import csv_times
+from roe_magic.service.engine.chdb.csv_reading import TEXT, Reading, call, matches, unchanged, written_again
+
+# As the usual programs write them. 0 and 1 are numbers, and yes and no are words.
+_TRUE = "'true', 'True', 'TRUE'"
+_BOOLEANS = f"{_TRUE}, 'false', 'False', 'FALSE'"
+INTEGERS = ("Int64", "UInt64", "Int128", "Int256", "UInt256")
+
+
+def no_float(text: str) -> str:
+    """Return the condition that a text is no number, or one that Float64 cannot hold."""
+    value = f"toFloat64OrNull({text})"
+    conditions = [
+        f"{value} IS NULL AND {text} IS NOT NULL",
+        f"NOT match({text}, '^-?([1-9.]|0([^0-9]|$)|[iI]nf$|[nN]a[nN]$)')",
+        f"isInfinite({value}) AND match({text}, '[0-9]')",
+        f"{value} = 0 AND match({text}, '^[-0.]*[1-9]')",
+        digits_lost(text),
+    ]
+    return " OR ".join(f"({condition})" for condition in conditions)
+
+
+def digits_lost(text: str) -> str:
+    """Return the condition that a number becomes another whole number as Float64, or has more than its 17 digits.
+
+    A number with an exponent was computed: its last digits are those of a float.
+    """
+    other = f"match({text}, '^-?[0-9]+$') AND toInt256OrNull({text}) IS DISTINCT FROM toInt256(toFloat64OrNull({text}))"
+    long = f"length({text}) > 18 AND match({text}, '^-?[0.]*[1-9]([.]?[0-9]){{16,}}[.]?[1-9][0-9.]*$')"
+    return f"length({text}) > 15 AND (({other}) OR ({long}))"
+
+
+NO_VALUES = Reading(TEXT, lambda text: f"{text} IS NOT NULL", unchanged, "")
+NAN_ALONE = Reading(TEXT, lambda text: f"NOT {matches(text, '-?([iI]nf|[nN]a[nN])')}", unchanged, "nan or inf")
+BOOL = Reading(
+    "Bool", lambda text: f"{text} NOT IN ({_BOOLEANS})", lambda text: f"{text} IN ({_TRUE})", "true or false"
+)
+FLOAT = Reading("Float64", no_float, call("toFloat64OrNull"), "numbers")
+
+READINGS = (
+    NO_VALUES,
+    BOOL,
+    *(
+        Reading(name, written_again(call(f"to{name}OrNull")), call(f"to{name}OrNull"), "whole numbers")
+        for name in INTEGERS
+    ),
+    NAN_ALONE,
+    FLOAT,
+    *csv_times.READINGS,
+)
