@@ -17,8 +17,9 @@ from roe_magic.service.engine.sql.quoting import literal
 _PERMITTED = frozenset(
     {
         *(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128, 256)),
-        *("Float32", "Float64", "BFloat16", "Decimal", "Bool", "String", "FixedString", "UUID", "IPv4", "IPv6"),
-        *("Date", "Date32", "DateTime", "DateTime64", "Time", "Time64", "Enum8", "Enum16", "JSON"),
+        *("Float32", "Float64", "BFloat16", "Bool", "String", "FixedString", "UUID", "IPv4", "IPv6"),
+        *("Decimal", "Decimal32", "Decimal64", "Decimal128", "Decimal256", "Enum", "Enum8", "Enum16"),
+        *("Date", "Date32", "DateTime", "DateTime64", "Time", "Time64", "JSON"),
         *("Nullable", "LowCardinality", "Array", "Tuple", "Map"),
         *(f"Interval{unit}" for unit in ("Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour")),
         *(f"Interval{unit}" for unit in ("Day", "Week", "Month", "Quarter", "Year")),

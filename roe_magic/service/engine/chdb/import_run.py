@@ -13,6 +13,8 @@ from roe_magic.service.engine.chdb.submission import time_limit
 from roe_magic.service.engine.chdb.watchdog import StatementWatch
 from roe_magic.service.job import Upload
 
+# ClickHouse's error code.
+_TIMEOUT = 159
 # Slower than any disk: an import may take as long as it takes to read its file at this speed.
 _BYTES_PER_SECOND = 2**20
 
@@ -61,7 +63,17 @@ class ImportRun:
 
     def check(self) -> None:
         """Raise EngineError if the import is to end."""
+        error = self._end()
+        if error:
+            raise error
+
+    def explain(self, error: EngineError) -> EngineError:
+        """Return why the import ended, if it did before its time, and not the error of the statement that was killed."""
+        return self._end(timed_out=error.code == _TIMEOUT) or error
+
+    def _end(self, *, timed_out: bool = False) -> EngineError | None:
         if self.cancelled.is_set():
-            raise EngineError("The upload was cancelled.")
-        if self.watch and self.watch.error:
-            raise EngineError(f"The import took longer than its limit of {self.watch.limit:g} s and was ended.")
+            return EngineError("The upload was cancelled.")
+        if timed_out or (self.watch and self.watch.error):
+            return EngineError(f"The import took longer than its limit of {self.time_limit:.3g} s and was ended.")
+        return None

@@ -27,6 +27,8 @@ from roe_magic.service.queries.interfaces import UploadOutcome
 
 # ClickHouse's error codes.
 _TABLE_EXISTS, _UNKNOWN_TABLE = 57, 60
+# Those that say nothing about the file: too long, too much memory, no disk space, killed.
+_LIMITS = frozenset({159, 241, 243, 394})
 # The families of engines whose tables are rows and nothing else; a view or a dictionary is more.
 _REPLACEABLE = ("MergeTree", "Memory", "Log")
 
@@ -67,9 +69,8 @@ class TableImport:
             with self._temporary_table(database, run) as temporary:
                 plan = self._fill(temporary, plan, run, statistics)
                 replaced = self._publish(database, temporary, table, run)
-        except EngineError:
-            run.check()  # what ended the import says more than the error of the statement that it killed
-            raise
+        except EngineError as error:
+            raise run.explain(error) from None
         notices = self._views_notice(database, table) if replaced else []
         return codec.to_wire(_outcome(plan, statistics, notices))
 
@@ -114,6 +115,8 @@ class TableImport:
         try:
             self._insert(temporary, plan, run, statistics)
         except EngineError as error:
+            if error.code in _LIMITS:
+                raise
             if error.code != VALUE_DOES_NOT_FIT or thorough:
                 raise plan.explain(error) from None
             self._clickhouse.query(f"DROP TABLE {temporary} SYNC", {})
