@@ -68,7 +68,7 @@ class ImportRun:
             raise error
 
     def explain(self, error: EngineError) -> EngineError:
-        """Return why the import ended, if it did before its time, and not the error of the statement that was killed."""
+        """Return why the import ended, if it was ended, rather than the error of the statement that was killed."""
         return self._end(timed_out=error.code == _TIMEOUT) or error
 
     def _end(self, *, timed_out: bool = False) -> EngineError | None:
