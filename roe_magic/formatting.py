@@ -6,6 +6,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterator
+from datetime import datetime
 from html import escape
 
 # Control, zero-width and text-direction characters: invisible, and able to make a line read as what it is not.
@@ -106,11 +107,35 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def about_duration(seconds: float) -> str:
+    """Return an estimated time span, so rounded that it does not change at each look: ``7 s``, ``25 s``, ``3 min``."""
+    if seconds < 10:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 57.5:
+        return f"{round(seconds / 5) * 5} s"
+    minutes = max(round(seconds / 60), 1)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, tens = divmod(round(minutes / 10), 6)
+    return f"{hours} h {tens}0 min" if tens else f"{hours} h"
+
+
+def moment(time: datetime) -> str:
+    """Return a moment by this machine's clock, with its distance from UTC: ``2026-03-01 14:03:22 UTC+01:00``."""
+    try:
+        here = time.astimezone()
+    except (ValueError, OverflowError, OSError):  # the first or the last year of the calendar, in another zone
+        here = time
+    offset = here.strftime("%z")
+    zone = "UTC" if int(offset[:5]) == 0 else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{here:%Y-%m-%d %H:%M:%S} {zone}"
+
+
 def count(number: float) -> str:
-    """Return a whole number: in full below a million (``336,776``), then to three digits (``1.23 M``)."""
-    if number < 1_000_000:
+    """Return a final number: in full below a billion (``900,000``), then to three digits (``1.23 bn``)."""
+    if number < 1_000_000_000:
         return f"{number:,.0f}"
-    return _scaled(number / 1_000_000, ("M", "bn", "tn"))
+    return _scaled(number / 1_000_000_000, ("bn", "tn"))
 
 
 def size(number: float) -> str:
@@ -119,8 +144,9 @@ def size(number: float) -> str:
 
 
 def about(number: float) -> str:
-    """Return a number to three significant digits: ``398,000``, ``5.1 M``."""
-    return count(float(f"{number:.3g}"))
+    """Return a number that is estimated or still changes, to three digits: ``398,000``, ``5.1 M``."""
+    rounded = float(f"{number:.3g}")
+    return f"{rounded:,.0f}" if rounded < 1_000_000 else _scaled(rounded / 1_000_000, ("M", "bn", "tn"))
 
 
 def plural(number: int, noun: str) -> str:

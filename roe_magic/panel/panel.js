@@ -51,10 +51,12 @@ function headline() {
     pill: node("span", "pill"),
     phase: node("span", "phase"),
     elapsed: node("span", "elapsed"),
+    share: node("span", "share"),
+    left: node("span", "left"),
     outcome: node("span", "outcome"),
     stop: node("button", "stop", { type: "button" }),
   };
-  parts.head.append(parts.pill, parts.phase, parts.elapsed, parts.outcome);
+  parts.head.append(parts.pill, parts.phase, parts.elapsed, parts.share, parts.left, parts.outcome);
   return parts;
 }
 
@@ -62,8 +64,6 @@ function body() {
   const parts = {
     body: node("div", "body"),
     figures: node("div", "figures"),
-    times: node("div", "times"),
-    track: node("div", "track", { "aria-hidden": "true" }),
     facts: node("dl", "facts"),
     sql: node("details", "sql"),
     code: node("pre", "", { tabindex: "0", "aria-label": "SQL" }),
@@ -73,7 +73,7 @@ function body() {
   summary.textContent = "SQL";
   parts.copy.textContent = "Copy";
   parts.sql.append(summary, parts.code);
-  parts.body.append(parts.figures, parts.times, parts.facts, parts.sql);
+  parts.body.append(parts.figures, parts.facts, parts.sql);
   return parts;
 }
 
@@ -102,7 +102,6 @@ function asides() {
 
 function paint(parts, view, was) {
   paintHead(parts, view, was);
-  paintTimes(parts, view);
   paintFacts(parts, view);
   paintBar(parts, view.bar);
   paintAsides(parts, view);
@@ -116,29 +115,11 @@ function paintHead(parts, view, was) {
   parts.root.dataset.readRows = view.read_rows ?? "";
   setText(parts.pill, view.label);
   setOrHide(parts.phase, view.phase);
-  parts.elapsed.hidden = !view.live;
+  parts.elapsed.hidden = !view.live || view.elapsed === null;
+  setOrHide(parts.share, view.share);
+  setOrHide(parts.left, view.left);
   setOrHide(parts.outcome, view.live ? "" : [...view.outcome, view.short_id].filter(Boolean).join(" · "));
   if (was?.live && !view.live) parts.fold.open = false; // a finished query is one line
-}
-
-function paintTimes(parts, view) {
-  const spans = view.timeline.map(([name, seconds]) => {
-    const span = node("span", "span", { "data-name": name });
-    span.style.flexGrow = seconds * 1000; // the shares must add up to more than 1 to fill the track
-    return span;
-  });
-  parts.track.replaceChildren(...spans);
-  const words = view.timeline.map(([name, , text]) => {
-    const time = node("span", "time", { "data-name": name });
-    time.textContent = `${name} ${text}`;
-    return time;
-  });
-  const source = node("span", "clock");
-  source.textContent = view.observed ? "as seen from here" : "";
-  parts.times.replaceChildren(parts.track, ...words, source);
-  // A single span that still runs says no more than the elapsed time above it.
-  parts.track.hidden = words.length < 2;
-  parts.times.hidden = words.length < (view.live ? 2 : 1);
 }
 
 function paintFacts(parts, view) {
@@ -194,6 +175,7 @@ function paintNotices({ notices }, lines) {
 
 function stopButton(parts, model) {
   let pressed = null; // [action, when]
+  let stopping = false;
 
   parts.stop.addEventListener("click", () => {
     const stop = model.get("view").stop;
@@ -205,6 +187,8 @@ function stopButton(parts, model) {
 
   function update(view) {
     const [action, label, busy] = view.stop ?? [];
+    if (stopping && !view.stopping) pressed = null; // it failed, and may be pressed again
+    stopping = view.stopping;
     const waiting = Boolean(action) && (view.stopping || pressed?.[0] === action);
     parts.root.toggleAttribute("data-stop", Boolean(action));
     setOrHide(parts.stop, waiting ? busy : label);
@@ -245,31 +229,20 @@ async function copyText(text, element) {
 /** Clocks run by the browser's own monotonic clock from the last message on, and never go back. */
 function ticker(parts) {
   let started = Infinity;
-  let painted = 0;
 
   function sync(view) {
-    painted = performance.now();
-    started = Math.min(started, painted - view.elapsed * 1000);
+    if (view.elapsed !== null) started = Math.min(started, performance.now() - view.elapsed * 1000);
   }
 
   function seconds() {
-    return (performance.now() - started) / 1000;
+    return Math.max(performance.now() - started, 0) / 1000;
   }
 
   function tick(view) {
-    if (!view.live) return;
-    setText(parts.elapsed, clock(seconds()));
-    const since = (performance.now() - painted) / 1000;
-    view.timeline.forEach((entry, index) => grow(parts, entry, index, since));
+    if (view.live) setText(parts.elapsed, clock(seconds()));
   }
 
   return { sync, seconds, tick };
-}
-
-function grow(parts, [name, seconds, , growing], index, since) {
-  if (!growing) return;
-  setText(parts.times.querySelectorAll(".roe-time")[index], `${name} ${clock(seconds + since)}`);
-  parts.track.children[index].style.flexGrow = (seconds + since) * 1000;
 }
 
 /* ---- the kernel's end ---- */
@@ -313,6 +286,8 @@ function orphaned(view, seconds) {
     live: false,
     tone: "attention",
     phase: "",
+    share: "",
+    left: "",
     outcome: [`not watched any more after ${clock(seconds)}`],
     bar: null,
     stop: null,
@@ -350,6 +325,7 @@ function render({ model, el }) {
   }
   function onSql() {
     setText(parts.code, model.get("sql"));
+    parts.sql.hidden = !model.get("sql"); // nobody tells the SQL of a query that was submitted elsewhere
   }
 
   parts.copy.addEventListener("click", () => copyId(parts, model));

@@ -28,6 +28,9 @@ _PILL = (
     " letter-spacing:0.3px; line-height:18px"
 )
 _MONO = "font-family:monospace; font-size:12px; white-space:pre-wrap; overflow-wrap:break-word"
+# Without a kernel there is no button to copy the id with: one click selects it, or a triple click where the notebook is
+# not trusted and loses the first of these.
+_SELECTABLE = "user-select:all; display:block"
 _BOX = "margin:6px 0 2px 0; padding:6px 10px; border-left:3px solid"
 _QUIET = "margin-left:16px; opacity:0.8; overflow-wrap:break-word"
 
@@ -76,17 +79,20 @@ def _summary(shown: dict[str, Any]) -> str:
 
 
 def _facts(shown: dict[str, Any]) -> str:
-    clock = " (as seen from here)" if shown["observed"] else ""
-    times = ", ".join(f"{name} {words}" for name, _, words, _ in shown["timeline"])
-    facts = shown["facts"] + ([["times", "Times", times + clock]] if times else [])
-    return "".join(f"<div>{html_text(name)}: {_value(key, value)}</div>" for key, name, value in facts)
+    return "".join(_fact(key, name, value) for key, name, value in shown["facts"])
 
 
-def _value(key: str, value: str) -> str:
-    return f"<code>{html_text(value)}</code>" if key == "query_id" else html_text(value)
+def _fact(key: str, name: str, value: str) -> str:
+    if key != "query_id":
+        return f"<div>{html_text(name)}: {html_text(value)}</div>"
+    # The id is a block of its own, so that a triple click selects it alone.
+    code = f'<code style="{_SELECTABLE}">{html_text(value)}</code>'
+    return f'<div style="display:flex">{html_text(name)}:&nbsp;{code}</div>'
 
 
 def _sql(shown: dict[str, Any]) -> str:
+    if not shown["sql"]:
+        return ""  # nobody tells the SQL of a query that was submitted elsewhere
     return f'<pre style="margin:6px 0 0 0; {_MONO}">{escape(shown["sql"], quote=False)}</pre>'
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from roe_magic.contract import models
-from roe_magic.formatting import MESSAGE_LIMIT, clean, clean_message, duration, plural, size
-from roe_magic.panel.progress import elapsed_of, figures_while_live, rows_written, timeline
+from roe_magic.formatting import MESSAGE_LIMIT, clean, clean_message, duration, moment, plural
+from roe_magic.panel.progress import progress_while_live, rows_processed
 from roe_magic.query.query_state import QueryState
 
 SQL_LIMIT = 2_000
@@ -52,21 +52,19 @@ def view(state: QueryState, pressed: Collection[str] = ()) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``label`` and ``tone`` of the pill; ``phase`` (live) or ``outcome`` (a list of parts) beside it; ``bar``
-        (``[fraction or None, text]``, or None); ``figures``; ``timeline`` (``[name, seconds, text, growing]`` each);
-        ``facts`` (``[key, name, value]`` each); ``sql``; ``error``, ``hint``; ``notice`` of the client, and ``notices``
-        of the server (a list of lines); ``stop`` (``[action, label, label once pressed]`` or None); ``spoken``, what a
-        screen reader says when it changes; ``gone``, what to say when the kernel has gone, and ``way_back``, the
-        command that finds the query again.
+        ``label`` and ``tone`` of the pill; while the query is watched ``phase``, ``elapsed`` (seconds, None where
+        nobody knows), ``share`` and ``left`` (the time left) beside it, else ``outcome`` (a list of parts); ``bar``
+        (``[fraction or None, text]``, or None); ``figures``; ``facts`` (``[key, name, value]`` each); ``sql``;
+        ``error``, ``hint``; ``notice`` of the client, and ``notices`` of the server (a list of lines); ``stop``
+        (``[action, label, label once pressed]`` or None); ``spoken``, what a screen reader says when it changes;
+        ``gone``, what to say when the kernel has gone, and ``way_back``, the command that finds the query again.
     """
     stop = _stop(state)
     stopping = stop is not None and stop[0] in pressed
     phase = "stopping" if stopping else _phase(state)
     return {
         **_headline(state, phase),
-        **figures_while_live(state, phase),
-        "timeline": timeline(state),
-        "observed": bool(state.observed),
+        **progress_while_live(state, phase),
         "facts": _facts(state),
         "sql": clean_message(state.sql, SQL_LIMIT),
         **_messages(state),
@@ -85,9 +83,10 @@ def _headline(state: QueryState, phase: str) -> dict[str, Any]:
         "label": _label(state),
         "tone": _tone(state),
         # While nothing has been answered the pill itself says "submitting".
-        "phase": phase if state.watched and state.status is not None else "",
-        "elapsed": elapsed_of(state),
-        "outcome": _outcome(state, phase),
+        "phase": _clock_name(state, phase) if state.watched and state.status is not None else "",
+        # The age of a query that is asked about will be known at once, and would make the clock jump.
+        "elapsed": None if state.attached and state.status is None else _seconds(state),
+        "outcome": [*_outcome(state, phase), *_ended(state)],
         "query_id": query_id,
         "short_id": query_id and query_id[:8],
     }
@@ -104,8 +103,13 @@ def _messages(state: QueryState) -> dict[str, str | None]:
     return {
         "error": error and clean_message(error),
         "hint": hint and clean_message(hint),
-        "notice": state.notice and clean(state.notice, limit=MESSAGE_LIMIT),
+        "notice": clean(_notice(state), limit=MESSAGE_LIMIT) or None,
     }
+
+
+def _notice(state: QueryState) -> str:
+    problem = state.cancel_problem if state.watched else None
+    return " ".join(filter(None, (state.notice, problem)))
 
 
 def _notices(state: QueryState) -> list[str]:
@@ -120,10 +124,10 @@ def _query_id(state: QueryState) -> str | None:
 
 
 def _stop(state: QueryState) -> list[str] | None:
-    """Return what the button does; there is none once nobody watches."""
-    if not state.watched:
+    """Return what the button does; there is none before that is known, and once nobody watches."""
+    if not state.watched or state.can_cancel is None:
         return None
-    return _CANCEL if state.long_polls else _DETACH
+    return _CANCEL if state.can_cancel else _DETACH
 
 
 def _label(state: QueryState) -> str:
@@ -154,16 +158,34 @@ def _phase(state: QueryState) -> str:
     return _PHASES.get(state.status_word, "waiting")
 
 
+def _clock_name(state: QueryState, phase: str) -> str:
+    """Return what the time beside it is the time of."""
+    return phase if state.age is not None else f"{phase}, watched"
+
+
+def _seconds(state: QueryState) -> float:
+    """Return how old the query is in seconds; how long it has been watched where nobody knows its age."""
+    return max((state.elapsed if state.age is None else state.age) or 0.0, 0.0)
+
+
 def _outcome(state: QueryState, phase: str) -> list[str]:
     """Return what became of the query, in a few short parts."""
-    parts = (_time_spent(state, phase), *_result_shape(state), _rows_read(state), rows_written(state))
+    parts = (
+        [_so_far(state, phase)]
+        if state.watched
+        else [_time_spent(state), *_result_shape(state), *rows_processed(state)]
+    )
     return [part for part in parts if part]
 
 
-def _time_spent(state: QueryState, phase: str) -> str:
-    elapsed = duration(elapsed_of(state))
-    if state.watched:
-        return f"{phase if state.status else ''} for {elapsed} so far".lstrip()
+def _so_far(state: QueryState, phase: str) -> str:
+    if state.status is None:
+        return "" if state.attached else f"for {duration(_seconds(state))} so far"
+    return f"{_clock_name(state, phase)} for {duration(_seconds(state))} so far"
+
+
+def _time_spent(state: QueryState) -> str:
+    elapsed = duration(_seconds(state))
     if state.detached:
         return f"not watched any more after {elapsed}; it goes on at the server"
     if state.attached and state.finished and state.duration is None:
@@ -172,8 +194,15 @@ def _time_spent(state: QueryState, phase: str) -> str:
     return f"in {total}" if state.status_word == models.SUCCESS else f"after {total}"
 
 
+def _ended(state: QueryState) -> list[str]:
+    """Return when the query ended, with the date: the panel is saved with the notebook, and read on other days."""
+    if state.watched or not state.finished or state.ended_at is None:
+        return []
+    return [f"ended {moment(state.ended_at)}{'' if state.finished_at else ' as seen from here'}"]
+
+
 def _result_shape(state: QueryState) -> list[str]:
-    if state.watched or state.status_word != models.SUCCESS or not state.statements:
+    if state.status_word != models.SUCCESS or not state.statements:
         return []
     last, number = state.statements[-1], len(state.statements)
     shape = ""
@@ -184,26 +213,27 @@ def _result_shape(state: QueryState) -> list[str]:
     return [f"{number} statements, the last with {shape}" if shape else f"{number} statements"]
 
 
-def _rows_read(state: QueryState) -> str:
-    progress = state.progress
-    if progress is None or state.watched or not progress.read_rows:
-        return ""
-    read = f"read {plural(progress.read_rows, 'row')}"
-    return f"{read}, {size(progress.read_bytes)}" if progress.read_bytes else read
-
-
 def _facts(state: QueryState) -> list[list[str]]:
     facts = [
         ("server", "Server", _server(state.server)),
         ("organization", "Organisation", _organization(state)),
         ("query_id", "Query id", _query_id(state)),
+        ("queued", "Queued", _queued(state)),
     ]
     return [[key, name, clean(value)] for key, name, value in facts if value]
 
 
 def _organization(state: QueryState) -> str | None:
-    named = state.submitted.organization if state.submitted is not None else None
+    """Return the organisation's name, or its id from a server that tells no name."""
+    if state.submitted is None:
+        return None if state.watched else state.organization_id  # a name may come yet
+    named = state.submitted.organization
     return named.name if named is not None else state.organization_id
+
+
+def _queued(state: QueryState) -> str | None:
+    """Return how much of an ended query's time it waited for its start; the rest it ran."""
+    return None if state.watched or state.queued is None else duration(state.queued.total_seconds())
 
 
 def _server(url: str) -> str:

@@ -45,6 +45,8 @@ class Panel(anywidget.AnyWidget):
 
     def update(self, state: QueryState) -> None:
         """Show a new state; one thread at a time."""
+        if state.cancel_problem:
+            self._pressed.discard("cancel")  # it may be pressed again
         shown = self._shown(state)
         with self.hold_sync():
             self.sql = shown.pop("sql")

@@ -111,7 +111,9 @@ class Lifecycle:
         except NotFoundError as error:
             error.hint = "Check the id; `%roe worksheets NAME` lists the queries of a worksheet."
             raise
-        self._publisher.publish(submitted=_submitted_from(status), last_status=status)
+        self._publisher.publish(
+            submitted=_submitted_from(status), last_status=status, age_before=_age(status, self._publisher.elapsed)
+        )
 
     def watch(self) -> None:
         """Request the status until the query has ended or the caller has left."""
@@ -143,7 +145,11 @@ class Lifecycle:
         for update in self._client.follow(self._query_id):
             patience.succeeded()
             waited = update.waited
-            self._publisher.publish(last_status=update.status, long_polls=waited, notice=self._notice(update.status))
+            # The first status decides, so that the panel's button never comes to mean something else.
+            can_cancel = waited if self._state.can_cancel is None else self._state.can_cancel
+            self._publisher.publish(
+                last_status=update.status, can_cancel=can_cancel, notice=self._notice(update.status)
+            )
             if self._publisher.left.is_set():
                 break
         return waited
@@ -272,6 +278,14 @@ def _status_in(submitted: models.WorksheetQueryResponse) -> models.QueryStatus:
         finished_at=submitted.finished_at,
         notices=submitted.notices,
     )
+
+
+def _age(status: models.QueryStatus, elapsed: float) -> float | None:
+    """Return how many seconds old a query was ``elapsed`` seconds ago; None where its status does not tell."""
+    began = status.created_at or status.started_at
+    if began is None:
+        return None
+    return max((datetime.now(timezone.utc) - began).total_seconds() - elapsed, 0.0)
 
 
 def _submitted_from(status: models.QueryStatus) -> models.WorksheetQueryResponse:

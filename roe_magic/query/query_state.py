@@ -47,7 +47,9 @@ class QueryState:
     organization_id : str or None
         The organisation that was asked for; None leaves it to the key.
     elapsed : float or None
-        Seconds since the submit, by the client's monotonic clock; None where nobody watched.
+        Seconds since the submit, or since watching began, by the client's monotonic clock; None where nobody watched.
+    age_before : float or None
+        How many seconds old the query was when watching began; None where nobody knows.
     submitted : models.WorksheetQueryResponse or None
         What the submit endpoint answered.
     last_status : models.QueryStatus or None
@@ -56,14 +58,19 @@ class QueryState:
         None before the download.
     statements : list of models.Statement or None
         The results, once they are here; ``result_rows`` of each is a pyarrow Table.
+    ended_seen_at : datetime or None
+        When the client saw that the query had ended; None where it had ended before.
     notice : str or None
         Something unusual while the query goes on: no response, no progress.
+    cancel_problem : str or None
+        Why the query goes on although its cancellation was requested.
     error : RoeError or None
         Why watching ended without rows.
     attached : bool
         The query was submitted earlier; here it is only watched.
-    long_polls : bool
-        The server holds its responses back as asked, so it has our additions to the API: cancel, too.
+    can_cancel : bool or None
+        Whether the server offers to cancel: it does where it honours ``Prefer: wait``, since both are our additions to
+        the API. None before the first status.
     left : bool
         The caller has stopped watching.
     over : bool
@@ -74,14 +81,17 @@ class QueryState:
     server: str = ""
     organization_id: str | None = None
     elapsed: float | None = None
+    age_before: float | None = 0.0
     submitted: models.WorksheetQueryResponse | None = field(default=None, repr=False)
     last_status: models.QueryStatus | None = None
     download: DownloadProgress | None = None
     statements: list[models.Statement] | None = field(default=None, repr=False)
+    ended_seen_at: datetime | None = None
     notice: str | None = None
+    cancel_problem: str | None = None
     error: RoeError | None = None
     attached: bool = False
-    long_polls: bool = False
+    can_cancel: bool | None = None
     left: bool = False
     over: bool = False
 
@@ -160,6 +170,18 @@ class QueryState:
         if self.last_status is not None and self.last_status.finished_at is not None:
             return self.last_status.finished_at
         return self.submitted.finished_at if self.submitted is not None else None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, by the server's clock; by the client's where the server does not tell."""
+        return self.finished_at or self.ended_seen_at
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the server took the query; None where nobody knows."""
+        if self.elapsed is None or self.age_before is None:
+            return None
+        return max(self.age_before + self.elapsed, 0.0)
 
     @property
     def updated_at(self) -> datetime | None:

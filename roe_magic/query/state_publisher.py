@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 from roe_magic.contract import models
@@ -79,7 +80,11 @@ class StatePublisher:
             if "last_status" in changes:
                 changes["last_status"] = self._newer(changes["last_status"])
             elapsed = self.state.elapsed if self.state.over else self.elapsed
-            self.state = replace(self.state, elapsed=elapsed, left=self.left.is_set(), **changes)
+            before = self.state
+            self.state = replace(before, elapsed=elapsed, left=self.left.is_set(), **changes)
+            # A query whose first status says that it has ended may have done so long ago, unless it was submitted here.
+            if self.state.finished and not before.finished and (before.last_status or not before.attached):
+                self.state = replace(self.state, ended_seen_at=datetime.now(timezone.utc))
             if self._keep is not None:
                 self._keep(self.state)
             if self._listener is not None:

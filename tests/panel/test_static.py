@@ -3,15 +3,17 @@
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from html import unescape
 
 import pytest
 
+from roe_magic.formatting import moment
 from roe_magic.panel import html, text
 from roe_magic.panel.static import TONES
 from roe_magic.query.query_state import QueryState
 from tests.support.html_page import Page
-from tests.support.query_states import query_state, replaced
+from tests.support.query_states import CREATED, query_state, replaced
 
 ID = "8f3a2c1d-3b52-4d0f-9a51-0d1b3c5a7e42"
 DONE = query_state(
@@ -28,6 +30,7 @@ DONE = query_state(
     columns=2,
     live=False,
 )
+END = f"ended {moment(CREATED + timedelta(seconds=4.2))}"
 FAILED = replaced(DONE, status="FAILURE", error="Missing columns: 'x' (UNKNOWN_IDENTIFIER)", hint="Look.")
 ATTACK = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u202e\x1b[2J"
 
@@ -37,10 +40,15 @@ def test_a_finished_query_is_one_line_with_the_rest_folded() -> None:
     summary, _, folded = html(DONE).partition("</summary>")
     assert Page(summary.split("<summary", 1)[1].split(">", 1)[1]).text.split("\u2002") == [
         "SUCCESS",
-        "in 4.2 s · 3 rows, 2 columns · 8f3a2c1d",
+        f"in 4.2 s · 3 rows, 2 columns · {END} · 8f3a2c1d",
     ]
-    for piece in ("https://api.roe-ai.com", "Acme", ID, "queued 200 ms, running 4.0 s", "SELECT 1\nFROM t"):
+    for piece in ("https://api.roe-ai.com", "Acme", ID, "Queued: 200 ms", "SELECT 1\nFROM t"):
         assert piece in folded
+
+
+def test_one_click_selects_the_whole_id() -> None:
+    """Without a kernel no button could copy it, so a click on it selects it."""
+    assert f'<code style="user-select:all; display:block">{ID}</code>' in html(DONE)
 
 
 def test_an_error_is_seen_without_unfolding() -> None:
@@ -106,9 +114,9 @@ def test_the_pill_reads_well_on_any_page() -> None:
 
 def test_the_text_is_one_line_unless_there_is_more_to_say() -> None:
     """A terminal gets the outcome with the whole id, then the error and what to do."""
-    assert text(DONE) == f"SUCCESS in 4.2 s · 3 rows, 2 columns · {ID}"
+    assert text(DONE) == f"SUCCESS in 4.2 s · 3 rows, 2 columns · {END} · {ID}"
     assert text(FAILED).splitlines() == [
-        f"FAILURE after 4.2 s · {ID}",
+        f"FAILURE after 4.2 s · {END} · {ID}",
         "Missing columns: 'x' (UNKNOWN_IDENTIFIER)",
         "Look.",
     ]
@@ -129,6 +137,7 @@ def test_a_notice_is_one_quiet_line_outside_the_fold(state: QueryState) -> None:
 def test_a_panel_from_before_the_end_says_so() -> None:
     """What is saved when a kernel dies half-way does not look finished."""
     half = replaced(DONE, status="STARTED", live=True, duration=None)
+    assert "ended" not in text(half)
     way_back = f"Saved before the query's end. Come back to it with: %roe result {ID}"
     assert text(half) == f"STARTED running for 4.4 s so far · {ID}\n{way_back}"
     assert Page(html(half)).text.endswith(way_back)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 from roe_magic.contract import models
 from roe_magic.errors import RoeError
@@ -37,8 +38,15 @@ FIELDS: dict[str, Any] = {
     "notice": None,
     "notices": [],
     "stop": "detach",
+    "cancel_problem": None,
+    # ClickHouse's summary of each statement.
+    "summary": None,
+    # The organisation's name, in the answer to the submit.
+    "organization_name": None,
     "live": True,
     "attached": False,
+    "age_before": 0.0,
+    "ended_seen_at": None,
     "detached": False,
 }
 
@@ -61,7 +69,10 @@ def query_state(**fields: Any) -> QueryState:
         notice=f["notice"],
         error=_error(f),
         attached=f["attached"],
-        long_polls=f["stop"] == "cancel",
+        cancel_problem=f["cancel_problem"],
+        age_before=f["age_before"],
+        ended_seen_at=f["ended_seen_at"],
+        can_cancel=None if f["stop"] is None else f["stop"] == "cancel",
         left=f["detached"],
         over=not (f["live"] or f["detached"]),
     )
@@ -84,6 +95,7 @@ def _elapsed(f: dict[str, Any]) -> float:
 def _submitted(f: dict[str, Any]) -> models.WorksheetQueryResponse:
     return models.WorksheetQueryResponse(
         id=f["query_id"],
+        organization=None if f["organization_name"] is None else _organization(f["organization_name"]),
         created_at=CREATED,
         updated_at=CREATED,
         finished_at=None,
@@ -93,6 +105,10 @@ def _submitted(f: dict[str, Any]) -> models.WorksheetQueryResponse:
         error=None,
         ai_summary=None,
     )
+
+
+def _organization(name: str) -> models.OrganizationSlim:
+    return models.OrganizationSlim(id=UUID(int=7), name=name, created_at=CREATED)
 
 
 def _status(f: dict[str, Any]) -> models.QueryStatus:
@@ -126,5 +142,5 @@ def _error(f: dict[str, Any]) -> RoeError | None:
 def _statements(f: dict[str, Any]) -> list[models.Statement] | None:
     if f["live"] or (f["rows"] is None and f["statements"] == 1):
         return None
-    last = models.Statement(row_count=f["rows"], column_names=["c"] * (f["columns"] or 0))
-    return [*[models.Statement()] * (f["statements"] - 1), last]
+    last = models.Statement(row_count=f["rows"], column_names=["c"] * (f["columns"] or 0), summary=f["summary"])
+    return [*[models.Statement(summary=f["summary"])] * (f["statements"] - 1), last]

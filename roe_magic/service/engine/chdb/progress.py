@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from roe_magic.contract import models
+
 PROGRESS_SECONDS = 0.1
 _PROGRESS_COUNTERS = (
     "read_rows", "read_bytes", "total_rows_to_read", "written_rows", "written_bytes", "elapsed_ns",
@@ -29,6 +31,7 @@ class ProgressThrottle:
         # A statement that ends sooner needs no progress.
         self._next_report = time.monotonic() + PROGRESS_SECONDS
         self.counters: dict[str, int] = {}
+        self._has_reported = False
 
     def __call__(self, progress: Mapping[str, int]) -> None:
         """Take one progress of ClickHouse."""
@@ -37,4 +40,13 @@ class ProgressThrottle:
         now = time.monotonic()
         if now >= self._next_report:
             self._next_report = now + PROGRESS_SECONDS
-            self._on_progress({**self.counters, **self._position})
+            self._report(self.counters)
+
+    def end(self, summary: models.Summary) -> None:
+        """Report the final figures of a statement whose progress was reported, so that the last ones are exact."""
+        if self._has_reported:
+            self._report({name: getattr(summary, name) for name in _PROGRESS_COUNTERS})
+
+    def _report(self, counters: Mapping[str, int]) -> None:
+        self._has_reported = True
+        self._on_progress({**counters, **self._position})

@@ -84,6 +84,8 @@ def _run_statements(
         with submission.watch(submission.time_limit) as watch:
             statement_run = StatementRun(clickhouse, preparation, submission, statement, path, progress, watch)
             description = _run_statement(statement_run, submission, watch)
+        if description.summary is not None:
+            progress.end(description.summary)
         yield description
 
 
