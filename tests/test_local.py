@@ -155,10 +155,13 @@ def test_without_the_extra_the_error_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_the_env_file_says_where_the_service_is(tmp_path: Path) -> None:
     """Its address, key and organisation, under the name of the local service."""
+    organization_id = "5d9a6a3e-0c6e-4f1e-9a0b-6a2f3c4d5e6f"
     path = tmp_path / "service.env"
-    path.write_text("ROE_BASE_URL=http://127.0.0.1:8123\nROE_API_KEY=roe_local_k\nROE_ORGANIZATION_ID=org\n")
+    path.write_text(
+        f"ROE_BASE_URL=http://127.0.0.1:8123\nROE_API_KEY=roe_local_k\nROE_ORGANIZATION_ID={organization_id}\n"
+    )
     settings = resolve(local.read_source(path))
     assert (settings.base_url, settings.source, settings.is_loopback) == (
         *("http://127.0.0.1:8123", "the local service", True),
     )
-    assert (settings.api_key.reveal(), settings.organization_id) == ("roe_local_k", "org")
+    assert (settings.api_key.reveal(), settings.organization_id) == ("roe_local_k", organization_id)

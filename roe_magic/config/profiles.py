@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from roe_magic.config.secret import Secret, secret_of
-from roe_magic.config.settings import DEFAULT_BASE_URL, SettingsSource, check_base_url, read_number
+from roe_magic.config.settings import DEFAULT_BASE_URL, SettingsSource, check_base_url, check_organization, read_number
 from roe_magic.errors import ConfigError, MissingExtra
 
 KEYRING_SERVICE = "roe-magic"
@@ -88,7 +88,7 @@ def _profile_source(name: str, section: Mapping[str, str]) -> SettingsSource:
         name=f"the profile {name!r}",
         base_url=base_url,
         api_key=secret_of(key),
-        organization_id=section.get("organization_id") or None,
+        organization_id=check_organization(section.get("organization_id"), f"organization_id of the profile {name!r}"),
         timeout=read_number(section.get("timeout"), float, f"timeout of the profile {name!r}"),
         max_retries=read_number(section.get("max_retries"), int, f"max_retries of the profile {name!r}"),
     )

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from roe_magic.config.secret import Secret, secret_of
 from roe_magic.errors import ConfigError
@@ -75,11 +76,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", check_base_url(self.base_url))
-        if not 0 <= self.timeout <= _LONGEST_TIMEOUT or self.max_retries < 0:
-            raise ConfigError(
-                f"The timeout is {self.timeout} s and max_retries is {self.max_retries}; neither may be negative, "
-                f"and a timeout is at most {_LONGEST_TIMEOUT:,.0f} s."
-            )
+        check_request_timeout(self.timeout)
+        check_max_retries(self.max_retries)
 
     @property
     def host(self) -> str:
@@ -149,7 +147,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> SettingsSource:
         name="the environment",
         base_url=environ.get("ROE_BASE_URL") or None,
         api_key=secret_of(environ.get("ROE_API_KEY")),
-        organization_id=environ.get("ROE_ORGANIZATION_ID") or None,
+        organization_id=check_organization(environ.get("ROE_ORGANIZATION_ID"), "ROE_ORGANIZATION_ID"),
         timeout=read_number(environ.get("ROE_TIMEOUT"), float, "ROE_TIMEOUT"),
         max_retries=read_number(environ.get("ROE_MAX_RETRIES"), int, "ROE_MAX_RETRIES"),
     )
@@ -196,6 +194,33 @@ def _is_loopback(url: str) -> bool:
     return bool(_LOOPBACK.fullmatch(urlsplit(url.strip()).hostname or ""))
 
 
+def check_request_timeout(seconds: float | None, name: str = "timeout") -> None:
+    """Raise ConfigError for what is no deadline of an HTTP request; 0 is none, and None stands for the default."""
+    if seconds is not None and not 0 <= seconds <= _LONGEST_TIMEOUT:
+        raise ConfigError(
+            f"{name} is {seconds} s; it must be between 0 and {_LONGEST_TIMEOUT:,.0f} s.", hint="0 sets no limit."
+        )
+
+
+def check_max_retries(number: int | None, name: str = "max_retries") -> None:
+    """Raise ConfigError for what is no number of retries; None stands for the default."""
+    if number is not None and number < 0:
+        raise ConfigError(f"{name} is {number}; it must be a whole number, 0 or more.")
+
+
+def check_organization(text: str | None, name: str) -> str | None:
+    """Return the id of an organisation, None where there is none; raise ConfigError where it is no UUID."""
+    if not (text and text.strip()):
+        return None
+    try:
+        return str(UUID(text.strip()))
+    except ValueError:
+        raise ConfigError(
+            f"{name} is {text[:80]!r}, which is not an organisation's id.",
+            hint="An id is a UUID, such as 5d9a6a3e-0c6e-4f1e-9a0b-6a2f3c4d5e6f.",
+        ) from None
+
+
 def read_number(text: str | None, kind: type, name: str) -> Any:
     """Return a number that may not be negative; None where there is no text."""
     if text is None or not text.strip():
@@ -203,7 +228,7 @@ def read_number(text: str | None, kind: type, name: str) -> Any:
     try:
         number = kind(text)
     except ValueError:
-        raise ConfigError(f"{name} is {text!r}, which is not a number.") from None
-    if not 0 <= number < float("inf"):
-        raise ConfigError(f"{name} is {text!r}; it may not be negative or infinite.")
+        what = "a whole number" if kind is int else "a number"
+        raise ConfigError(f"{name} is {text!r}, which is not {what}.") from None
+    (check_max_retries if kind is int else check_request_timeout)(number, name)
     return number

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from roe_magic.client import RoeClient
 from roe_magic.contract.models import WorksheetQueryCreateRequest
+from roe_magic.query.checks import check_timeout
 from roe_magic.query.running_query import RunningQuery
 from roe_magic.query.worksheet_query import WorksheetQuery
 
@@ -44,6 +45,7 @@ def run(
     RoeError
         As :meth:`RunningQuery.wait`.
     """
+    check_timeout(timeout)  # before anything is sent
     request = WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=use_admin)
     if client is not None:
         return RunningQuery(client, request, fetch=fetch, max_bytes=max_bytes).start().wait(timeout)

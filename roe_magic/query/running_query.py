@@ -19,6 +19,7 @@ from roe_magic.client import RoeClient
 from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.contract.models import SUCCESS, TERMINAL, WorksheetQueryCreateRequest
 from roe_magic.errors import QueryInterrupted, QueryTimeout, RoeError
+from roe_magic.query.checks import check_max_bytes, check_timeout
 from roe_magic.query.lifecycle import Lifecycle, WatchOptions
 from roe_magic.query.poll_schedule import watched_queries
 from roe_magic.query.query_state import QueryState
@@ -77,9 +78,17 @@ class RunningQuery:
         sql: str = "",
         attached: bool = False,
     ) -> None:
+        check_max_bytes(options.max_bytes)
         settings = client.settings
         server, organization_id = settings.base_url, settings.organization_id
-        state = QueryState(sql=sql, server=server, organization_id=organization_id, attached=attached, elapsed=0.0)
+        state = QueryState(
+            sql=sql,
+            server=server,
+            organization_id=organization_id,
+            attached=attached,
+            elapsed=0.0,
+            age_before=None if attached else 0.0,
+        )
         self.client = client
         self._query = WorksheetQuery.of(state)
         self._publisher = StatePublisher(state, clock=clock, keep=self._advance_query)
@@ -131,6 +140,7 @@ class RunningQuery:
         max_bytes : int, optional
             The new limit; none when it is left out.
         """
+        check_max_bytes(max_bytes)
         self._lifecycle.max_bytes = max_bytes
         self._ended.clear()
         self._publisher.publish(error=None, over=False)
@@ -155,6 +165,7 @@ class RunningQuery:
         RoeError
             It could not be submitted, watched or fetched.
         """
+        check_timeout(timeout)
         in_time = True
         try:
             in_time = self._ended.wait(None if timeout is None else max(timeout - self.elapsed, 0.0))
@@ -197,9 +208,11 @@ class RunningQuery:
         """
         if self.state.query_id is None:
             return False
+        self._publisher.publish(cancel_problem=None)
         status = self.client.cancel(self.state.query_id)
         if status is None:
-            self._publisher.publish(notice="This server cannot cancel queries; the query goes on.")
+            problem = "This server cannot cancel queries; the query goes on."
+            self._publisher.publish(cancel_problem=problem, can_cancel=False)
             return False
         if status.status in TERMINAL:  # any other may be older than what is known
             self._publisher.publish(last_status=status)
@@ -213,7 +226,7 @@ class RunningQuery:
         try:
             self.cancel()
         except RoeError as error:
-            self._publisher.publish(notice=f"The query could not be cancelled: {error.message}")
+            self._publisher.publish(cancel_problem=f"The query could not be cancelled: {error.message}")
 
     def _in_thread(self, work: Callable[[], None]) -> RunningQuery:
         threading.Thread(target=work, name="roe-query", daemon=True).start()

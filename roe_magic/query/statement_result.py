@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import zoneinfo
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
 from roe_magic.errors import MissingExtra, UsageError
 from roe_magic.formatting import clean
+from roe_magic.query.checks import DtypeBackend, check_choice, check_frame_options
+from roe_magic.query.query_state import QueryState
 from roe_magic.query.row_hints import RowHints
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-DtypeBackend = Literal["numpy_nullable", "pyarrow"]
 DISPLAY_LIMIT = 10
 
 
@@ -110,9 +111,7 @@ class StatementResult(RowHints):
         """
         from roe_magic import frames
 
-        _check_choice("dtype_backend", dtype_backend, get_args(DtypeBackend))
-        _check_choice("categories", categories, (True, False))
-        check_zone(tz)
+        check_frame_options(dtype_backend, tz, categories)
         frame: pd.DataFrame = frames.to_pandas(
             self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz, categories=categories
         )
@@ -151,7 +150,7 @@ class StatementResult(RowHints):
             import polars as pl  # noqa: F401  # imported here, so that its absence has a clear message
         except ImportError:
             raise MissingExtra("polars", "A polars DataFrame") from None
-        _check_choice("categories", categories, (True, False))
+        check_choice("categories", categories, (True, False))
         frame: pl.DataFrame = frames.to_polars(self.arrow(), self.column_types, categories=categories)
         return frame
 
@@ -183,19 +182,15 @@ class StatementResult(RowHints):
         return render.html([self], DISPLAY_LIMIT)
 
 
-def _check_choice(option: str, value: object, accepted: tuple[object, ...]) -> None:
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in accepted):
-        names = " or ".join(map(repr, accepted))
-        raise UsageError(f"{option} cannot be {value!r}.", hint=f"It is {names}.")
-
-
-def check_zone(name: str | None) -> None:
-    """Raise a UsageError for a time zone that is not known here; None and an empty name are fine."""
-    try:
-        if name:
-            zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, TypeError, AttributeError, ValueError, OSError):
-        raise UsageError(f"{name!r} is not a known time zone.", hint="Examples: 'Europe/Paris', 'UTC'.") from None
+def provenance(state: QueryState, statement: models.Statement) -> dict[str, Any]:
+    """Return where rows came from, in JSON values only: a UUID in ``attrs`` would break ``to_parquet``."""
+    sql = statement.query or (state.submitted.query if state.submitted is not None else state.sql)
+    return {
+        "id": str(state.query_id),
+        "sql_sha256": hashlib.sha256(sql.encode("utf-8", errors="surrogatepass")).hexdigest(),
+        "created_at": state.created_at.isoformat() if state.created_at is not None else None,
+        "finished_at": state.finished_at.isoformat() if state.finished_at is not None else None,
+    }
 
 
 def read_statement(data: Mapping[str, Any]) -> models.Statement:

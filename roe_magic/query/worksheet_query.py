@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping
@@ -16,9 +15,10 @@ from roe_magic.contract.models import FAILURE
 from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, UsageError
 from roe_magic.formatting import clean, clean_message, duration, plural
 from roe_magic.query import metadata, render
+from roe_magic.query.checks import DtypeBackend, check_display_limit, check_frame_options
 from roe_magic.query.query_mapping import QueryMapping
 from roe_magic.query.query_state import QueryState
-from roe_magic.query.statement_result import DISPLAY_LIMIT, DtypeBackend, StatementResult, read_statement
+from roe_magic.query.statement_result import DISPLAY_LIMIT, StatementResult, provenance, read_statement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +95,15 @@ class WorksheetQuery(QueryMapping):
         # The error is left out: it belongs to the caller, and may be large.
         self._state, self._fetch = replace(state, error=None), fetch
 
+    @property
+    def displaylimit(self) -> int | None:
+        """How many rows of each statement are shown; None for up to 1,000."""
+        return self._displaylimit
+
+    @displaylimit.setter
+    def displaylimit(self, rows: int | None) -> None:
+        self._displaylimit = check_display_limit(rows)
+
     # The rows
 
     @property
@@ -117,7 +126,7 @@ class WorksheetQuery(QueryMapping):
     def _results(self, state: QueryState) -> list[StatementResult]:
         made_from = (state.statements, state.submitted, state.last_status)
         if not (self._results_cache[0] and all(map(operator.is_, self._results_cache[0], made_from))):
-            results = [StatementResult(item, _provenance(state, item)) for item in state.statements or []]
+            results = [StatementResult(item, provenance(state, item)) for item in state.statements or []]
             self._results_cache = made_from, results
         return self._results_cache[1]
 
@@ -138,6 +147,7 @@ class WorksheetQuery(QueryMapping):
         dtype_backend, tz, categories
             As in :meth:`StatementResult.df`.
         """
+        check_frame_options(dtype_backend, tz, categories)  # before the rows are downloaded
         return self._result(index).df(dtype_backend=dtype_backend, tz=tz, categories=categories)
 
     def arrow(self, index: int | None = None) -> pa.Table:
@@ -265,17 +275,6 @@ class WorksheetQuery(QueryMapping):
         if self.succeeded:
             return {"text/plain": plain, "text/html": html}
         return {"text/plain": f"{plain}\n\n{summary}", "text/html": html + render.preformatted(summary)}
-
-
-def _provenance(state: QueryState, statement: models.Statement) -> dict[str, Any]:
-    """Return where rows came from, in JSON values only: a UUID in ``attrs`` would break ``to_parquet``."""
-    sql = statement.query or (state.submitted.query if state.submitted is not None else state.sql)
-    return {
-        "id": str(state.query_id),
-        "sql_sha256": hashlib.sha256(sql.encode("utf-8", errors="surrogatepass")).hexdigest(),
-        "created_at": state.created_at.isoformat() if state.created_at is not None else None,
-        "finished_at": state.finished_at.isoformat() if state.finished_at is not None else None,
-    }
 
 
 def query_error(query: WorksheetQuery) -> QueryError:

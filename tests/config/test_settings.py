@@ -20,6 +20,7 @@ from roe_magic.config.settings import DEFAULT_BASE_URL, Settings, SettingsSource
 from roe_magic.errors import ConfigError
 
 KEY = "roe-canary-51c3f7"
+ORG = "5d9a6a3e-0c6e-4f1e-9a0b-6a2f3c4d5e6f"
 HERE, THERE = "https://api.acme.roe-ai.com", "http://127.0.0.1:8123"
 
 
@@ -191,13 +192,13 @@ def test_the_environment_is_read_as_the_official_sdk_reads_it() -> None:
     """All five variables."""
     names = {
         "ROE_API_KEY": f" {KEY}\n",
-        "ROE_ORGANIZATION_ID": "org",
+        "ROE_ORGANIZATION_ID": f" {ORG.upper()}\n",
         "ROE_BASE_URL": f"{HERE}/",
         "ROE_TIMEOUT": "0",
         "ROE_MAX_RETRIES": "0",
     }
     settings = resolve(config.from_environment(names))
-    assert (settings.base_url, settings.api_key.reveal(), settings.organization_id) == (HERE, KEY, "org")
+    assert (settings.base_url, settings.api_key.reveal(), settings.organization_id) == (HERE, KEY, ORG)
     assert (settings.timeout, settings.max_retries) == (0.0, 0)
 
 
@@ -205,6 +206,15 @@ def test_empty_variables_say_nothing() -> None:
     """As after `export ROE_API_KEY=`."""
     names = dict.fromkeys(("ROE_API_KEY", "ROE_ORGANIZATION_ID", "ROE_BASE_URL", "ROE_TIMEOUT", "ROE_MAX_RETRIES"), "")
     assert config.from_environment(names) == SettingsSource(name="the environment")
+
+
+@pytest.mark.parametrize("name", ["org", "1234", f"{ORG}0", "secret\x1b[31m"])
+def test_an_organisation_that_is_no_id_is_refused_where_it_is_set(name: str) -> None:
+    """With the name of what sets it: the server would only say that some field is wrong."""
+    with pytest.raises(ConfigError, match="ROE_ORGANIZATION_ID") as caught:
+        config.from_environment({"ROE_ORGANIZATION_ID": name})
+    assert "\x1b" not in str(caught.value)
+    assert "UUID" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["ROE_TIMEOUT", "ROE_MAX_RETRIES"])
@@ -220,7 +230,7 @@ def test_a_limit_that_is_no_number_is_named(name: str, value: str) -> None:
 )
 def test_limits_that_cannot_work_are_refused_before_they_are_used(limits: dict[str, float]) -> None:
     """Whoever sets them."""
-    with pytest.raises(ConfigError, match="neither may be negative"):
+    with pytest.raises(ConfigError, match=r"must be between 0 and|must be a whole number, 0 or more"):
         Settings(base_url=HERE, api_key=Secret(KEY), **limits)  # type: ignore[arg-type]  # the point of the test
 
 
@@ -278,11 +288,11 @@ def test_any_text_is_an_address_or_a_config_error(url: str) -> None:
 
 def test_a_saved_profile_is_found_again_with_its_key_in_the_keyring_alone(ring: MemoryKeyring) -> None:
     """The file holds no secret; the entry is bound to the address."""
-    path = profiles.save_profile("acme", HERE, "org", Secret(KEY))
+    path = profiles.save_profile("acme", HERE, ORG, Secret(KEY))
     assert KEY not in path.read_text()
     assert list(ring.kept) == [("roe-magic", f"acme@{HERE}")]
     settings = resolve(profiles.from_profile("acme"))
-    assert (settings.base_url, settings.api_key, settings.organization_id) == (HERE, Secret(KEY), "org")
+    assert (settings.base_url, settings.api_key, settings.organization_id) == (HERE, Secret(KEY), ORG)
 
 
 def test_a_profile_whose_address_was_changed_has_no_key(ring: MemoryKeyring) -> None:

@@ -17,6 +17,7 @@ import time
 import traceback
 import types
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import roe_magic
 from roe_magic.client import RoeClient, roe_client
 from roe_magic.client.roe_client import WAIT_STATUS
 from roe_magic.client.transport import Transport
@@ -44,6 +46,7 @@ from roe_magic.errors import (
     ServerError,
     SubmitUncertain,
     TransportError,
+    UsageError,
 )
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.running_query import AttachedQuery, RunningQuery
@@ -255,6 +258,47 @@ def test_a_failed_query_has_its_notices(play: Play) -> None:
     """The error's query tells them."""
     play.statuses(status("FAILURE", error="no", notices=["Look."])).results(answer("", 404))
     assert play.error(QueryFailed).query.notices == ["Look."]
+
+
+def attached(play: Play, *steps: Step) -> list[QueryState]:
+    """Return the states of a query that was submitted before, from its first status on."""
+    play.statuses(*steps)
+    running = AttachedQuery(play.client, UUID(ID), clock=play.clock, pause=play.clock.sleep)
+    running.listen(play.states.append)
+    running.run()
+    assert play.states[0].age is None
+    return [state for state in play.states if state.status]
+
+
+def ago(seconds: float) -> str:
+    return (datetime.now(timezone.utc) - timedelta(seconds=seconds)).isoformat()
+
+
+def test_a_query_that_is_attached_to_has_its_own_age(play: Play) -> None:
+    """By the server's times, when it was created or at least when it started; from there on by our clock."""
+    for times in ({"created_at": ago(40), "started_at": ago(30)}, {"created_at": None, "started_at": ago(40)}):
+        play.states.clear()
+        states = attached(play, status("STARTED", **times), status("STARTED", **times), DONE)
+        first, last = states[0], states[-1]
+        assert first.age == pytest.approx(40, abs=5)
+        assert last.age - first.age == pytest.approx(last.elapsed - first.elapsed)
+        assert last.ended_seen_at is not None
+
+
+def test_an_age_that_the_server_does_not_tell_is_unknown(play: Play) -> None:
+    """And one that lies in the future, by a clock that is not ours, is none."""
+    untold = attached(play, status("STARTED", created_at=None), DONE)
+    assert {state.age for state in untold} == {None}
+    play.states.clear()
+    assert attached(play, status("STARTED", created_at=ago(-100)), DONE)[0].age == 0
+
+
+def test_when_a_query_ended_is_known_only_to_who_watched(play: Play) -> None:
+    """A query that had ended before it was attached to ended at a time that only the server knows."""
+    assert {state.ended_at for state in attached(play, status("SUCCESS"))} == {None}
+    play.statuses(status("STARTED"), status("SUCCESS")).run().wait()
+    assert play.states[-1].ended_at is not None
+    assert play.states[-1].ended_at == play.states[-1].ended_seen_at
 
 
 def test_a_query_that_is_attached_to_has_its_notices(play: Play) -> None:
@@ -757,7 +801,9 @@ def test_cancel_says_when_the_server_has_none(play: Play) -> None:
     running = play.query(pause=pause)
     running.run()
     assert told == [False]
-    assert any("cannot cancel queries" in notice for notice in play.notices)
+    problems = [state.cancel_problem for state in play.states if state.cancel_problem]
+    assert len(problems) > 2  # later statuses do not take it away
+    assert all("cannot cancel queries" in problem for problem in problems)
     assert running.wait().succeeded
 
 
@@ -782,7 +828,17 @@ def test_a_cancel_that_fails_is_a_notice(play: Play) -> None:
     play.server.on("POST", CANCEL, answer({"detail": "no"}, 403))
     running = play.run()
     running.cancel_soon()
-    wait_for(lambda: any("could not be cancelled" in (state.notice or "") for state in play.states))
+    wait_for(lambda: any("could not be cancelled" in (state.cancel_problem or "") for state in play.states))
+
+
+def test_what_the_button_does_is_known_from_the_first_status_on(play: Play) -> None:
+    """It never changes afterwards, whatever a later response says of waiting."""
+    held = answer({"worksheet_query_id": ID, "status": "STARTED"}, headers={"Preference-Applied": "wait=25"})
+    play.statuses(held, status("STARTED"), held, DONE).run().wait()
+    assert [known for known, _ in itertools.groupby(state.can_cancel for state in play.states)] == [None, True]
+    play.states.clear()
+    play.statuses(status("STARTED"), held, DONE).run().wait()
+    assert [known for known, _ in itertools.groupby(state.can_cancel for state in play.states)] == [None, False]
 
 
 def test_a_late_answer_to_cancel_does_not_undo_the_end(play: Play) -> None:
@@ -1016,3 +1072,25 @@ def test_enclosed_rows_keep_to_the_limit(play: Play) -> None:
     """max_bytes holds for them, too."""
     play.server.on("POST", SUBMIT, enclosing(SEVEN))
     assert "limit" in str(play.error(ResultTooLarge, max_bytes=10))
+
+
+@pytest.mark.parametrize("timeout", [-5, 0, float("nan"), float("inf"), 1e300, "5", True])
+def test_a_timeout_that_makes_no_sense_is_refused_before_anything_is_sent(play: Play, timeout: Any) -> None:
+    """By `run`, and by `wait`."""
+    with pytest.raises(UsageError, match="timeout"):
+        roe_magic.run("SELECT 1", play.client, timeout=timeout)
+    assert play.server.journal == []
+    with pytest.raises(UsageError, match="timeout"):
+        play.query().wait(timeout)
+
+
+@pytest.mark.parametrize("limit", [-1, float("nan"), float("inf"), 0.5, "1", True])
+def test_a_limit_of_bytes_that_makes_no_sense_is_refused_before_anything_is_sent(play: Play, limit: Any) -> None:
+    """By `run`, and by what submits, attaches and fetches."""
+    with pytest.raises(UsageError, match="max_bytes"):
+        roe_magic.run("SELECT 1", play.client, max_bytes=limit)
+    with pytest.raises(UsageError, match="max_bytes"):
+        AttachedQuery(play.client, UUID(ID), max_bytes=limit)
+    assert play.server.journal == []
+    with pytest.raises(UsageError, match="max_bytes"):
+        play.run().fetch(limit)

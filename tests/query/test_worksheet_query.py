@@ -619,3 +619,35 @@ def test_totals_come_back_from_a_dict_and_from_a_pickle() -> None:
         assert again.results[0].totals.equals(query.results[0].totals)
         assert again.results[0].extremes.equals(query.results[0].extremes)
     assert WorksheetQuery.from_dict(query.to_dict()).results[0].extra_rows == query.results[0].extra_rows
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"dtype_backend": name} for name in ("nonsense", "numpy", "", None, 1, ["pyarrow"])),
+        *({"tz": zone} for zone in ("nonsense", "../etc/passwd", "Europe/Nowhere", 1, b"UTC", "UTC\0")),
+        *({"index": index} for index in ("0", 0.5, True, "pyarrow", [0])),
+    ],
+)
+def test_a_dataframe_of_what_does_not_exist_is_refused(options: dict[str, Any]) -> None:
+    """With what there is, and before rows are downloaded for it."""
+
+    def download() -> list[models.Statement]:
+        raise AssertionError("the rows were asked for")
+
+    query = WorksheetQuery(submitted(), status(), download)
+    with pytest.raises(UsageError):
+        query.df(**options)
+
+
+@pytest.mark.parametrize("rows", [0, -1, 2.5, "ten", True, float("nan"), float("inf")])
+def test_a_display_limit_that_makes_no_sense_is_refused(rows: Any) -> None:
+    """Where it is set, by whichever way."""
+    query = finished()
+    with pytest.raises(UsageError, match="displaylimit"):
+        query.displaylimit = rows
+    assert query.displaylimit == 10
+    with pytest.raises(UsageError, match="displaylimit"):
+        WorksheetQuery(submitted(), displaylimit=rows)
+    query.displaylimit = None
+    assert query.displaylimit is None
