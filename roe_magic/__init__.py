@@ -55,8 +55,9 @@ def load_ipython_extension(ipython: Any) -> None:
     """Register ``%roe`` and ``%%roe`` in a shell: ``%load_ext roe_magic``."""
     from roe_magic.magic import completion
     from roe_magic.magic.magics import RoeMagic
+    from roe_magic.magic.setting_checks import drop_bad_settings
 
-    RoeMagic.drop_bad_settings(ipython.config)
+    drop_bad_settings(RoeMagic, ipython.config)
     ipython.register_magics(RoeMagic)
     completion.register(ipython)
 

@@ -7,12 +7,15 @@ import functools
 import keyword
 import re
 import shlex
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
+
+from roe_magic.errors import RoeError
 
 _OPTION = re.compile(r"(--?[A-Za-z][\w-]*)(.*)", re.DOTALL)
 _TARGET = re.compile(r"(?P<name>[^\s=<]+)?\s*(?P<shown>=)?\s*(?P<arrow><<)?")
@@ -48,6 +51,25 @@ def split_line(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
     return flags, rest
 
 
+def join_continued(line: str, cell: str) -> tuple[str, str]:
+    """Return a cell's first line and the lines below it, with the lines that end in a backslash joined to one."""
+    while line.rstrip().endswith("\\"):
+        following, _, cell = cell.partition("\n")
+        line = f"{line.rstrip()[:-1]} {following}"
+    return line, cell
+
+
+def flag_in_comment(parser: MagicArgumentParser, sql: str) -> str | None:
+    """Return the first flag that stands behind the SQL of a line, where it is a comment; None where there is none."""
+    if "--" not in sql:
+        return None
+    from roe_magic.sql.lexer import tokenize  # not needed to load the extension
+
+    comments = (sql[token.begin : token.end] for token in tokenize(sql) if token.kind == "Comment")
+    flags = (match[1] for text in comments if (match := re.match(r"(--[A-Za-z][\w-]*)", text)))
+    return next((flag for flag in flags if _dashed(flag) in options(parser)), None)
+
+
 @functools.lru_cache(maxsize=32)
 def parse(parser: MagicArgumentParser, line: str) -> Namespace:
     """Return the flags and the target of a cell's first line; the same line gives the same namespace again.
@@ -75,7 +97,11 @@ def _target(text: str, out: str | None, df: str | None) -> Target:
     match = _TARGET.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{text!r} is not a variable name. Write the SQL on the lines below %%roe.")
+    if match["name"] and out and match["name"] != out:
+        raise UsageError(f"The query cannot be assigned to both {match['name']} and {out}.")
     name = match["name"] or out
+    if name and name == df:
+        raise UsageError(f"{name} cannot be both the query and its rows; use two names.")
     for candidate in filter(None, (match["name"], out, df)):
         if not candidate.isidentifier() or keyword.iskeyword(candidate):
             raise UsageError(f"{candidate!r} is not a variable name. Write the SQL on the lines below %%roe.")
@@ -91,6 +117,22 @@ def _dashed(word: str) -> str:
 def options(parser: MagicArgumentParser) -> dict[str, Any]:
     """Return argparse's action of each flag."""
     return {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001  # argparse has no public list
+
+
+def checked(check: Callable[[Any], object], kind: type = str) -> Callable[[str], Any]:
+    """Return a type for argparse: a text as a ``kind``, where ``check`` accepts it."""
+
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text)
+            check(value)
+        except RoeError as error:
+            raise ArgumentTypeError(str(error).replace("\n", " ")) from None
+        except ValueError:
+            raise ArgumentTypeError(f"{text!r} is not a number") from None
+        return value
+
+    return convert
 
 
 def _takes_value(parser: MagicArgumentParser, name: str) -> bool:

@@ -33,7 +33,7 @@ def _may_change_names(sql: str) -> bool:
 
 
 class CompletionItem(NamedTuple):
-    """A text to insert at the cursor, and what it is: ``table``, ``keyword``, a column's type, a flag's help."""
+    """A text to insert at the cursor, and what it is in a word: ``table``, ``flag``, a column's type."""
 
     text: str
     kind: str

@@ -7,7 +7,6 @@ is its help.
 from __future__ import annotations
 
 import difflib
-import re
 import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,9 @@ from roe_magic.contract import codec, models
 from roe_magic.errors import ConfigError
 from roe_magic.formatting import clean, plural
 from roe_magic.magic.context import MagicContext
+from roe_magic.magic.query_lookup import query_id
 from roe_magic.query.worksheet_query import WorksheetQuery
+from roe_magic.sql.first_words import FIRST_WORDS, foreign_first_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,25 +33,32 @@ Command = Callable[[MagicContext, list[str]], Any]
 
 
 def find(line: str) -> tuple[Command, list[str]] | None:
-    """Return the command that a line names and the words behind it; None where the line is SQL."""
+    """Return the command that a line names and the words behind it; None where the line may be SQL."""
+    first, *rest = line.split(None, 1) or ["help"]
+    command = COMMANDS.get(first.lower())
+    return None if command is None else (command, _words(rest[0] if rest else ""))
+
+
+def _words(text: str) -> list[str]:
     try:
-        words = shlex.split(line)
-    except ValueError:
-        return None
-    if not words:
-        return show_help, []
-    command = COMMANDS.get(words[0].lower())
-    if command is None:
-        _refuse_mistyped(words[0].lower())
-        return None
-    return command, words[1:]
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"The line cannot be read: {error}.") from None
 
 
-def _refuse_mistyped(word: str) -> None:
-    """Raise UsageError for a command that is misspelt by a letter: it is not sent to the server as SQL."""
-    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.75)
-    if near and word not in _SQL:
-        raise UsageError(f"There is no command {word!r}; did you mean %roe {near[0]}? Write SQL below %%roe.")
+def refuse_commands(sql: str) -> None:
+    """Raise UsageError for a text that begins like no SQL: a command that does not exist is not sent to the server."""
+    word = foreign_first_word(sql)
+    if word is None:
+        return
+    if word.lower() in COMMANDS:
+        raise UsageError(f"%roe {word} takes none of the flags that stand before it; they are for SQL.")
+    near = difflib.get_close_matches(word.lower(), [*COMMANDS, *map(str.lower, FIRST_WORDS)], n=1, cutoff=0.75)
+    known = near and (f"%roe {near[0]}" if near[0] in COMMANDS else near[0].upper())
+    raise UsageError(
+        f"{word!r} is no command, and no SQL begins with it"
+        + (f"; did you mean {known}?" if known else f". Commands: {', '.join(COMMANDS)}. `%roe help` explains them.")
+    )
 
 
 def show_help(_magic: MagicContext, _words: list[str]) -> None:
@@ -65,6 +73,7 @@ def show_help(_magic: MagicContext, _words: list[str]) -> None:
 
 def connect(magic: MagicContext, words: list[str]) -> None:
     """Choose the server; without an argument, show the one in use."""
+    _no_unknown_flags(words, {"--memory"}, "connect")
     memory = "--memory" in words
     where = [word for word in words if word != "--memory"]
     if len(where) > 1:
@@ -72,7 +81,7 @@ def connect(magic: MagicContext, words: list[str]) -> None:
     if where:
         connection = _connection(magic, where[0], memory=memory)
         config.resolve(connection)
-        magic.connection = connection
+        magic.session.connection = connection
     client = magic.client()
     user = client.current_user()
     settings = client.settings
@@ -89,12 +98,12 @@ def whoami(magic: MagicContext, words: list[str]) -> pd.Series[Any]:
 
 def status(magic: MagicContext, words: list[str]) -> pd.Series[Any]:
     """Show the status of a query as it is now."""
-    return _series(codec.to_wire(magic.client().status(_query_id(magic, words, "status"))), "status")
+    return _series(codec.to_wire(magic.client().status(query_id(magic, words, "status"))), "status")
 
 
 def result(magic: MagicContext, words: list[str]) -> WorksheetQuery:
     """Wait for a query that was submitted before, and fetch its rows."""
-    return magic.attach(_query_id(magic, words, "result"))
+    return magic.attach(query_id(magic, words, "result"))
 
 
 def tables(magic: MagicContext, words: list[str]) -> pd.DataFrame:
@@ -197,17 +206,6 @@ def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _query_id(magic: MagicContext, words: list[str], name: str) -> UUID:
-    """Return the id of the query that is meant: an id, a variable with a query or an id, or the last query."""
-    text = " ".join(words) or "_roe"
-    match = _VARIABLE.fullmatch(text)
-    value = magic.variables.get(match["name"], text) if match else text
-    value = getattr(value, "id", value)
-    if not _is_uuid(str(value)):
-        raise UsageError(f"Usage: %roe {name} [ID], where ID is a query's id (a UUID) or a variable with a query.")
-    return UUID(str(value))
-
-
 def _is_uuid(text: str) -> bool:
     try:
         UUID(text)
@@ -219,6 +217,11 @@ def _is_uuid(text: str) -> bool:
 def _no_more(words: list[str], name: str) -> None:
     if words:
         raise UsageError(f"%roe {name} takes no arguments, but {' '.join(words)!r} was given.")
+
+
+def _no_unknown_flags(words: list[str], known: set[str], name: str) -> None:
+    if unknown := [word for word in words if word.startswith("-") and word not in known]:
+        raise UsageError(f"%roe {name} has no flag {unknown[0]}; it takes {_ARGUMENTS.get(name, 'nothing')}.")
 
 
 def summary(command: Command) -> str:
@@ -239,10 +242,6 @@ COMMANDS: dict[str, Command] = {
 # Commands after which the server's names are asked for anew.
 CHANGE_NAMES = (connect, tables, upload)
 _RECENT = 20
-# A variable's name, bare or as somebody would write it for IPython to fill in, with or without `.id`.
-_VARIABLE = re.compile(r"[{$]?(?P<name>[^\W\d]\w*)(\.id)?\}?")
-# Words that SQL begins with and that resemble a command.
-_SQL = {"select", "describe", "desc", "table", "values", "use", "set", "show"}
 _ARGUMENTS = {
     "connect": "[local [--memory] | PROFILE | URL]",
     "status": "[ID]",

@@ -8,6 +8,7 @@ it never sends a request.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 IDENTIFIER = "roe_magic.magic.completion"
 _LINE_MAGIC = re.compile(r"\s*(?:[^=%#'\"]*=\s*)?%roe\s+")
 _CELL_MAGIC = re.compile(r"%%roe\s+")
+_LONGEST_KIND = 20
 _FLAG_WITH_VALUE = re.compile(r"(--?[A-Za-z][\w-]*)=(\S*)\Z")
 
 
@@ -55,7 +57,8 @@ def _matcher_result(completions: Completions | None, limit: int | None) -> dict[
         return {"completions": []}
     # IPython suppresses the other matchers only for one with a result, so without one the typed text is the result.
     items = completions.items[:limit] or [CompletionItem(completions.typed, "text")]
-    listed = [SimpleCompletion(item.text, type=clean(item.kind, limit=60)) for item in items]
+    # JupyterLab prints the type beside the text, in a column that is not made for more than a word.
+    listed = [SimpleCompletion(item.text, type=clean(item.kind, limit=_LONGEST_KIND)) for item in items]
     return {"completions": listed, "matched_fragment": completions.typed, "suppress": True, "ordered": True}
 
 
@@ -71,25 +74,31 @@ def complete(magic: MagicContext, text: str, row: int, column: int) -> Completio
         The position of the cursor, counted from 0.
     """
     lines = text.split("\n")
-    line, header = lines[row], _header_row(lines)
-    if header is not None and row > header:
-        before = "\n".join([*lines[header + 1 : row], line[:column]])
-        return _complete_sql(magic, "\n".join(lines[header + 1 :]), len(before))
-    match = (_LINE_MAGIC if header is None else _CELL_MAGIC).match(line[:column])
+    line, header = lines[row], _header_rows(lines)
+    if header and row >= header.stop:
+        before = "\n".join([*lines[header.stop : row], line[:column]])
+        return _complete_sql(magic, "\n".join(lines[header.stop :]), len(before))
+    if header and row > header.start:
+        return _complete_flags(magic, line[:column])
+    match = (_CELL_MAGIC if header else _LINE_MAGIC).match(line[:column])
     if match is None:
         return None
     before = line[match.end() : column]
-    return _complete_line(magic, before, line[column:]) if header is None else _complete_flags(magic, before)
+    return _complete_flags(magic, before) if header else _complete_line(magic, before, line[column:])
 
 
-def _header_row(lines: list[str]) -> int | None:
-    """Return the row of a cell's ``%%roe`` line; other cell magics (``%%time``) may stand above it."""
+def _header_rows(lines: list[str]) -> range:
+    """Return the rows of a cell's ``%%roe`` line and of those that continue it, none where the cell has no such line.
+
+    Other cell magics (``%%time``) may stand above it.
+    """
     for row, line in enumerate(lines):
         if _CELL_MAGIC.match(line + " "):
-            return row
+            continued = itertools.takewhile(lambda each: each.rstrip().endswith("\\"), lines[row:])
+            return range(row, row + 1 + sum(1 for _ in continued))
         if line.strip() and not line.startswith("%%"):
-            return None
-    return None
+            break
+    return range(0)
 
 
 def _complete_line(magic: MagicContext, before: str, after: str) -> Completions:
@@ -138,7 +147,7 @@ def _split_last_word(before: str) -> tuple[str, str]:
 
 def _flags(magic: MagicContext) -> list[CompletionItem]:
     """Return the flags, the long ones first: their names explain themselves."""
-    flags = [CompletionItem(name, action.help) for name, action in arguments.options(magic.parser).items()]
+    flags = [CompletionItem(name, "flag") for name in arguments.options(magic.parser)]
     return sorted(flags, key=lambda flag: not flag.text.startswith("--"))
 
 
@@ -154,16 +163,14 @@ def _values(magic: MagicContext, flag: str) -> list[CompletionItem]:
     return _worksheets(magic) if flag == "--worksheet" else []
 
 
-def _commands() -> Iterator[CompletionItem]:
-    for name, command in commands.COMMANDS.items():
-        yield CompletionItem(name, commands.summary(command))
+def _commands() -> list[CompletionItem]:
+    return [CompletionItem(name, "command") for name in commands.COMMANDS]
 
 
 def _arguments(magic: MagicContext, command: str, words: list[str], typed: str) -> Iterable[CompletionItem]:
     """Return what may follow a command and the words behind it."""
     if command == "connect":
-        local, memory = ("local", "a service on this machine"), ("--memory", "keep nothing on disk")
-        return [CompletionItem(*local), *_profiles(), CompletionItem(*memory)]
+        return [CompletionItem("local", "service"), *_profiles(), CompletionItem("--memory", "flag")]
     if command == "worksheets":
         return _worksheets(magic)
     if command in {"status", "result"}:
@@ -180,8 +187,7 @@ def _upload_arguments(magic: MagicContext, words: list[str], typed: str) -> Iter
         # The check is the one of the upload itself, on the type: reading an attribute of an object may run anything.
         frames = _variables(magic, lambda value: hasattr(type(value), "to_csv") or hasattr(type(value), "write_csv"))
         return [*frames, *_files(typed)]
-    replace, keep = "replace a table of that name", "keep a table of that name as it is"
-    return [CompletionItem("--replace", replace), CompletionItem("--if-missing", keep)]
+    return [CompletionItem("--replace", "flag"), CompletionItem("--if-missing", "flag")]
 
 
 def _files(typed: str) -> Iterator[CompletionItem]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from roe_magic.client import RoeClient
     from roe_magic.config.settings import SettingsSource
     from roe_magic.magic.catalogue import Catalogue
+    from roe_magic.magic.session import Session
     from roe_magic.query.worksheet_query import WorksheetQuery
 
 
@@ -22,12 +23,12 @@ class MagicContext(Protocol):
     ----------
     catalogue : Catalogue
         The names that the server listed last.
-    connection : SettingsSource or None
-        What ``%roe connect`` chose.
+    session : Session
+        Where the notebook is connected to, and the queries that it ran.
     """
 
     catalogue: Catalogue
-    connection: SettingsSource | None
+    session: Session
 
     @property
     def attended(self) -> bool:

@@ -15,7 +15,7 @@ from IPython.core.error import UsageError as MagicUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
-from traitlets.config import Config, Configurable
+from traitlets.config import Configurable
 
 from roe_magic import config
 from roe_magic.client import RoeClient
@@ -24,14 +24,15 @@ from roe_magic.config.settings import Settings, SettingsSource
 from roe_magic.contract.models import WorksheetQueryCreateRequest
 from roe_magic.errors import QueryInterrupted, QueryTimeout, ResultTooLarge, RoeError, UsageError
 from roe_magic.magic import commands
-from roe_magic.magic.arguments import Target, parse, split_line
+from roe_magic.magic.arguments import Target, flag_in_comment, join_continued, parse, split_line
 from roe_magic.magic.catalogue import Catalogue
 from roe_magic.magic.dry_run import dry_run
 from roe_magic.magic.error_display import rendering_of
-from roe_magic.magic.settings_sources import from_flags, from_traits
+from roe_magic.magic.session import session_of
+from roe_magic.magic.setting_checks import DELAY, ORGANIZATION, TIMEOUT, TRAIT_CHECKS
+from roe_magic.magic.settings_sources import below_flags, from_flags
 from roe_magic.panel.display import Display, Mode, takes_input
 from roe_magic.query.running_query import AttachedQuery, RunningQuery
-from roe_magic.query.statement_result import check_zone
 from roe_magic.query.worksheet_query import WorksheetQuery
 
 
@@ -71,25 +72,11 @@ class RoeMagic(Magics, Configurable):
 
     def __init__(self, shell: Any, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
-        self.connection: SettingsSource | None = None
+        self.session = session_of(shell)
         # The last error that the panel has shown already.
         self._shown_error: BaseException | None = None
         self._clients: dict[Settings, RoeClient] = {}
         self.catalogue = Catalogue()
-
-    @classmethod
-    def drop_bad_settings(cls, settings: Config) -> None:
-        """Remove settings that no trait accepts from the shell's configuration, and print which.
-
-        ``%config RoeMagic.x = bad`` is refused when it is typed, yet stays there, and would break each later load.
-        """
-        section = settings.get("RoeMagic", {})
-        for name, value in list(section.items()):
-            try:
-                cls(None, config=Config(RoeMagic={name: value}))
-            except TraitError as error:
-                del section[name]
-                print(f"roe-magic: %config RoeMagic.{name} is ignored: {error}")
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -113,13 +100,13 @@ class RoeMagic(Magics, Configurable):
         """Whether somebody is there to answer: not in a batch run (nbclient, nbval, papermill)."""
         return takes_input(self.shell)
 
-    @validate("tz")
-    def _check_tz(self, proposal: Any) -> str:
+    @validate(*TRAIT_CHECKS)
+    def _check(self, proposal: Any) -> Any:
         try:
-            check_zone(proposal["value"])
-        except UsageError as error:
+            TRAIT_CHECKS[proposal["trait"].name](proposal["value"])
+        except RoeError as error:
             raise TraitError(str(error)) from None
-        return str(proposal["value"])
+        return proposal["value"]
 
     @no_var_expand
     @line_cell_magic
@@ -132,11 +119,11 @@ class RoeMagic(Magics, Configurable):
     @argument("-o", "--out", metavar="NAME", help="The same as NAME without a flag.")
     @argument("--df", metavar="NAME", help="Assign the rows of the last statement to NAME, as a pandas DataFrame.")
     @argument("-s", "--section", metavar="PROFILE", help="Use this stored profile.")
-    @argument("--organization", metavar="UUID", help="Run for this organisation.")
+    @argument("--organization", type=ORGANIZATION, metavar="UUID", help="Run for this organisation.")
     @argument("--worksheet", metavar="ID|NAME", help="Put the query into this worksheet.")
     @argument("--use-admin", action="store_true", help="Let the query write, not only read; needs an admin key.")
-    @argument("--timeout", type=float, metavar="SEC", help="Stop waiting after SEC seconds; the query goes on.")
-    @argument("--progress-after", type=float, metavar="SEC", help="Show the live panel after SEC seconds.")
+    @argument("--timeout", type=TIMEOUT, metavar="SEC", help="Stop waiting after SEC seconds; the query goes on.")
+    @argument("--progress-after", type=DELAY, metavar="SEC", help="Show the live panel after SEC seconds.")
     @argument("--no-result", action="store_true", help="Do not download the rows.")
     @argument("-N", "--no-execute", "--dry-run", action="store_true", help="Show what would be sent; send nothing.")
     @argument("-q", "--quiet", action="store_true", help="Show neither the panel nor the rows.")
@@ -148,11 +135,18 @@ class RoeMagic(Magics, Configurable):
         """
         with self._short_errors():
             if cell is not None:
-                return self._run_sql(line, cell, is_cell=True)
+                return self._run_sql(*join_continued(line, cell), is_cell=True)
             if (found := commands.find(line)) is not None:
                 return self._run_command(*found)
-            # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL.
-            return self._run_sql(*split_line(self.parser, line), is_cell=False)
+            return self._run_line(line)
+
+    def _run_line(self, line: str) -> Any:
+        flags, sql = split_line(self.parser, line)
+        commands.refuse_commands(sql)
+        if flag := flag_in_comment(self.parser, sql):
+            print(f"Note: {flag} behind the SQL is a comment. Write flags before the SQL: %roe {flag} ... SELECT ...")
+        # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL.
+        return self._run_sql(flags, sql, is_cell=False)
 
     def _run_command(self, command: commands.Command, words: list[str]) -> Any:
         value = command(self, words)
@@ -236,20 +230,10 @@ class RoeMagic(Magics, Configurable):
 
     def client(self, *flags: SettingsSource) -> RoeClient:
         """Return the client for the settings in force; one per set of settings, so that its connections are reused."""
-        settings = config.resolve(*flags, *self._sources())
+        settings = config.resolve(*flags, *below_flags(self, self.session.connection))
         if settings not in self._clients:
             self._clients[settings] = RoeClient(settings)
         return self._clients[settings]
-
-    def _sources(self) -> Iterator[SettingsSource]:
-        """Yield what can set something below the cell's flags, the strongest first."""
-        if self.connection is not None:
-            yield self.connection
-        yield from_traits(self)
-        if self.profile:
-            yield config.from_profile(self.profile)
-        yield config.from_environment()
-        yield config.from_user_file()
 
     def _return(self, query: WorksheetQuery, target: Target, *, shown: bool) -> Any:
         """Assign the variables of the target, and return the cell's value."""
@@ -271,6 +255,8 @@ class RoeMagic(Magics, Configurable):
     def _remember(self, running: RunningQuery) -> None:
         query = self.variables["_roe"] = running.query
         if query is not None:
+            self.session.query_ids.pop(query.id, None)
+            self.session.query_ids[query.id] = None
             query.displaylimit = self.displaylimit
         self._refresh_catalogue(running.client, running.state.sql)
 

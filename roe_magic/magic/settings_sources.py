@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from roe_magic import config
@@ -17,6 +18,24 @@ def from_flags(arguments: Any) -> SettingsSource:
         profile = config.from_profile(arguments.section)
         return config.with_organization(profile, arguments.organization)
     return SettingsSource(name="the cell's flags", organization_id=arguments.organization)
+
+
+def below_flags(traits: Any, connection: SettingsSource | None) -> Iterator[SettingsSource]:
+    """Yield what can set something below a cell's flags, the strongest first.
+
+    Parameters
+    ----------
+    traits : RoeMagic
+    connection : SettingsSource or None
+        What ``%roe connect`` chose.
+    """
+    if connection is not None:
+        yield connection
+    yield from_traits(traits)
+    if traits.profile:
+        yield config.from_profile(traits.profile)
+    yield config.from_environment()
+    yield config.from_user_file()
 
 
 def from_traits(traits: Any) -> SettingsSource:

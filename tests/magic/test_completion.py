@@ -68,6 +68,9 @@ def types(shell: Shell, text: str) -> list[str]:
         ("y = 1\nx = %roe --ti|\nz = 2", ["--timeout"]),
         ("\n%%roe --ti|\nSELECT 1", ["--timeout"]),
         ("%%time\n%%roe --ti|\nSELECT 1", ["--timeout"]),
+        ("%%roe q \\\n  --ti|\nSELECT 1", ["--timeout"]),
+        ("%%roe \\\n--df d \\ \n--section w|\nSELECT 1", ["work", "'with space'"]),
+        ("%%roe \\\n--df d\nsel|", ["select"]),
         ("%roe conn|", ["connect"]),
         ("%roe connect |", ["local", "work", "'with space'", "--memory"]),
         ("%roe connect wo|", ["work"]),
@@ -104,11 +107,21 @@ def test_a_cells_header_has_flags_and_no_commands(shell: Shell) -> None:
     assert all(text.startswith("-") for text in offered(shell, "%%roe |\nSELECT 1"))
 
 
-def test_a_flag_and_a_command_say_what_they_do(shell: Shell) -> None:
-    """Beside an item stands the help of a flag, the docstring of a command, or the kind of anything else."""
-    assert types(shell, "%roe --ti|") == ["Stop waiting after SEC seconds; the query goes on."]
-    assert types(shell, "%roe tabl|") == ["List the organisation's tables and their columns."]
+def test_the_kind_of_an_item_is_a_word(shell: Shell) -> None:
+    """JupyterLab prints it beside the item, and a sentence over the ones around it."""
+    assert types(shell, "%roe --ti|") == ["flag"]
+    assert types(shell, "%roe tabl|") == ["command"]
     assert types(shell, "%roe -s wo|") == ["profile"]
+    texts = ("%roe |", "%%roe |\nSELECT 1", "%roe connect |", "%roe upload t x |", "%%roe\n|")
+    for kinds in (types(shell, text) for text in texts):
+        assert kinds
+        assert all(kind.isalpha() for kind in kinds), kinds
+
+
+def test_a_long_type_of_a_column_is_cut(connected: Shell) -> None:
+    """What is left of it still says what it is."""
+    connected.magic.catalogue.columns = {"made_up": "LowCardinality(Nullable(String))"}
+    assert types(connected, "%%roe\nSELECT made_u|") == ["LowCardinality(Nulla…"]
 
 
 def test_a_completion_replaces_what_is_typed(shell: Shell) -> None:

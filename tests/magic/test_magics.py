@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pandas as pd
 import polars as pl
@@ -149,6 +150,21 @@ class TestLineMagic:
         shell.run("%roe --df=e SELECT 4 AS four")
         assert shell.variables["e"]["four"].tolist() == [4]
 
+    @pytest.mark.parametrize("sql", ["SELECT 1 AS one --no-result", "SELECT 1 AS one --no_result  -- and more"])
+    def test_a_flag_behind_the_sql_is_a_comment_and_said_to_be_one(self, shell: Shell, sql: str) -> None:
+        """It is not taken, and the note says where flags stand."""
+        ran = shell.run(f"x = %roe {sql}")
+        assert shell.variables["x"].has_rows
+        assert ran.out.count("behind the SQL is a comment") == 1
+        assert "before the SQL" in ran.out
+
+    @pytest.mark.parametrize(
+        "sql", ["SELECT '--no-result' AS s", "SELECT 1 -- no-result", "SELECT 1 --nothing of ours"]
+    )
+    def test_other_comments_need_no_note(self, shell: Shell, sql: str) -> None:
+        """Nor do texts that look like flags."""
+        assert "Note:" not in shell.run(f"x = %roe {sql}").out
+
     def test_braces_and_dollars_reach_the_server(self, shell: Shell) -> None:
         """IPython does not rewrite the SQL of a cell."""
         shell.variables["x"] = "rewritten"
@@ -156,6 +172,43 @@ class TestLineMagic:
 
 
 class TestFlags:
+    @pytest.mark.parametrize(
+        "header",
+        ["\\\n-o q --no-result", "-o q \\\n--no-result", "\\  \n  -o q \\\n  --no-result", "--no-result \\\n q"],
+    )
+    def test_a_backslash_continues_the_first_line(self, shell: Shell, header: str) -> None:
+        """Over as many lines as there are; the SQL begins behind the last of them."""
+        ran = shell.roe(header, "SELECT 7 AS seven")
+        assert ran.error is None
+        assert not shell.variables["q"].has_rows
+        assert shell.variables["q"].query == "SELECT 7 AS seven\n"
+
+    @pytest.mark.parametrize("header", ["\\", "q \\", "\\\n--quiet \\"])
+    def test_a_backslash_with_nothing_behind_it_leaves_no_sql(self, shell: Shell, header: str) -> None:
+        """The SQL below it belongs to the first line then."""
+        ran = shell.run(f"%%roe {header}\n\n")
+        assert isinstance(ran.error, UsageError)
+        assert "There is no SQL" in str(ran.error)
+
+    @pytest.mark.parametrize(
+        ("flags", "told"),
+        [
+            *((f"--timeout {value}", "more than 0 s") for value in ("-5", "0", "nan", "inf", "1e300")),
+            ("--timeout=-inf", "more than 0 s"),
+            *((f"--progress-after {value}", "0 or more") for value in ("-1", "nan", "inf", "1e300")),
+            *((f"--{name} soon", "not a number") for name in ("timeout", "progress-after")),
+            *((f"--organization {value}", "UUID") for value in ("acme", "1234", "5d9a6a3e-0c6e-4f1e-9a0b-6a2f3c4d5e6")),
+            ("q -o r", "both q and r"),
+            ("q --df q", "two names"),
+        ],
+    )
+    def test_a_flag_with_a_value_that_makes_no_sense_is_refused(self, shell: Shell, flags: str, told: str) -> None:
+        """Before anything is sent, with the flag and what it takes."""
+        for ran in (shell.roe(flags, "SELECT 1"), shell.run(f"%roe {flags.removeprefix('q ')} SELECT 1")):
+            assert isinstance(ran.error, UsageError) or flags.startswith("q ")
+            assert told in str(ran.error) or flags.startswith("q ")
+        assert told in str(shell.roe(flags, "SELECT 1").error)
+
     def test_an_unknown_flag_names_the_nearest(self, shell: Shell) -> None:
         """A mistyped flag is refused with a suggestion."""
         ran = shell.roe("--use-admn", "SELECT 1")
@@ -408,6 +461,50 @@ class TestSurroundings:
         assert "RoeMagic.panel is ignored" in loaded.out
         assert (shell.magic.panel, shell.magic.displaylimit) == ("auto", 3)
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            *(("displaylimit", value) for value in ("-1", "0", "True", "2.5", "'ten'")),
+            *(("max_result_bytes", value) for value in ("-1", "0.5", "True")),
+            *(("timeout", value) for value in ("-1", "float('nan')", "float('inf')", "1e300")),
+            *(("progress_after", value) for value in ("-0.1", "float('nan')", "float('inf')", "None")),
+            *(("max_retries", value) for value in ("-1", "1.5")),
+            *(("organization_id", value) for value in ("'acme'", "'1234'", "7")),
+            *(("base_url", value) for value in ("'roe'", "'ftp://x'", "'http://elsewhere.example'", "'https://u:p@x'")),
+            *(("api_key_variable", value) for value in ("'sk-live-123'", "'my key'", "'1X'")),
+            *(("tz", value) for value in ("'Mars'", "'../etc/passwd'", "5")),
+            *(("dtype_backend", value) for value in ("'nonsense'", "None")),
+            *(("panel", value) for value in ("'sideways'", "None")),
+            *(("autopandas", "'yes'"), ("autopolars", "2"), ("short_errors", "None"), ("profile", "3")),
+        ],
+    )
+    def test_a_setting_with_a_value_that_makes_no_sense_is_refused(
+        self, shell: Shell, caplog: pytest.LogCaptureFixture, name: str, value: str
+    ) -> None:
+        """Where it is set, with its name; it stays as it was, and breaks no later load."""
+        before = getattr(shell.magic, name)
+        shell.run(f"%config RoeMagic.{name} = {value}")
+        (told,) = caplog.messages
+        assert name in told or value.strip("'") in told or name == "base_url"
+        assert not {"sk-live", "u:p"} & set(re.findall("sk-live|u:p", told))
+        assert getattr(shell.magic, name) == before
+        loaded = shell.run("%reload_ext roe_magic")
+        assert loaded.error is None
+        assert f"RoeMagic.{name} is ignored" in loaded.out
+        assert shell.run("%reload_ext roe_magic").out == ""
+        assert shell.roe("", "SELECT 1 AS one").value.succeeded
+
+    def test_a_reload_keeps_the_connection_and_the_queries(self, bare: Shell, service: Service) -> None:
+        """What `%roe connect` chose is chosen still, and ids of before are known."""
+        for name, value in service.env.items():
+            bare.run(f"import os; os.environ['{name}'] = '{value}'")
+        assert bare.run(f"%roe connect {service.url}").error is None
+        bare.run(f"for name in {list(service.env)}: del os.environ[name]")
+        query = bare.roe("", "SELECT 1 AS one").value
+        assert bare.run("%reload_ext roe_magic").error is None
+        assert bare.roe("", "SELECT 2 AS two").error is None
+        assert bare.run(f"%roe result {str(query.id)[:8]}").value.id == query.id
+
     def test_unloading_takes_the_magic_away(self, shell: Shell) -> None:
         """After %unload_ext the magic is gone; loading it again brings it back."""
         shell.run("%unload_ext roe_magic")
@@ -459,6 +556,51 @@ class TestCommands:
         assert shell.run(f"%roe result {word}").value.id == query.id
         assert shell.run(f"%roe status {word}").value["worksheet_query_id"] == str(query.id)
 
+    @pytest.mark.parametrize("command", ["result", "status"])
+    def test_before_the_first_query_there_is_none(self, bare: Shell, shell: Shell, command: str) -> None:
+        """Told at once, without a request; the same where the first submit failed."""
+        ran = shell.run(f"%roe {command}")
+        assert isinstance(ran.error, UsageError)
+        assert str(ran.error).startswith("No query yet")
+        shell.run("_roe = None")
+        assert str(shell.run(f"%roe {command}").error).startswith("No query yet")
+
+    def test_a_submit_that_failed_leaves_the_query_before_it(self, shell: Shell) -> None:
+        """`_roe` is nothing then, and the last query is the last that there was."""
+        query = shell.roe("", "SELECT 1").value
+        shell.roe("--worksheet 11111111-2222-3333-4444-555555555555", "SELECT 1")
+        assert shell.variables["_roe"] is None
+        assert shell.run("%roe result").value.id == query.id
+
+    def test_the_beginning_of_an_id_is_enough(self, shell: Shell) -> None:
+        """As the panel shows it, of a query of this notebook or of another one."""
+        mine = shell.roe("", "SELECT 1").value
+        theirs = shell.magic.client().submit("SELECT 2")
+        for query_id in (mine.id, theirs.id):
+            for text in (str(query_id)[:8], str(query_id)[:13], str(query_id)[:20].upper(), query_id.hex[:10]):
+                assert shell.run(f"%roe result {text}").value.id == query_id
+                assert shell.run(f"%roe status {text}").value["worksheet_query_id"] == str(query_id)
+
+    def test_a_beginning_that_does_not_tell_queries_apart_is_refused(self, shell: Shell) -> None:
+        """With the ids that it may mean."""
+        ids = [UUID(f"abcd{n:028x}") for n in (1, 2)]
+        shell.magic.session.query_ids.update(dict.fromkeys(ids))
+        ran = shell.run("%roe result abcd0000")
+        assert isinstance(ran.error, UsageError)
+        assert all(str(each) in str(ran.error) for each in ids)
+
+    def test_an_unknown_beginning_is_told(self, shell: Shell) -> None:
+        """After a look at the server's worksheets."""
+        ran = shell.run("%roe result 00000000")
+        assert isinstance(ran.error, UsageError)
+        assert "begins with '00000000'" in str(ran.error)
+
+    def test_a_variable_comes_before_an_id(self, shell: Shell) -> None:
+        """Where its name is made of hexadecimal digits; a DataFrame names the query that it came from."""
+        shell.roe("deadbeef --df feed", "SELECT 1 AS one")
+        for name in ("deadbeef", "feed"):
+            assert shell.run(f"%roe result {name}").value.id == shell.variables["deadbeef"].id
+
     @pytest.mark.parametrize(
         ("line", "meant"), [("tabels", "tables"), ("conect local", "connect"), ("statsu", "status")]
     )
@@ -468,10 +610,45 @@ class TestCommands:
         assert isinstance(ran.error, UsageError)
         assert f"did you mean %roe {meant}?" in str(ran.error)
 
+    @pytest.mark.parametrize(
+        ("line", "told"),
+        [
+            *((word, "Commands: connect, whoami") for word in ("cancel", "history", "cancel 065a03d3", "background x")),
+            ("SELCT 1", "did you mean SELECT?"),
+            ("descrbe t", "did you mean DESCRIBE?"),
+            ("Tabels", "did you mean %roe tables?"),
+            ("--quiet cancel", "no command"),
+            ("--quiet tables", "none of the flags"),
+            ("now()", "no SQL begins with it"),
+            ("result 'x", "cannot be read"),
+        ],
+    )
+    def test_what_is_neither_a_command_nor_sql_is_not_sent(self, shell: Shell, line: str, told: str) -> None:
+        """A query that could only fail is no query; the error says what there is."""
+        ran = shell.run(f"%roe {line}")
+        assert isinstance(ran.error, UsageError)
+        assert told in str(ran.error)
+        assert "_roe" not in shell.variables
+
+    @pytest.mark.parametrize(
+        "sql",
+        ["(SELECT 1)", "/* why */ SELECT 1", "-- why\nSELECT 1", "with 1 AS x SELECT x", "FROM numbers(1) SELECT 1"],
+    )
+    def test_sql_that_begins_otherwise_is_sent(self, shell: Shell, sql: str) -> None:
+        """A bracket, a comment, a word in small letters."""
+        assert shell.ipython.run_line_magic("roe", sql).succeeded
+
     @pytest.mark.parametrize("line", ["status nope", "result nope", "result 1 2", "upload x", "connect a b"])
     def test_a_command_with_wrong_words_tells_its_usage(self, shell: Shell, line: str) -> None:
         """A command that lacks its argument says what it takes."""
         assert isinstance(shell.run(f"%roe {line}").error, UsageError)
+
+    def test_the_commands_are_listed_in_columns(self, shell: Shell) -> None:
+        """Usage and explanation never touch, and all explanations begin below each other."""
+        usages = [line for line in shell.run("%roe help").out.splitlines() if line.startswith("  %roe")]
+        columns = [re.split(r"\s{2,}", line.strip()) for line in usages]
+        assert all(len(column) == 2 for column in columns), columns
+        assert len({line.index(column[1]) for line, column in zip(usages, columns, strict=True)}) == 1
 
     def test_status_tells_one_query(self, shell: Shell) -> None:
         """`%roe status ID` gives what the status endpoint says."""
