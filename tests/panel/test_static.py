@@ -85,8 +85,8 @@ def test_nothing_is_taken_for_mathematics(field: str) -> None:
 def test_rows_that_a_semicolon_hides_are_told() -> None:
     """In the line of a success with rows, and nowhere else."""
     words = "rows hidden by the closing ;"
-    assert text(DONE, rows_hidden=True) == f"SUCCESS in 4.2 s · 3 rows, 2 columns · {words} · {ID}"
-    assert f"3 rows, 2 columns · {words} · {ID[:8]}" in Page(html(DONE, rows_hidden=True)).text
+    assert text(DONE, rows_hidden=True) == f"SUCCESS in 4.2 s · 3 rows, 2 columns · {END} · {words} · {ID}"
+    assert f"3 rows, 2 columns · {END} · {words} · {ID[:8]}" in Page(html(DONE, rows_hidden=True)).text
     for state in (FAILED, replaced(DONE, columns=0), replaced(DONE, rows=None), replaced(DONE, status="REVOKED")):
         assert words not in text(state, rows_hidden=True)
 
