@@ -31,7 +31,7 @@ class ProgressThrottle:
         # A statement that ends sooner needs no progress.
         self._next_report = time.monotonic() + PROGRESS_SECONDS
         self.counters: dict[str, int] = {}
-        self._has_reported = False
+        self._reported: Mapping[str, int] = {}
 
     def __call__(self, progress: Mapping[str, int]) -> None:
         """Take one progress of ClickHouse."""
@@ -44,9 +44,9 @@ class ProgressThrottle:
 
     def end(self, summary: models.Summary) -> None:
         """Report the final figures of a statement whose progress was reported, so that the last ones are exact."""
-        if self._has_reported:
+        if self._reported and self._reported["read_rows"] < summary.read_rows:
             self._report({name: getattr(summary, name) for name in _PROGRESS_COUNTERS})
 
     def _report(self, counters: Mapping[str, int]) -> None:
-        self._has_reported = True
+        self._reported = counters
         self._on_progress({**counters, **self._position})
