@@ -103,7 +103,8 @@ def is_valid_as_sent(form: dict[str, Any]) -> bool:
     texts = {name: one if isinstance(one, str) else json.dumps(one) for name, one in form.items() if name != "file"}
     return (
         re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_ .-]{0,127}", texts.get("table_name", "")) is not None
-        and texts.get("with_headers", "").lower() in ("", "true", "false")
+        and all(texts.get(name, "").lower() in ("", "true", "false") for name in ("with_headers", "replace", "dry_run"))
+        and texts.get("types", "").strip() in ("", "{}")
         and texts.get("organization_id", "") in ("", "null")
     )
 
@@ -145,6 +146,8 @@ def filled(case: Case[Any], body: dict[str, Any], choose: random.Random) -> dict
             real[name] = choose.choice(SQL)
     if "file" in body:
         real["file"] = choose.choice(CSV)
+    if "types" in body:
+        real["types"] = "{}"  # any text is valid, and hardly any names columns of the file
     return {**body, **real}
 
 
@@ -158,6 +161,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     elif case.path == "/v1/tables/upload/" and isinstance(case.body, dict):
         name = str(case.body["table_name"])
         case.body |= {"table_name": f"{name[:90]}_{uuid4().hex}", "file": CSV[len(name) % len(CSV)]}
+        case.multipart_content_types = {"file": "text/csv"}
 
 
 @schemathesis.hook

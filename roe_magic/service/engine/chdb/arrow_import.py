@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,11 +10,13 @@ import pyarrow as pa
 from roe_magic.contract import models
 from roe_magic.errors import UsageError
 from roe_magic.frames.clickhouse_types import clickhouse_columns
-from roe_magic.service.engine.chdb import arrow_file
+from roe_magic.service.engine.chdb import arrow_declared, arrow_file, column_choice
 from roe_magic.service.engine.chdb.arrow_file import ArrowContent
+from roe_magic.service.engine.chdb.column_choice import ChosenReading
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
 from roe_magic.service.engine.chdb.file_source import FileSource
 from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns
+from roe_magic.service.engine.chdb.source_errors import explained
 from roe_magic.service.engine.sql.quoting import quoted
 
 FORMATS = {models.ARROW_STREAM: "ArrowStream", models.ARROW_FILE: "Arrow", models.PARQUET: "Parquet"}
@@ -26,8 +27,6 @@ _SETTINGS = {
     "input_format_parquet_allow_missing_columns": "0",
     "input_format_parquet_preserve_order": "1",
 }
-# What ClickHouse says about its own doings.
-_INSIDE = re.compile(r":? ?\(in file/uri [^)]*\)|: While executing \w+|: While reading.*", re.DOTALL)
 
 
 def plan(
@@ -52,34 +51,50 @@ def plan(
     """
     content = arrow_file.read(path, content_type, check)
     require_columns(types, content.schema.names)
-    columns = _columns(content, types)
-    source = FileSource(str(path), FORMATS[content_type])
-    names = ", ".join(quoted(name) for name, _ in columns)
+    source, settings = FileSource(str(path), FORMATS[content_type]), {**settings, **_SETTINGS}
 
     def explain(error: EngineError) -> EngineError:
-        reason = _INSIDE.sub("", error.message)
-        return EngineError(f"The file cannot be read as {arrow_file.format_name(content_type)}: {reason}", error.code)
+        return explained(error, arrow_file.format_name(content_type))
 
+    held = _held(content, types)
+    try:
+        chosen = column_choice.choose(clickhouse, source.sql(held), settings, arrow_declared.conversions(held, types))
+    except EngineError as error:
+        raise explain(error) from None
+    converted = {each.column.name: each for each in chosen}
+    values = [converted[name].expression if name in converted else quoted(name) for name, _ in held]
     return ImportPlan(
-        [
-            models.UploadColumn(name=name, type=type_name, reason=f"{field.type} in the file")
-            for (name, type_name), field in zip(columns, content.schema, strict=True)
-        ],
-        f"SELECT {names} FROM {source.sql(columns)}",  # noqa: S608  # quoted
-        {**settings, **_SETTINGS},
+        list(_columns(content, held, types, converted)),
+        f"SELECT {', '.join(values)} FROM {source.sql(held)}",  # noqa: S608  # quoted
+        settings,
         _notices(content),
         explain,
         content.row_count,
     )
 
 
-def _columns(content: ArrowContent, types: Mapping[str, str]) -> list[tuple[str, str]]:
-    # A table of no rows may get others later, with NULL among them.
+def _held(content: ArrowContent, types: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the names of the columns, and the types as which the engine reads them."""
+    # A table without rows may get others later, with NULL among them.
     nullable = [has_null or not content.row_count for has_null in content.has_null]
     try:
-        return clickhouse_columns(content.schema, nullable)
+        return clickhouse_columns(arrow_declared.with_declared(content.schema, types), nullable)
     except UsageError as error:
         raise EngineError(" ".join(filter(None, (error.message, error.hint)))) from None
+
+
+def _columns(
+    content: ArrowContent,
+    held: list[tuple[str, str]],
+    types: Mapping[str, str],
+    converted: Mapping[str, ChosenReading],
+) -> Iterator[models.UploadColumn]:
+    for (name, type_name), field in zip(held, content.schema, strict=True):
+        if name in types:
+            column_type = converted[name].type if name in converted else type_name
+            yield models.UploadColumn(name=name, type=column_type, reason="declared")
+        else:
+            yield models.UploadColumn(name=name, type=type_name, reason=f"{field.type} in the file")
 
 
 def _notices(content: ArrowContent) -> list[str]:
@@ -87,7 +102,7 @@ def _notices(content: ArrowContent) -> list[str]:
     empty = [field.name for field in content.schema if pa.types.is_null(field.type)]
     notices = []
     if naive:
-        notices.append(f"Times without a zone are taken as UTC: {_listed(naive)}.")
+        notices.append(f"Times without a time zone are taken as UTC: {_listed(naive)}.")
     if empty:
         notices.append(f"Columns without any value are Nullable(String): {_listed(empty)}.")
     return notices
@@ -95,4 +110,4 @@ def _notices(content: ArrowContent) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return f"{', '.join(map(repr, names[:10]))}{more}"
+    return f"{', '.join(names[:10])}{more}"

@@ -17,18 +17,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from roe_magic.contract import codec, models
-from roe_magic.service.engine.chdb import arrow_import, csv_import, declared_types
+from roe_magic.service.engine.chdb import arrow_import, csv_import, declared_types, ndjson_import
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics
 from roe_magic.service.engine.chdb.import_plan import VALUE_DOES_NOT_FIT, ImportPlan
 from roe_magic.service.engine.chdb.import_run import ImportRun
+from roe_magic.service.engine.chdb.source_errors import LIMITS
 from roe_magic.service.engine.chdb.table_catalogue import TEMPORARY_PREFIX, TableCatalogue
 from roe_magic.service.engine.sql.quoting import quoted
 from roe_magic.service.queries.interfaces import UploadOutcome
 
 # ClickHouse's error codes.
 _TABLE_EXISTS, _UNKNOWN_TABLE = 57, 60
-# Those that say nothing about the file: too long, too much memory, no disk space, killed.
-_LIMITS = frozenset({159, 241, 243, 394})
 # The families of engines whose tables are rows and nothing else; a view or a dictionary is more.
 _REPLACEABLE = ("MergeTree", "Memory", "Log")
 
@@ -92,6 +91,9 @@ class TableImport:
         if run.upload.content_type in arrow_import.FORMATS:
             types = declared_types.judged(self._clickhouse, run.upload.types)
             return arrow_import.plan(*arguments, run.upload.content_type, types, run.settings, run.check)
+        if run.upload.content_type == models.NDJSON:
+            types = declared_types.judged(self._clickhouse, run.upload.types)
+            return ndjson_import.plan(*arguments, types, run.settings)
         types = declared_types.judged(self._clickhouse, run.upload.types, models.CSV_DATE_TYPES)
         headers = run.upload.with_headers
         return csv_import.plan(*arguments, headers, types, run.settings, thorough=thorough, check=run.check)
@@ -115,7 +117,7 @@ class TableImport:
         try:
             self._insert(temporary, plan, run, statistics)
         except EngineError as error:
-            if error.code in _LIMITS:
+            if error.code in LIMITS:
                 raise
             if error.code != VALUE_DOES_NOT_FIT or thorough:
                 raise plan.explain(error) from None

@@ -155,14 +155,14 @@ def test_times_without_a_zone_are_named(live: LiveEngine, files: Path) -> None:
     outcome = create(
         live, files, pa.table({"at": pa.array(MOMENTS), "zoned": pa.array(MOMENTS, pa.timestamp("s", "UTC"))})
     )
-    assert outcome.notices == ["Times without a zone are taken as UTC: 'at'."]
+    assert outcome.notices == ["Times without a time zone are taken as UTC: at."]
 
 
 def test_a_column_without_values_is_text(live: LiveEngine, files: Path) -> None:
     """Arrow's null type has no counterpart in a table."""
     outcome = create(live, files, pa.table({"n": pa.nulls(2), "a": [1, 2]}))
     assert types(outcome) == ["Nullable(String)", "Int64"]
-    assert "'n'" in outcome.notices[0]
+    assert outcome.notices == ["Columns without any value are Nullable(String): n."]
 
 
 @pytest.mark.parametrize("content_type", FORMATS)
@@ -252,3 +252,63 @@ def test_a_damaged_file_is_refused_and_the_old_table_stays(
     assert "DB::" not in caught.value.message
     assert live.rows("SELECT old FROM t") == [(1,)]
     assert live.engine.pid == pid
+
+
+# Declared types
+
+DECLARED: list[tuple[pa.Array, str, str, list[object]]] = [
+    (pa.array([1, None]), "Int8", "Nullable(Int8)", [1, None]),
+    (pa.array([1, 2]), "Int8", "Int8", [1, 2]),
+    (pa.array([1, 2]), "Nullable(Int64)", "Nullable(Int64)", [1, 2]),
+    (pa.array([1, 2]), "String", "String", [b"1", b"2"]),
+    (pa.array([1.0, 2.0]), "UInt16", "UInt16", [1, 2]),
+    (pa.array([0.5, float("nan")]), "Float32", "Float32", [b"0.5", b"nan"]),
+    (pa.array([True, False]), "UInt8", "UInt8", [1, 0]),
+    (pa.array(["02134", "1"]), "Int64", "Int64", [2134, 1]),
+    (pa.array(["1.50", None]), "Decimal(5, 2)", "Nullable(Decimal(5, 2))", [b"1.5", None]),
+    (pa.array(["a", "b"]).dictionary_encode(), "String", "String", [b"a", b"b"]),
+    (pa.array(["a", "b"]), "LowCardinality(String)", "LowCardinality(String)", [b"a", b"b"]),
+    (pa.array(["a", "b"]), "Enum8('a' = 1, 'b' = 2)", "Enum8('a' = 1, 'b' = 2)", [b"a", b"b"]),
+    (pa.array([dt.date(2024, 1, 1)]), "Date", "Date", [b"2024-01-01"]),
+    (pa.array([MOMENTS[1]]), "DateTime", "DateTime", [b"2024-01-01 00:00:00"]),
+    (pa.array([MOMENTS[1]]), "Date", "Date", [b"2024-01-01"]),
+    (pa.array([D("1.50")]), "Float64", "Float64", [b"1.5"]),
+]
+
+
+@pytest.mark.parametrize(("column", "declared", "type_name", "values"), DECLARED)
+def test_a_declared_type_is_taken_where_it_keeps_every_value(
+    live: LiveEngine, files: Path, column: pa.Array, declared: str, type_name: str, values: list[object]
+) -> None:
+    """The column has that type, Nullable if it holds NULL; its reason says that it was declared."""
+    outcome = create(live, files, pa.table({"c": column, "d": range(len(column))}), types={"c": declared})
+    assert [(outcome.columns[0].type, outcome.columns[0].reason)] == [(type_name, "declared")]
+    shown = "toString(c)" if isinstance(values[0], bytes) else "c"
+    assert [value for (value,) in live.rows(f"SELECT {shown} FROM t ORDER BY d")] == values
+
+
+@pytest.mark.parametrize(
+    ("column", "declared", "says"),
+    [
+        (pa.array([1, 300]), "Int8", "The column 'c' cannot be Int8: 1 of 2 values does not fit, such as '300'."),
+        (pa.array([2**53 + 1]), "Float64", "such as '9007199254740993'"),
+        (pa.array([0.5]), "Int64", "such as '0.5'"),
+        (pa.array([2]), "Bool", "such as '2'"),
+        (pa.array([-1]), "UInt64", "such as '-1'"),
+        (pa.array([D("1.239")]), "Decimal(5, 2)", "such as '1.239'"),
+        (pa.array(["1.239"]), "Decimal(5, 2)", "such as '1.239'"),
+        (pa.array(["x", ""]), "Int64", "2 of 2 values do not fit"),
+        (pa.array(["2024-02-30"]), "Date", "such as '2024-02-30'"),
+        (pa.array([dt.date(1900, 1, 1)]), "Date", "out of (the )?allowed Date range"),
+        (pa.array([MOMENTS[0]]), "Date", "such as '1969-12-31 23:59:59.000000'"),
+        (pa.array([[1]]), "Array(Int8)", r"'c' is Array\(Nullable\(Int64\)\) in the file"),
+        (pa.array([1]), "Array(Int8)", "'c' is Int64 in the file"),
+    ],
+)
+@pytest.mark.parametrize("content_type", FORMATS)
+def test_a_declared_type_that_does_not_keep_every_value_is_refused(
+    live: LiveEngine, files: Path, column: pa.Array, declared: str, says: str, content_type: str
+) -> None:
+    """Nothing is rounded, cut off or wrapped; the message has the number of values, and one of them."""
+    with pytest.raises(UsageError, match=says):
+        create(live, files, pa.table({"c": column}), content_type, types={"c": declared})

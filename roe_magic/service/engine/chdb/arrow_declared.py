@@ -1,0 +1,82 @@
+"""Types that a caller declares for columns of an Arrow or Parquet file.
+
+The engine reads some of them exactly from what the file holds. Other values are converted, and each must be the same
+when it is converted back; text must fit as in a CSV file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from roe_magic.frames.arrow_types import TYPE_KEY
+from roe_magic.frames.clickhouse_types import clickhouse_type
+from roe_magic.frames.type_parser import parse
+from roe_magic.frames.type_properties import strip_wrappers
+from roe_magic.service.engine.chdb import csv_declared
+from roe_magic.service.engine.chdb.column_choice import ColumnChoice
+from roe_magic.service.engine.chdb.csv_reading import TEXT, Reading
+from roe_magic.service.engine.chdb.database import EngineError
+from roe_magic.service.engine.sql.quoting import literal, quoted
+
+_NESTED = frozenset({"Array", "Tuple", "Map", "JSON"})
+
+
+def with_declared(schema: pa.Schema, types: Mapping[str, str]) -> pa.Schema:
+    """Return a schema that names the declared types which the engine reads exactly from what the file holds."""
+    for index, field in enumerate(schema):
+        if field.name in types:
+            declared = field.with_metadata({**(field.metadata or {}), TYPE_KEY: types[field.name].encode()})
+            if clickhouse_type(declared, nullable=False) == types[field.name]:
+                schema = schema.set(index, declared)
+    return schema
+
+
+def conversions(columns: Sequence[tuple[str, str]], types: Mapping[str, str]) -> list[ColumnChoice]:
+    """Return how the columns are converted that are not read as the types that were declared for them.
+
+    Parameters
+    ----------
+    columns : sequence of (str, str)
+        The names and types as which the columns are read.
+
+    Raises
+    ------
+    EngineError
+        There is no such conversion.
+    """
+    return [
+        _conversion(name, held, types[name])
+        for name, held in columns
+        if name in types and _plain(held) != _plain(types[name])
+    ]
+
+
+def _plain(type_name: str) -> str:
+    tree = parse(type_name)
+    return str(tree.types[0]) if tree.name == "Nullable" else str(tree)
+
+
+def _conversion(name: str, held: str, declared: str) -> ColumnChoice:
+    inner = strip_wrappers(parse(held))[0]
+    if inner.name == TEXT:
+        text = f"CAST({quoted(name)} AS Nullable(String))"
+        return ColumnChoice(name, text, csv_declared.readings(name, declared), declared)
+    if {inner.name, strip_wrappers(parse(declared))[0].name} & _NESTED:
+        raise EngineError(f"types: column {name!r} is {held} in the file, which is not read as {declared}.")
+    return ColumnChoice(name, quoted(name), [_converted(str(inner), _plain(declared))], declared)
+
+
+def _converted(held: str, declared: str) -> Reading:
+    if declared == TEXT:
+        return Reading(TEXT, lambda _: "0", "toString({})".format, "")
+
+    def value(original: str) -> str:
+        return f"accurateCastOrNull({original}, {literal(declared)})"
+
+    def misfit(original: str) -> str:
+        back = f"CAST({value(original)} AS Nullable({held}))"
+        return f"toString({original}) IS DISTINCT FROM toString({back})"
+
+    return Reading(declared, misfit, value, "")

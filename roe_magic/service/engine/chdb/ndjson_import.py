@@ -1,0 +1,161 @@
+"""Plans the import of a file of JSON lines: one object per row, its keys the columns.
+
+ClickHouse finds out the types from all rows. It widens and rounds without a word, though: true beside 2 becomes 1, and
+9007199254740993 beside 0.5 another number. So every value is then looked at as the text that stands in the file, and a
+column whose values do not all fit its type becomes that text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from roe_magic.contract import models
+from roe_magic.frames.type_parser import parse
+from roe_magic.service.engine.chdb import column_choice, csv_declared
+from roe_magic.service.engine.chdb.column_choice import ChosenReading, ColumnChoice
+from roe_magic.service.engine.chdb.csv_reading import TEXT, Reading, unchanged
+from roe_magic.service.engine.chdb.csv_readings import READINGS
+from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
+from roe_magic.service.engine.chdb.file_source import FileSource
+from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns
+from roe_magic.service.engine.chdb.source_errors import explained
+from roe_magic.service.engine.sql.quoting import literal, quoted
+from roe_magic.service.results import writer
+
+_ALL = "1000000000000"
+_SETTINGS = {
+    "input_format_max_rows_to_read_for_schema_inference": _ALL,
+    "input_format_max_bytes_to_read_for_schema_inference": _ALL,
+    "schema_inference_make_columns_nullable": "1",
+    # Text stays text.
+    "input_format_try_infer_dates": "0",
+    "input_format_try_infer_datetimes": "0",
+    # A column that is read as String has the text that stands in the file.
+    "input_format_json_read_numbers_as_strings": "1",
+    "input_format_json_read_bools_as_strings": "1",
+    "input_format_json_read_arrays_as_strings": "1",
+    "input_format_json_read_objects_as_strings": "1",
+    "precise_float_parsing": "1",
+}
+# What ClickHouse says where the values of a column have types that no other type covers.
+_CONFLICT = re.compile(
+    r"Automatically defined type (.+?) for column '(.*)' in row \d+ differs from .*?: (.+?)\. You can", re.DOTALL
+)
+# Inside of a JSON text a quotation mark has a backslash before it.
+_EMPTY_KEY_PATTERN = r'(^|[^\\])""\s*:'
+_EMPTY_KEY = f"match(line, {literal(_EMPTY_KEY_PATTERN)})"
+_INTEGERS = frozenset({"Int64", "UInt64"})
+_MAX_CONFLICTS = 1000
+
+_ANY_TEXT = Reading(TEXT, lambda _: "0", unchanged, "")
+_MIXED_TEXT = Reading(TEXT, lambda _: "0", unchanged, "values of different kinds")
+_BY_TYPE = {name: [reading for reading in READINGS if reading.type == name] for name in ("Bool", "Float64")}
+_WHOLE = [reading for reading in READINGS if re.fullmatch(r"U?Int\d+", reading.type)]
+
+
+def plan(
+    clickhouse: EmbeddedClickHouse,
+    path: Path,
+    types: Mapping[str, str],
+    settings: Mapping[str, str],
+) -> ImportPlan:
+    """Return how a file of JSON lines is to be imported; parameters and errors are those of ``csv_import.plan``."""
+    settings, source = {**settings, **_SETTINGS}, FileSource(str(path), "JSONEachRow")
+
+    def explain(error: EngineError) -> EngineError:
+        return explained(error, "JSON lines")
+
+    try:
+        _require_names(clickhouse, path, settings)
+        inferred = _infer(clickhouse, source, settings)
+        require_columns(types, inferred)
+        as_text = source.sql([(name, "Nullable(String)") for name in inferred])
+        columns = [_choice(name, type_name, types.get(name, "")) for name, type_name in inferred.items()]
+        chosen = column_choice.choose(clickhouse, as_text, settings, columns)
+    except EngineError as error:
+        raise explain(error) from None
+    return ImportPlan(list(_columns(chosen)), _select(source, chosen), settings, explain=explain)
+
+
+def _require_names(clickhouse: EmbeddedClickHouse, path: Path, settings: Mapping[str, str]) -> None:
+    """Raise EngineError where a key is empty: ClickHouse would leave out its values."""
+    text = FileSource(str(path), "LineAsString").sql([("line", "String")])
+    sql = f"SELECT minIf(rowNumberInAllBlocks() + 1, {_EMPTY_KEY}) FROM {text}"  # noqa: S608  # our own
+    ((line,),) = writer.decode_lines(clickhouse.query(sql, settings, output_format="JSONCompactEachRow"))
+    if int(line):
+        raise EngineError(f"The file cannot be read as JSON lines: a key is empty (line {line}).")
+
+
+def _infer(clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the types of the columns; a column whose values have types that nothing covers has a word for a type."""
+    conflicts: dict[str, str] = {}
+    while True:
+        hints = ", ".join(f"{quoted(name)} Nullable(String)" for name in conflicts)
+        try:
+            text = clickhouse.query(
+                f"DESCRIBE {source.sql()}",
+                {**settings, "schema_inference_hints": hints},
+                output_format="JSONCompactEachRow",
+            )
+        except EngineError as error:
+            conflict = _CONFLICT.search(error.message)
+            if not conflict or conflict[2] in conflicts or len(conflicts) >= _MAX_CONFLICTS:
+                raise
+            conflicts[conflict[2]] = "Integers" if {conflict[1], conflict[3]} <= _INTEGERS else "Mixed"
+        else:
+            found = {name: type_name for name, type_name, *_ in writer.decode_lines(text)}
+            return {name: conflicts.get(name, type_name) for name, type_name in found.items()}
+
+
+def _choice(name: str, inferred: str, declared: str) -> ColumnChoice:
+    if declared:
+        return ColumnChoice(name, quoted(name), csv_declared.readings(name, declared), declared)
+    kind = _without_nullable(inferred)
+    if kind == TEXT:
+        readings = [_ANY_TEXT]
+    elif kind in _BY_TYPE:
+        readings = [*_BY_TYPE[kind], _MIXED_TEXT]
+    elif kind in _INTEGERS or kind == "Integers":
+        readings = [*_WHOLE, *_BY_TYPE["Float64"], _MIXED_TEXT]
+    else:
+        readings = [*_nested(inferred), _MIXED_TEXT]
+    return ColumnChoice(name, quoted(name), readings)
+
+
+def _nested(inferred: str) -> Iterator[Reading]:
+    """Yield the reading of lists and objects as what they are, if their type holds every value."""
+    if inferred == "Mixed" or re.search(r"\b(Dynamic|Variant|JSON|Object)\b", inferred):
+        return
+    conditions = []
+    if not inferred.startswith("Nullable("):
+        conditions.append("{0} IS NULL")  # ClickHouse has no NULL lists
+    if "Float64" in inferred:
+        conditions.append(r"match({0}, '[0-9][0-9.]{{15,}}|[eE][+]?[0-9]{{3}}')")
+    if re.search(r"Int64|Float64", inferred):
+        conditions.append(r"match({0}, '\\b(true|false)\\b')")
+    yield Reading(_without_nullable(inferred), (" OR ".join(conditions) or "0").format, unchanged, "")
+
+
+def _without_nullable(type_name: str) -> str:
+    return type_name.removeprefix("Nullable(")[:-1] if type_name.startswith("Nullable(") else type_name
+
+
+def _is_native(chosen: ChosenReading) -> bool:
+    """Whether the engine reads the values as what they are, rather than as text."""
+    return parse(chosen.reading.type).name in ("Array", "Tuple", "Map")
+
+
+def _columns(chosen: list[ChosenReading]) -> Iterator[models.UploadColumn]:
+    for each in chosen:
+        meaning = each.reading.meaning
+        reason = "declared" if each.column.declared else f"all values are {meaning}" if meaning else None
+        if each.reading is _MIXED_TEXT:
+            reason = f"text: {meaning}"
+        yield models.UploadColumn(name=each.column.name, type=each.type, reason=reason)
+
+
+def _select(source: FileSource, chosen: list[ChosenReading]) -> str:
+    structure = [(each.column.name, each.type if _is_native(each) else "Nullable(String)") for each in chosen]
+    return f"SELECT {', '.join(each.expression for each in chosen)} FROM {source.sql(structure)}"  # noqa: S608  # quoted
