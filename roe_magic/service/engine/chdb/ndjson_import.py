@@ -51,8 +51,16 @@ _MAX_CONFLICTS = 1000
 
 _ANY_TEXT = Reading(TEXT, lambda _: "0", unchanged, "")
 _MIXED_TEXT = Reading(TEXT, lambda _: "0", unchanged, "values of different kinds")
-_BY_TYPE = {name: [reading for reading in READINGS if reading.type == name] for name in ("Bool", "Float64")}
-_WHOLE = [reading for reading in READINGS if re.fullmatch(r"U?Int\d+", reading.type)]
+_BY_TYPE = {reading.type: reading for reading in READINGS}
+# By the type that ClickHouse finds, the types that values may have which it takes for that.
+_CANDIDATES = {
+    TEXT: (),
+    "Bool": ("Bool",),
+    "Int64": ("Int64", "Float64"),
+    "UInt64": ("UInt64", "Float64"),
+    "Integers": ("Int128", "Float64"),
+    "Float64": ("Float64",),
+}
 
 
 def plan(
@@ -113,15 +121,8 @@ def _choice(name: str, inferred: str, declared: str) -> ColumnChoice:
     if declared:
         return ColumnChoice(name, quoted(name), csv_declared.readings(name, declared), declared)
     kind = _without_nullable(inferred)
-    if kind == TEXT:
-        readings = [_ANY_TEXT]
-    elif kind in _BY_TYPE:
-        readings = [*_BY_TYPE[kind], _MIXED_TEXT]
-    elif kind in _INTEGERS or kind == "Integers":
-        readings = [*_WHOLE, *_BY_TYPE["Float64"], _MIXED_TEXT]
-    else:
-        readings = [*_nested(inferred), _MIXED_TEXT]
-    return ColumnChoice(name, quoted(name), readings)
+    readings = [_BY_TYPE[each] for each in _CANDIDATES[kind]] if kind in _CANDIDATES else _nested(inferred)
+    return ColumnChoice(name, quoted(name), [*readings, _ANY_TEXT if kind == TEXT else _MIXED_TEXT])
 
 
 def _nested(inferred: str) -> Iterator[Reading]:
