@@ -75,8 +75,10 @@ def plan(
 
 def _held(content: ArrowContent, types: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the names of the columns, and the types as which the engine reads them."""
-    # A table without rows may get others later, with NULL among them.
-    nullable = [has_null or not content.row_count for has_null in content.has_null]
+    # A table without rows may get others later, with NULL among them, where ClickHouse has it.
+    pairs = zip(content.schema, content.has_null, strict=True)
+    is_empty = not content.row_count
+    nullable = [has_null or (is_empty and not pa.types.is_nested(field.type)) for field, has_null in pairs]
     try:
         return clickhouse_columns(arrow_declared.with_declared(content.schema, types), nullable)
     except UsageError as error:

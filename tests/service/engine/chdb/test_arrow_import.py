@@ -95,6 +95,17 @@ def test_every_value_arrives_as_it_was(live: LiveEngine, files: Path, content_ty
 
 
 @pytest.mark.parametrize("content_type", FORMATS)
+def test_a_file_without_rows_becomes_a_table(live: LiveEngine, files: Path, content_type: str) -> None:
+    """Its columns are Nullable, since rows may follow; but lists, maps and tuples are not."""
+    for array, type_name, _ in VALUES:
+        outcome = create(live, files, pa.table({"c": array.slice(0, 0)}), content_type)
+        if pa.types.is_nested(array.type):
+            assert types(outcome) == [type_name]
+        else:
+            assert types(outcome)[0].removeprefix("LowCardinality(").startswith("Nullable("), type_name
+
+
+@pytest.mark.parametrize("content_type", FORMATS)
 def test_null_is_null_in_every_column_that_holds_it(live: LiveEngine, files: Path, content_type: str) -> None:
     """A NULL of a scalar stays apart from zero and from empty text."""
     for array, type_name, _ in VALUES:
