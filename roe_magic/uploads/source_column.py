@@ -72,7 +72,11 @@ class RowSize:
     def add(self, array: pa.Array) -> None:
         """Take more rows into account; a dictionary is not counted, since all batches share it."""
         self._rows += len(array)
-        self._bytes += int((array.indices if isinstance(array, pa.DictionaryArray) else array).nbytes)
+        values = array.indices if isinstance(array, pa.DictionaryArray) else array
+        try:
+            self._bytes += int(values.nbytes)
+        except pa.ArrowTypeError:  # pyarrow 17 does not count the bytes of views
+            self._bytes += int(values.get_total_buffer_size())
 
     def average(self) -> float:
         """Return the bytes of a row."""

@@ -223,6 +223,8 @@ def in_utc(value: Any) -> Any:
     return value.astimezone(UTC) if isinstance(value, dt.datetime) else value
 
 
+# An old pyarrow knows no offsets such as +05:30, so that the times come back in UTC.
+@pytest.mark.filterwarnings("ignore::roe_magic.frames.arrow_types.TypeFallbackWarning")
 @pytest.mark.parametrize("case", CARRIED)
 def test_a_column_arrives_with_its_own_type(case: str) -> None:
     """The engine has the type that the column says, and the values that are in it."""
@@ -383,7 +385,7 @@ FRAME = pd.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]})
             ["k", "v_min", "v_max"],
             ["The names of columns with several levels are joined with _."],
         ),
-        (FRAME.pivot_table(index="k", columns="v", values="v"), ["k", "1", "2", "3"], []),
+        (FRAME.assign(w=1).pivot_table(index="k", columns="v", values="w"), ["k", "1", "2", "3"], []),
         (FRAME["v"], ["v"], []),
         (pd.Series([1]), ["value"], []),
         (
