@@ -18,7 +18,7 @@ from starlette.requests import Request
 from roe_magic.service.http.problems import Problem
 
 MAX_PARTS = 21
-_MAX_HEADER_BYTES = 16 * 2**10
+_MAX_HEADER_BYTES = 8 * 2**10
 
 
 @dataclass(frozen=True)

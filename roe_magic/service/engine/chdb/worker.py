@@ -94,11 +94,12 @@ class Worker:
         self._watchdog = Watchdog(lambda job_id: self._threads.submit(self._kill, job_id))
         tables = TableCatalogue(clickhouse, settings)
         self._table_import = TableImport(clickhouse, tables)
-        # Takes a moment, for which queries do not wait, and imports do: theirs are no leftovers.
+        self._tables = tables
+        # Takes a moment, for which the service's start does not wait. An import does: its table is no leftover.
         self._tidying = self._threads.submit(tables.drop_leftovers)
         self._methods: dict[str, Callable[..., Any]] = {
             "cancel": self._cancel,
-            "ensure_database": tables.ensure_database,
+            "ensure_database": self._ensure_database,
             "tables": tables.tables,
             "describe": tables.describe,
             "preview": tables.preview,
@@ -164,6 +165,11 @@ class Worker:
         finally:
             del self._submissions[job_id]
             running.ended.set()
+
+    def _ensure_database(self, database: str) -> None:
+        # Then no query that comes after a start sees the leftovers.
+        concurrent.futures.wait([self._tidying])
+        self._tables.ensure_database(database)
 
     def _create_table(self, call_id: int, creation: TableCreation, running: ImportRun) -> dict[str, Any]:
         def give_up(error: str) -> None:
