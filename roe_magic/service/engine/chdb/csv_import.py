@@ -6,7 +6,6 @@ fit, and then all values are looked at.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from roe_magic.service.engine.chdb.csv_readings import READINGS
 from roe_magic.service.engine.chdb.csv_text import CsvText
 from roe_magic.service.engine.chdb.csv_types import CsvColumn
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
-from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns
+from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns, require_text
 
 
 def plan(
@@ -55,7 +54,7 @@ def plan(
         The file cannot be read, or a value does not fit the type that was declared.
     """
     file = csv_file.prepare(path, with_headers=with_headers, check=check)
-    _require_text(file.names)
+    require_text(file.names)
     require_columns(types, file.names)
     columns = [
         CsvColumn(name, position, csv_declared.readings(name, types[name]), types[name])
@@ -87,8 +86,3 @@ def _select(texts: CsvText, columns: Sequence[CsvColumn]) -> str:
     misfits = [f"({column.reading.misfit(column.text)})" for column in columns if column.readings]
     condition = f"NOT throwIf(ifNull({' OR '.join(misfits)}, 0))" if misfits else ""
     return texts.select((column.reading.value(column.text) for column in columns), condition)
-
-
-def _require_text(names: Sequence[str]) -> None:
-    if any(re.search(r"[\0\ud800-\udfff]", name) for name in names):  # bytes that are not UTF-8 are read as surrogates
-        raise EngineError("A column's name holds bytes that are not text.")

@@ -5,6 +5,7 @@ Each format has a module with a function that makes a plan (``csv_import``, ...)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -45,6 +46,12 @@ class ImportPlan:
     notices: Sequence[str] = ()
     explain: Callable[[EngineError], EngineError] = _unchanged
     row_count: int | None = None
+
+
+def require_text(columns: Iterable[str]) -> None:
+    """Raise EngineError if a column's name is not text: bytes that are not UTF-8 are read as surrogates."""
+    if any(re.search(r"[\0\ud800-\udfff]", name) for name in columns):
+        raise EngineError("A column's name holds bytes that are not text.")
 
 
 def require_columns(types: Iterable[str], columns: Iterable[str]) -> None:

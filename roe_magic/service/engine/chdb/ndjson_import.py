@@ -19,7 +19,7 @@ from roe_magic.service.engine.chdb.csv_reading import TEXT, Reading, unchanged
 from roe_magic.service.engine.chdb.csv_readings import READINGS
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
 from roe_magic.service.engine.chdb.file_source import FileSource
-from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns
+from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns, require_text
 from roe_magic.service.engine.chdb.source_errors import explained
 from roe_magic.service.engine.sql.quoting import literal, quoted
 from roe_magic.service.results import writer
@@ -43,6 +43,7 @@ _SETTINGS = {
 _CONFLICT = re.compile(
     r"Automatically defined type (.+?) for column '(.*)' in row \d+ differs from .*?: (.+?)\. You can", re.DOTALL
 )
+_EMPTY_OBJECT = "Cannot infer named Tuple from JSON object because object is empty"
 # Inside of a JSON text a quotation mark has a backslash before it.
 _EMPTY_KEY_PATTERN = r'(^|[^\\])""\s*:'
 _EMPTY_KEY = f"match(line, {literal(_EMPTY_KEY_PATTERN)})"
@@ -73,6 +74,8 @@ def plan(
     settings, source = {**settings, **_SETTINGS}, FileSource(str(path), "JSONEachRow")
 
     def explain(error: EngineError) -> EngineError:
+        if _EMPTY_OBJECT in error.message:  # the only conflict of which ClickHouse does not name the column
+            return EngineError("A column holds empty objects ({}) beside values of another kind; leave them out.")
         return explained(error, "JSON lines")
 
     try:
@@ -114,6 +117,7 @@ def _infer(clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping
             conflicts[conflict[2]] = "Integers" if {conflict[1], conflict[3]} <= _INTEGERS else "Mixed"
         else:
             found = {name: type_name for name, type_name, *_ in writer.decode_lines(text)}
+            require_text(found)
             return {name: conflicts.get(name, type_name) for name, type_name in found.items()}
 
 

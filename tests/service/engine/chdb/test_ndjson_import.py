@@ -168,6 +168,7 @@ def test_rows_keep_their_order(live: LiveEngine, files: Path) -> None:
         b'{"a": NaN}\n{"a": 1}\n',
         b"\xff\xfe{\x00}\x00",
         b'{"a\xff": 1}\n',
+        b'{"a": {}}\n{"a": 5}\n',
         b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}\n",
         b'{"a": "x\n',
     ],
