@@ -163,8 +163,6 @@ async def _multipart(request: Request, on_file: OnFile | None) -> Items:
     items: list[tuple[str, Any]] = []
     remaining = MAX_BODY_BYTES
     async for part in parts(request):
-        if any(part.name == name for name, _ in items):
-            raise _given_twice(part.name)
         if not part.is_file:
             text = await part.text(remaining)
             remaining -= len(text)
@@ -181,14 +179,10 @@ def _single_values(items: Items, struct: type[msgspec.Struct]) -> dict[str, Any]
     values: dict[str, Any] = {}
     for name, value in items:
         if name in values:
-            raise _given_twice(name)
+            raise Problem(400, "This field is given more than once.", field=name)
         if name in struct.__struct_fields__:
             values[name] = value
     return values
-
-
-def _given_twice(name: str) -> Problem:
-    return Problem(400, "This field is given more than once.", field=name)
 
 
 def convert_form(items: Items, struct: type[S]) -> S:

@@ -47,6 +47,8 @@ async def upload(request: Request) -> Response:
 
         async def receive(part: Part, items: Items) -> None:
             if part.name == "file":
+                if any(name == "file" for name, _ in items):
+                    raise Problem(400, "Only one file can be uploaded at a time.", field="file")
                 await _check_early(request, [*items, (part.name, FormFile(part.content_type))], file)
                 await file.write(part.data)
 

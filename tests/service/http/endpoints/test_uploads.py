@@ -190,6 +190,15 @@ def test_a_field_that_is_wrong_is_named(api: Api, body: bytes, field: str) -> No
     assert (answer.status_code, list(answer.json())) == (400, [field])
 
 
+def test_a_field_that_is_unknown_is_ignored_however_often_it_is_given(api: Api) -> None:
+    """Nothing depends on it."""
+    unknown = part("x", "1") + part("x", "2") + part("y", b"\0", '; filename="f"')
+    answer = send(
+        api, unknown + part("table_name", "t") + part("dry_run", "true") + file_part(b"a\n1\n") + b"--x--\r\n"
+    )
+    assert answer.status_code == 200, answer.text
+
+
 def test_a_form_without_its_end_creates_nothing(api: Api) -> None:
     """A file that lost its last bytes on the way is not taken for a whole one."""
     answer = send(api, part("table_name", "cut") + file_part(b"a\n1\n2"))
