@@ -13,11 +13,15 @@ from roe_magic._version import __version__
 from roe_magic.client import RoeClient
 from roe_magic.config import profiles
 from roe_magic.errors import RoeError
+from roe_magic.local import local_service
+from roe_magic.query.run import run
+from roe_magic.service import serve
 
 _GOOD, _BAD, _NONE = "ok", "WRONG", "-"
 _NOTEBOOK = ("ipython", "ipykernel", "ipywidgets", "anywidget", "jupyterlab")
 _EXTRAS = {"local": ("chdb-core", "starlette", "uvicorn", "sqlalchemy"), "keyring": ("keyring",), "polars": ("polars",)}
-_CHDB_SYSTEMS = {"Linux", "Darwin"}
+# Seconds for one query of the local service.
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,20 @@ class Finding:
 def report(profile: str | None = None) -> int:
     """Print all findings; return 1 where something is wrong, else 0."""
     findings = []
-    for finding in (*_packages(), *_local(), *_server(profile)):
+    for finding in _findings(profile):
         findings.append(finding)
         print(finding, flush=True)
     wrong = sum(finding.mark == _BAD for finding in findings)
     print(f"\nProblems found: {wrong}." if wrong else "\nNo problems found.")
     return 1 if wrong else 0
+
+
+def _findings(profile: str | None) -> Iterator[Finding]:
+    yield from _packages()
+    local = list(_local_service())
+    yield from local
+    # One of the two is enough to work with.
+    yield from _server(profile, is_needed=not any(finding.mark == _GOOD for finding in local))
 
 
 def _packages() -> Iterator[Finding]:
@@ -59,16 +71,31 @@ def _packages() -> Iterator[Finding]:
             yield Finding(_GOOD, f"extra {extra}: {', '.join(f'{name} {_version(name)}' for name in names)}")
 
 
-def _local() -> Iterator[Finding]:
-    if platform.system() not in _CHDB_SYSTEMS:
-        yield Finding(_NONE, f"the local service does not run on {platform.system()}", "Use WSL 2, or Roe's server.")
+def _local_service() -> Iterator[Finding]:
+    """Yield whether the local service works: one that keeps nothing is started, and runs a query."""
+    try:
+        serve.check_installation()
+    except RoeError as error:
+        yield Finding(_NONE, f"local service: {error.message}", error.hint)
+        return
+    try:
+        with local_service(memory=True) as service, RoeClient(service.settings) as client:
+            run("SELECT 1", client, timeout=_PATIENCE)
+    except RoeError as error:
+        yield Finding(_BAD, f"local service: {error.message}", error.hint)
+    else:
+        yield Finding(_GOOD, "local service: it starts and runs a query; in a notebook: %roe connect local")
 
 
-def _server(profile: str | None) -> Iterator[Finding]:
+def _server(profile: str | None, *, is_needed: bool) -> Iterator[Finding]:
     try:
         sources = (
             [profiles.from_profile(profile)] if profile else [config.from_environment(), profiles.from_user_file()]
         )
+        if not any(source.api_key or source.base_url for source in sources):
+            advice = "For Roe's server set ROE_API_KEY and ROE_ORGANIZATION_ID, or run: roe-magic login"
+            yield Finding(_BAD if is_needed else _NONE, "Roe account: none is set", advice)
+            return
         settings = config.resolve(*sources)
     except RoeError as error:
         yield Finding(_BAD, error.message, error.hint)

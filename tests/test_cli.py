@@ -75,12 +75,50 @@ def test_doctor_finds_all_well(
     assert service.api_key not in shown
 
 
-def test_doctor_names_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a key it ends 1 and says what to set."""
+def test_doctor_is_content_with_a_local_service_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without an account it ends 0: it says that the local service works, and what an account needs."""
+    assert run("doctor") == 0
+    shown = capsys.readouterr().out
+    assert "local service: it starts and runs a query" in shown
+    assert "Roe account: none is set" in shown
+    assert "ROE_API_KEY" in shown
+    assert "WRONG" not in shown
+
+
+def test_doctor_names_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """With an address and no key for it, it ends 1 and says what to set."""
+    monkeypatch.setenv("ROE_BASE_URL", "https://api.acme.roe-ai.com")
     assert run("doctor") == 1
     shown = capsys.readouterr().out
     assert "WRONG" in shown
     assert "ROE_API_KEY" in shown
+
+
+def test_doctor_says_why_the_local_service_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A broken installation is a problem, with the end of the service's log."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "uvicorn.py").write_text("raise ImportError('this uvicorn is broken')")
+    assert run("doctor") == 1
+    shown = capsys.readouterr().out
+    assert "WRONG  local service: The local service did not start." in shown
+    assert "this uvicorn is broken" in shown
+
+
+def test_doctor_takes_a_missing_extra_for_no_problem(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who works on Roe's server alone does not need it; who has neither can run nothing."""
+    monkeypatch.setattr("roe_magic.service.serve.REQUIRED_PACKAGES", ("no_such_package",))
+    assert run("doctor") == 1
+    assert "WRONG  Roe account: none is set" in capsys.readouterr().out
+    for name, value in service.env.items():
+        monkeypatch.setenv(name, value)
+    assert run("doctor") == 0
+    shown = capsys.readouterr().out
+    assert "pip install 'roe-magic[local]'" in shown
+    assert "WRONG" not in shown
 
 
 def test_doctor_tells_a_server_that_is_away(
