@@ -13,6 +13,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from roe_magic.service.queries.errors import EngineGone, QueryNotAccepted
 
@@ -85,7 +86,7 @@ def unavailable() -> Problem:
 
 async def error_response(request: Request, error: Exception) -> Response:
     """Return the response to a request that ended in an exception."""
-    problem = _problem(error)
+    problem = _problem(request, error)
     return JSONResponse(problem.body(request.url.path), problem.status, headers=problem.headers)
 
 
@@ -95,7 +96,7 @@ HANDLERS: dict[Any, Any] = dict.fromkeys(
 )
 
 
-def _problem(error: Exception) -> Problem:
+def _problem(request: Request, error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, QueryNotAccepted | EngineGone):
@@ -103,6 +104,19 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, ClientDisconnect):
         return Problem(400, "The body ended too early.")
     if isinstance(error, HTTPException):
-        message = _MESSAGES.get(error.status_code, error.detail)
-        return Problem(error.status_code, message, headers=error.headers)
+        return Problem(error.status_code, _http_message(request, error), headers=error.headers)
     return Problem(500, _MESSAGES[500])
+
+
+def _http_message(request: Request, error: HTTPException) -> str:
+    if error.status_code == 404 and _lacks_slash(request):
+        return "Not found: the path of an endpoint ends with a slash, and this one lacks it."
+    message = _MESSAGES.get(error.status_code, error.detail)
+    allowed = (error.headers or {}).get("Allow") if error.status_code == 405 else None
+    return f"{message} Allowed: {allowed}." if allowed else message
+
+
+def _lacks_slash(request: Request) -> bool:
+    """Whether the path would be an endpoint's with a slash at its end."""
+    scope = {**request.scope, "path": f"{request.scope['path']}/"}
+    return any(route.matches(scope)[0] is not Match.NONE for route in request.app.routes)

@@ -60,7 +60,9 @@ async def fields(
         return convert_form(_form(await limited.body()), struct)
     if content_type == MULTIPART:
         return convert_form(await _multipart(limited, on_file), struct)
-    raise Problem(415, f"The body must be {JSON}, {FORM} or {MULTIPART}.")
+    kinds = f"{JSON}, {FORM} or {MULTIPART}"
+    missing = "" if content_type else "The request has no Content-Type. "
+    raise Problem(415, f"{missing}The body must be {kinds}, and the header Content-Type say which.")
 
 
 def parameters(request: Request, struct: type[S]) -> S:
@@ -138,6 +140,8 @@ def _limited(request: Request, max_bytes: int) -> Any:
 
 
 def _json(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        raise Problem(400, "The body is empty; it must be a JSON object.")
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -153,6 +157,8 @@ def _integer_if_whole(value: Any) -> Any:
 
 
 def _form(body: bytes) -> Items:
+    if body.lstrip().startswith(b"{"):  # what curl sends for -d '{...}'
+        raise Problem(400, f"The body looks like JSON, but its Content-Type is {FORM}; send Content-Type: {JSON}.")
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:

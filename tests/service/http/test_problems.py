@@ -51,3 +51,34 @@ def test_a_doubled_version_in_the_path_is_explained(api: Api) -> None:
     answer = api.http.get("/v1/v1/tables/")
     assert answer.status_code == 404
     assert "ROE_BASE_URL" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "key"),
+    [
+        ("POST", "/v1/database/query/async", "message"),
+        ("POST", "/v1/database/query", "message"),
+        ("GET", f"/v1/database/query/{NOBODYS}/status", "message"),
+        ("GET", f"/v1/database/query/{NOBODYS}/result", "message"),
+        ("GET", "/v1/tables", "detail"),
+        ("DELETE", "/v1/tables/some_table", "detail"),
+        ("GET", "/v1/users/current_user", "detail"),
+        ("GET", "/v1/worksheets", "detail"),
+    ],
+)
+def test_a_path_without_its_last_slash_is_told_so(api: Api, method: str, path: str, key: str) -> None:
+    """A redirect would lose the body of a POST, so the path stays unknown; the message says what it lacks."""
+    answer = api.http.request(method, path)
+    assert answer.status_code == 404
+    assert "ends with a slash" in answer.json()[key]
+
+
+def test_other_unknown_paths_are_not_said_to_lack_a_slash(api: Api) -> None:
+    """Nor are those that have one too many."""
+    for path in ("/v1/nothing", "/v1/database/query/async//", "/healthz/"):
+        assert "slash" not in str(api.http.get(path).json())
+
+
+def test_a_405_says_what_is_allowed(api: Api) -> None:
+    """In its message, too, for people who see that alone."""
+    assert "Allowed: POST." in api.http.get("/v1/database/query/async/").json()["message"]

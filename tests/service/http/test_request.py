@@ -63,6 +63,30 @@ def test_a_body_that_cannot_be_read_is_the_callers_mistake(api: Api, content: by
     assert list(answer.json()) == ["message"]
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "told"),
+    [
+        (b'{"query": "SELECT 1"}', None, 415, "The request has no Content-Type."),
+        (b"", None, 415, "The request has no Content-Type."),
+        (b'{"query": "SELECT 1"}', "application/x-www-form-urlencoded", 400, "send Content-Type: application/json."),
+        (b'\n {"query": "a=1"}', "application/x-www-form-urlencoded", 400, "send Content-Type: application/json."),
+        (b"{}", "text/plain", 415, "The body must be application/json,"),
+        (b"", "application/json", 400, "The body is empty;"),
+        (b" ", "application/json", 400, "The body is empty;"),
+        (b"", "application/x-www-form-urlencoded", 400, "query: This field is required."),
+    ],
+)
+def test_a_body_that_comes_as_something_else_is_told_so(
+    api: Api, content: bytes, kind: str | None, status: int, told: str
+) -> None:
+    """What is missing is named, in the shape of the contract's errors."""
+    headers = {} if kind is None else {"Content-Type": kind}
+    answer = api.http.post(ASYNC, content=content, headers=headers, params={"organization_id": api.organization_id})
+    assert answer.status_code == status
+    assert list(answer.json()) == ["message"]
+    assert told in answer.json()["message"]
+
+
 def test_a_body_of_unknown_length_is_limited_too(api: Api) -> None:
     """The limit holds for a chunked body as well."""
     chunks = (b" " * 2**20 for _ in range(17))
