@@ -21,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
 
-    print(f"Running {arguments.notebook.name} on the local service ...", flush=True)
+    print(f"Running {arguments.notebook.name} on the local service (less than a minute) ...", flush=True)
     notebook = nbformat.read(arguments.notebook, as_version=4)
     quietly = ["--IPKernelApp.log_level=ERROR"]
     resources = {"metadata": {"path": str(HERE)}}

@@ -57,9 +57,13 @@ def _matcher_result(completions: Completions | None, limit: int | None) -> dict[
         return {"completions": []}
     # IPython suppresses the other matchers only for one with a result, so without one the typed text is the result.
     items = completions.items[:limit] or [CompletionItem(completions.typed, "text")]
-    # JupyterLab prints the type beside the text, in a column that is not made for more than a word.
-    listed = [SimpleCompletion(item.text, type=clean(item.kind, limit=_LONGEST_KIND)) for item in items]
+    listed = [SimpleCompletion(item.text, type=_type(item.kind)) for item in items]
     return {"completions": listed, "matched_fragment": completions.typed, "suppress": True, "ordered": True}
+
+
+def _type(kind: str) -> str:
+    """Return what JupyterLab prints beside an item, where only one line of a few characters has room."""
+    return clean(kind, limit=_LONGEST_KIND).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def complete(magic: MagicContext, text: str, row: int, column: int) -> Completions | None:

@@ -118,10 +118,18 @@ def test_the_kind_of_an_item_is_a_word(shell: Shell) -> None:
         assert all(kind.isalpha() for kind in kinds), kinds
 
 
-def test_a_long_type_of_a_column_is_cut(connected: Shell) -> None:
-    """What is left of it still says what it is."""
-    connected.magic.catalogue.columns = {"made_up": "LowCardinality(Nullable(String))"}
-    assert types(connected, "%%roe\nSELECT made_u|") == ["LowCardinality(Nulla…"]
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("LowCardinality(Nullable(String))", "LowCardinality(Nulla…"),
+        ("DateTime64(6, 'Europe/Paris')", "DateTime64(6,\N{NO-BREAK SPACE}'Europ…"),
+        ("Decimal(9, 2)", "Decimal(9,\N{NO-BREAK SPACE}2)"),
+    ],
+)
+def test_a_long_type_of_a_column_is_cut_and_never_wraps(connected: Shell, kind: str, shown: str) -> None:
+    """What is left of it still says what it is, on one line of the popup."""
+    connected.magic.catalogue.columns = {"made_up": kind}
+    assert types(connected, "%%roe\nSELECT made_u|") == [shown]
 
 
 def test_a_completion_replaces_what_is_typed(shell: Shell) -> None:
