@@ -115,7 +115,9 @@ def _scope_of(node: Node, name: str, scope: JudgementScope) -> JudgementScope:
 
 def _check_node(node: Node, key: str, scope: JudgementScope) -> Sequence[Node]:
     """Return the trees that are to be judged because of a node; what the node holds is judged in any case."""
-    require(not node.get("out_file"), "INTO OUTFILE is not offered here; in a notebook, save the rows: q.save(...)")
+    require(
+        not node.get("out_file"), "INTO OUTFILE is not offered here; save the rows in the notebook: q.df().to_csv(...)"
+    )
     tables.check_databases(node, scope)
     kind = node.get("type")
     if kind == "Function":

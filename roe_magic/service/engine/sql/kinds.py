@@ -26,9 +26,9 @@ _REFUSED_KINDS = {
     "CreateSQLFunctionQuery": f"CREATE FUNCTION is not offered {_NO_UDF}",
     "DropFunctionQuery": f"functions of your own are not offered {_NO_UDF}",
     "CreateDictionaryQuery": f"dictionaries are not offered {_NO_UDF}",
-    "KillQueryQuery": "KILL is not offered here; cancel a query of your own with q.cancel()",
+    "KillQueryQuery": "KILL is not offered here; press Cancel in the panel of a query of your own",
     "SystemQuery": "SYSTEM statements are for the administrator of a ClickHouse server",
-    "BackupQuery": "BACKUP and RESTORE are for the administrator of a ClickHouse server; save rows with q.save(...)",
+    "BackupQuery": "BACKUP and RESTORE are for the administrator of a ClickHouse server; save rows with q.df().to_csv(...)",
     "CheckAllTablesQuery": "CHECK ALL TABLES would reach tables of others; CHECK TABLE checks one of your own",
     "TransactionControl": "transactions are not offered here",
 }
@@ -135,7 +135,7 @@ def check_part(node: Node, known_settings: frozenset[str]) -> None:
     require(
         command in _ALTER_COMMANDS,
         f"ALTER TABLE ... {words} is not offered here: it is for the administrator of a ClickHouse server; "
-        "save rows with q.save(...)",
+        "save rows with q.df().to_csv(...)",
     )
     require(
         command != "MOVE_PARTITION" or node.get("move_destination_type") == "TABLE",
