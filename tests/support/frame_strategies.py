@@ -207,19 +207,18 @@ def _nested_objects(draw: st.DrawFn, rows: int) -> pd.Series[Any]:
 
 
 COLUMNS = [_numpy_numbers, _numpy_times, _nullable, _texts, _ordered, _arrow, _arrow_nested, _objects, _nested_objects]
-FLAT_COLUMNS = [_numpy_numbers, _numpy_times, _nullable, _texts, _ordered, _arrow, _objects]
 _INDEX_COLUMNS = [_whole_numbers, _numpy_times, _texts]
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=6)
 
 
 @st.composite
-def frames(draw: st.DrawFn, columns: list[Any] = COLUMNS, max_rows: int = 6) -> pd.DataFrame:
+def frames(draw: st.DrawFn, names: st.SearchStrategy[str] = NAMES, min_rows: int = 0) -> pd.DataFrame:
     """Draw a DataFrame with up to four columns, and a named index of one or two levels now and then."""
-    rows = draw(st.integers(0, max_rows))
-    names = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
-    data = [draw(draw(st.sampled_from(columns))(rows)) for _ in names]
+    rows = draw(st.integers(min_rows, 6))
+    labels = draw(st.lists(names, min_size=1, max_size=4, unique=True))
+    data = [draw(draw(st.sampled_from(COLUMNS))(rows)) for _ in labels]
     frame = pd.DataFrame(dict(enumerate(data)))
-    frame.columns = pd.Index(names, dtype=object)
+    frame.columns = pd.Index(labels, dtype=object)
     if draw(st.booleans()):
         levels = draw(st.lists(draw(st.sampled_from(_INDEX_COLUMNS))(rows), min_size=1, max_size=2))
         return frame.set_index([pd.Index(level, name=f"level {number}") for number, level in enumerate(levels)])

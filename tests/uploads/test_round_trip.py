@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,10 @@ import pandas as pd
 import polars as pl
 import polars.testing.parametric as polars_strategies
 import pyarrow as pa
-import pytest
 from hypothesis import HealthCheck, given, settings
 
 from roe_magic import frames
 from roe_magic.client import RoeClient
-from roe_magic.config import Secret, Settings
 from roe_magic.contract.models import ARROW_STREAM
 from roe_magic.errors import UsageError
 from roe_magic.query.running_query import RunningQuery
@@ -25,7 +23,6 @@ from roe_magic.uploads.arrow_source import ArrowSource
 from roe_magic.uploads.frames_to_arrow import to_arrow
 from tests.support.arrow_import import read_by_the_engine
 from tests.support.frame_strategies import frames as pandas_frames
-from tests.support.services import Api
 from tests.support.value_meaning import meaning, meanings
 
 Road = Callable[[ArrowSource], tuple[pa.Table, list[str]]]
@@ -52,17 +49,6 @@ def check_pandas(frame: pd.DataFrame, road: Road) -> tuple[pa.Table, list[str]]:
     for position, name in enumerate(flat.columns):
         assert meanings(table.column(position)) == expected_of(flat.iloc[:, position]), f"{name!r} {types[position]}"
     return table, types
-
-
-@pytest.fixture(scope="module")
-def client(api: Api) -> Iterator[RoeClient]:
-    key = api.http.headers["authorization"].removeprefix("Bearer ")
-    of_the_service = Settings(
-        base_url=str(api.http.base_url).rstrip("/"), api_key=Secret(key), organization_id=api.organization_id
-    )
-    client = RoeClient(of_the_service)
-    yield client
-    client.close()
 
 
 def through_the_service(client: RoeClient, source: ArrowSource) -> tuple[pa.Table, list[str]]:
