@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from roe_magic.contract import models
+from roe_magic.contract import codec, models
 from roe_magic.service.http import upload_folder
 from roe_magic.service.http.endpoints import uploads
 from tests.support.services import PATIENCE, Api, wait_for
@@ -106,13 +106,12 @@ def test_a_file_with_types_of_its_own_keeps_them(api: Api, content_type: str) ->
     """The part's Content-Type says what it is; columns and reasons are in the response."""
     answer = post(api, arrow(TABLE, content_type), content_type)
     assert answer.status_code == 201, answer.text
-    created = answer.json()
-    assert [(column["name"], column["type"]) for column in created["columns"]] == [
-        ("zip", "Nullable(String)"),
-        ("n", "Int16"),
+    created = codec.parse(models.TableUpload, answer.json())
+    assert created.columns == [
+        models.UploadColumn(name="zip", type="Nullable(String)", reason="string in the file"),
+        models.UploadColumn(name="n", type="Int16", reason="int16 in the file"),
     ]
-    assert created["summary"]["written_rows"] == 2
-    assert "dry_run" not in created
+    assert (created.summary["written_rows"], created.notices, created.dry_run) == (2, [], None)
     assert api.http.get("/v1/tables/uploaded/preview/").json()["rows"] == [
         {"zip": "02134", "n": 1},
         {"zip": None, "n": 2},
