@@ -17,6 +17,8 @@ from roe_magic.service.engine.chdb.database import EngineError
 _CHUNK_BYTES = 2**20
 # The first line and the first row must end within so many characters.
 _HEAD_CHARACTERS = 2**20
+# Python's limit would be 131,072.
+csv.field_size_limit(2**31 - 1)
 _SEPARATORS = (";", "\t", "|")
 # A quotation mark with spaces between it and the separator, or line end, before or after it.
 _PADDED = re.compile(rb'(^|[,;\t|\n]) +"|" +([,;\t|\r\n]|$)')
@@ -44,6 +46,8 @@ class CsvFile:
     is_padded : bool
         Whether there are spaces around quotation marks. They are understood only if all spaces around values are
         taken for no part of them.
+    has_quotes : bool
+        Whether there is any quotation mark.
     """
 
     path: Path
@@ -51,6 +55,7 @@ class CsvFile:
     skipped: int
     names: Sequence[str]
     is_padded: bool = False
+    has_quotes: bool = False
 
     def explain(self, error: EngineError) -> EngineError:
         """Return an error that says in one sentence why ClickHouse could not read the file.
@@ -82,7 +87,6 @@ class CsvFile:
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the first line and the values of each row; csv.Error says what is wrong with one, and its line."""
-        csv.field_size_limit(2**31 - 1)
         with self.path.open(encoding="utf-8-sig", newline="\n") as file:
             reader = csv.reader(file, delimiter=self.separator, skipinitialspace=self.is_padded, strict=True)
             first_line = 1
@@ -131,7 +135,7 @@ def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambd
         _remove_last_empty_lines(path)
     header = records[0] if with_headers else [""] * len(records[0])
     is_padded = not padded.isdisjoint({separator.encode(), b""})
-    file = CsvFile(path, separator, skipped + with_headers, column_names(header), is_padded)
+    file = CsvFile(path, separator, skipped + with_headers, column_names(header), is_padded, quotation_marks > 0)
     # An odd number is rare, and ClickHouse would read the rest of the file as one value.
     if quotation_marks % 2 and (fault := file.first_fault()):
         raise _csv_error(fault)
@@ -228,8 +232,9 @@ def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:
     skipped = 0
     if "\0" in head.lstrip("\n").partition("\n")[0]:
         raise EngineError("The first line holds no column names: there are NUL characters in it.")
+    reader = csv.reader(io.StringIO(head, newline="\n"), delimiter=separator, skipinitialspace=True)
     try:
-        for record in csv.reader(io.StringIO(head, newline="\n"), delimiter=separator, skipinitialspace=True):
+        for record in reader:
             if record:
                 records.append(record)
             elif not records:
@@ -237,7 +242,7 @@ def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:
             if len(records) == 2:
                 break
     except csv.Error as error:
-        raise _csv_error(str(error)) from None
+        raise _csv_error(_describe_csv_error(reader.line_num, error)) from None
     return skipped, records
 
 
@@ -251,6 +256,8 @@ def _remove_last_empty_lines(path: Path) -> None:
 def _describe_csv_error(line: int, error: csv.Error) -> str:
     if str(error) == "unexpected end of data":
         return f"a quotation mark in the row that begins on line {line} is not closed"
+    if "new-line character" in str(error):
+        return f"a carriage return stands in a value without quotation marks on line {line}"
     if "expected after" in str(error):
         return f"text follows a quotation mark in the row that begins on line {line}"
     return f"line {line}: {error}"

@@ -83,6 +83,6 @@ def plan(
 
 def _select(texts: CsvText, columns: Sequence[CsvColumn]) -> str:
     """Return the SELECT of the values, which fails at the first text that does not fit."""
-    misfits = [f"({column.reading.misfit(column.text)})" for column in columns if column.readings]
+    misfits = [f"({column.misfit})" for column in columns if column.readings]
     condition = f"NOT throwIf(ifNull({' OR '.join(misfits)}, 0))" if misfits else ""
-    return texts.select((column.reading.value(column.text) for column in columns), condition)
+    return texts.select((column.value for column in columns), condition)

@@ -119,11 +119,12 @@ class _Kinds:
 
 
 def share(number: int, total: int, *, are_all: bool = True) -> str:
-    """Return "2 of 3 values", or "all 3 values"; "2 of the first 3 values" where there are more."""
+    """Return "2 of 3 values", "all 3 values", or "2 of the first 3 values" if there are more."""
     if total == 1:
         return "the only value" if are_all else "the first value"
-    values = f"{total:,} values" if are_all else f"the first {total:,} values"
-    return f"all {values}" if number == total else f"{number:,} of {values}"
+    if number == total:
+        return f"all {total:,} values" if are_all else f"all of the first {total:,} values"
+    return f"{number:,} of {'' if are_all else 'the first '}{total:,} values"
 
 
 def reasons(texts: CsvText, findings: Findings) -> list[Reason]:

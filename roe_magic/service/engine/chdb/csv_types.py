@@ -48,10 +48,19 @@ class CsvColumn:
         return self.readings[0] if self.readings else PLAIN_TEXT
 
     @property
-    def text(self) -> str:
-        """The expression of what is read. Where the values are not text, an empty text is no value."""
+    def misfit(self) -> str:
+        """The condition that a text does not fit the reading; an empty text fits any."""
+        return self.reading.misfit(self._without_empty_texts)
+
+    @property
+    def value(self) -> str:
+        """The expression of the value: of an empty text, NULL where other values are not text."""
+        return self.reading.value(cell(self.position) if self.reading.is_text else self._without_empty_texts)
+
+    @property
+    def _without_empty_texts(self) -> str:
         own = cell(self.position)
-        return f"nullIf({own}, '')" if self.empty_texts and not self.reading.is_text else own
+        return f"nullIf({own}, '')" if self.empty_texts else own
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,7 @@ def _look_at(
             tested = tests.setdefault(condition(reading, "t"), (reading, []))[1]
             if tested[-1:] != [column]:
                 tested.append(column)
-    count = _counts_by_column if limit is None else _counts_by_array
+    count = _counts_by_column if limit is None else _CountsByArray()
     rows, values, empty_texts, *counts = texts.aggregate(
         [
             "count()",
@@ -145,6 +154,16 @@ def _counts_by_column(condition: Expression, texts: Iterable[str]) -> str:
     return f"[{', '.join(f'countIf({condition(text)})' for text in texts)}]"
 
 
-def _counts_by_array(condition: Expression, texts: Iterable[str]) -> str:
-    """Return an aggregate that counts the same, and is short."""
-    return f"sumForEach(arrayMap(t -> ifNull({condition('t')}, 0), [{', '.join(texts)}]))"
+class _CountsByArray:
+    """Makes aggregates that count the same, and are short: those of a thousand columns would take long to parse."""
+
+    def __init__(self) -> None:
+        self._aliases: dict[str, str] = {}
+
+    def __call__(self, condition: Expression, texts: Iterable[str]) -> str:
+        array = f"[{', '.join(texts)}]"
+        alias = self._aliases.get(array)
+        if alias is None:
+            alias = self._aliases[array] = f"array_{len(self._aliases)}"
+            alias = f"{array} AS {alias}"
+        return f"sumForEach(arrayMap(t -> ifNull({condition('t')}, 0), {alias}))"

@@ -121,6 +121,10 @@ def test_a_byte_order_mark_is_no_part_of_the_first_cell(api: Api) -> None:
         ("a\nBjörn\n".encode("utf-16"), "The file is not UTF-8 (line 1); convert it first."),
         (b"a\nx\xc3", "The file is not UTF-8 (line 2); convert it first."),
         (b"a,b\r1,2\r", "The file's lines end in a carriage return alone; convert them to line feeds first."),
+        (
+            b"a,b\nx\ry,1\n2,3\n",
+            "The file cannot be read as CSV: a carriage return stands in a value without quotation marks on line 2.",
+        ),
         (b"a\0b,c\n1,2\n", "The first line holds no column names: there are NUL characters in it."),
     ],
 )
