@@ -1,7 +1,7 @@
 """SQL in notebook cells on Roe's async query API.
 
-``%load_ext roe_magic`` registers the ``%%roe`` magic; :func:`run`, :class:`RoeClient` and :func:`local_service` do the
-same from plain Python. Nothing heavy is imported before it is used.
+``%load_ext roe_magic`` registers the ``%%roe`` magic; :func:`run`, :func:`upload`, :class:`RoeClient` and
+:func:`local_service` do the same from plain Python. Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from roe_magic.query.run import run
     from roe_magic.query.running_query import RunningQuery
     from roe_magic.query.worksheet_query import WorksheetQuery
+    from roe_magic.uploads.upload import upload
 
 __all__ = [
     "RoeClient",
@@ -26,6 +27,7 @@ __all__ = [
     "local_service",
     "run",
     "unload_ipython_extension",
+    "upload",
 ]
 
 # Modules that pickles made before the packages hold; the names in them have moved.
@@ -38,6 +40,7 @@ _HOMES = {
     "WorksheetQuery": "query.worksheet_query",
     "local_service": "local",
     "run": "query.run",
+    "upload": "uploads.upload",
 }
 
 

@@ -237,4 +237,15 @@ class QueryInterrupted(KeyboardInterrupt):
 
 
 class UploadInterrupted(KeyboardInterrupt):
-    """Stop was pressed during an upload; the message says what is at the server."""
+    """Stop was pressed during an upload; the message says what is at the server.
+
+    Parameters
+    ----------
+    message : str
+    may_exist : bool
+        Whether the whole file was sent, so that the table may be there.
+    """
+
+    def __init__(self, message: str, *, may_exist: bool = False) -> None:
+        super().__init__(message)
+        self.message, self.may_exist = message, may_exist

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # DataFrames and files as tables.
     "uploads": {"client", "contract", "frames", "errors", "formatting"},
     "panel": {"contract", "formatting", "query.query_state"},
-    "magic": {"query", "client", "config", "contract", "panel", "sql", "local", "errors", "formatting"},
+    "magic": {"query", "uploads", "client", "config", "contract", "panel", "sql", "local", "errors", "formatting"},
     # The service, from the ground up.
     "service.job": set(),
     "service.data_folder": set(),
@@ -245,6 +245,7 @@ def test_the_public_names_are_these() -> None:
         "local_service",
         "run",
         "unload_ipython_extension",
+        "upload",
     ]
     for name in roe_magic.__all__:
         assert getattr(roe_magic, name).__name__ == name

@@ -55,7 +55,7 @@ def send_upload(
         try:
             return parse(models.TableUpload, transport.send(request).json())
         except KeyboardInterrupt:
-            problem: BaseException = UploadInterrupted(_interrupted(table, body))
+            problem: BaseException = UploadInterrupted(_interrupted(table, body), may_exist=body.whole)
         except RoeError as error:
             problem = _with_outcome(error, table, body)
         raise problem from None

@@ -19,9 +19,10 @@ from roe_magic.client import RoeClient
 from roe_magic.config.settings import SettingsSource
 from roe_magic.contract import codec, models
 from roe_magic.errors import ConfigError
-from roe_magic.formatting import clean, plural
+from roe_magic.formatting import clean
 from roe_magic.magic.context import MagicContext
 from roe_magic.magic.query_lookup import query_id
+from roe_magic.magic.upload_command import split_words, upload
 from roe_magic.query.worksheet_query import WorksheetQuery
 from roe_magic.sql.first_words import FIRST_WORDS, foreign_first_word
 
@@ -36,12 +37,12 @@ def find(line: str) -> tuple[Command, list[str]] | None:
     """Return the command that a line names and the words behind it; None where the line may be SQL."""
     first, *rest = line.split(None, 1) or ["help"]
     command = COMMANDS.get(first.lower())
-    return None if command is None else (command, _words(rest[0] if rest else ""))
+    return None if command is None else (command, _words(command, rest[0] if rest else ""))
 
 
-def _words(text: str) -> list[str]:
+def _words(command: Command, text: str) -> list[str]:
     try:
-        return shlex.split(text)
+        return split_words(text) if command is upload else shlex.split(text)
     except ValueError as error:
         raise UsageError(f"The line cannot be read: {error}.") from None
 
@@ -130,28 +131,6 @@ def _recent(queries: list[models.WorksheetQueryResponse]) -> pd.DataFrame:
     frame["created_at"] = frame["created_at"].dt.floor("s")
     shown: pd.DataFrame = frame[["created_at", "status", "duration", "query", "id"]].reset_index(drop=True)
     return shown
-
-
-def upload(magic: MagicContext, words: list[str]) -> None:
-    """Create a table from a CSV file or a DataFrame."""
-    flags = {word for word in words if word.startswith("--")}
-    names = [word for word in words if not word.startswith("--")]
-    if len(names) != 2 or not flags <= {"--replace", "--if-missing"} or len(flags) > 1:
-        raise UsageError("Usage: %roe upload TABLE FILE-or-DataFrame [--replace | --if-missing]")
-    from roe_magic.magic import uploads
-
-    table, what = names
-    client = magic.client()
-    if flags and client.has_table(table):
-        if "--if-missing" in flags:
-            return print(f"The table {table} exists already; nothing was uploaded.")
-        client.delete(table)
-    with uploads.opened(magic.variables.get(what), what) as file:
-        done = client.upload(table, file)
-    described = client.describe(table)
-    rows = "row count unknown" if described.row_count is None else plural(described.row_count, "row")
-    print(f"Table {done.table_name}: {rows}, {plural(len(described.columns), 'column')}.")
-    return None
 
 
 def worksheet_id(client: RoeClient, text: str) -> UUID:
@@ -246,6 +225,6 @@ _ARGUMENTS = {
     "connect": "[local [--memory] | PROFILE | URL]",
     "status": "[ID]",
     "result": "[ID]",
-    "upload": "TABLE FILE|DATAFRAME [--replace|--if-missing]",
+    "upload": "TABLE SOURCE [FLAGS|--help]",
     "worksheets": "[ID|NAME]",
 }

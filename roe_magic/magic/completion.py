@@ -20,8 +20,9 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 from roe_magic.config import profiles
 from roe_magic.errors import ConfigError
 from roe_magic.formatting import clean
-from roe_magic.magic import arguments, commands
+from roe_magic.magic import arguments, commands, upload_command
 from roe_magic.magic.catalogue import CompletionItem, Completions
+from roe_magic.magic.upload_source import is_frame_type
 from roe_magic.query.worksheet_query import WorksheetQuery
 
 if TYPE_CHECKING:
@@ -188,10 +189,9 @@ def _upload_arguments(magic: MagicContext, words: list[str], typed: str) -> Iter
     if position == 0:
         return [CompletionItem(name, "table") for name in magic.catalogue.tables]
     if position == 1:
-        # The check is the one of the upload itself, on the type: reading an attribute of an object may run anything.
-        frames = _variables(magic, lambda value: hasattr(type(value), "to_csv") or hasattr(type(value), "write_csv"))
+        frames = _variables(magic, lambda value: is_frame_type(type(value)))
         return [*frames, *_files(typed)]
-    return [CompletionItem("--replace", "flag"), CompletionItem("--if-missing", "flag")]
+    return [CompletionItem(flag, "flag") for flag in upload_command.FLAGS]
 
 
 def _files(typed: str) -> Iterator[CompletionItem]:

@@ -25,10 +25,13 @@ class MagicContext(Protocol):
         The names that the server listed last.
     session : Session
         Where the notebook is connected to, and the queries that it ran.
+    panel : str
+        How progress is shown: ``auto``, ``live``, ``static`` or ``off``.
     """
 
     catalogue: Catalogue
     session: Session
+    panel: Any
 
     @property
     def attended(self) -> bool:
@@ -47,6 +50,10 @@ class MagicContext(Protocol):
 
     def client(self, *flags: SettingsSource) -> RoeClient:
         """Return the client for the settings in force."""
+        ...
+
+    def confirms(self, question: str) -> bool:
+        """Whether the user says yes; no where nobody can answer."""
         ...
 
     def attach(self, query_id: UUID) -> WorksheetQuery:

@@ -213,11 +213,11 @@ class RoeMagic(Magics, Configurable):
         try:
             return running.wait(timeout)
         except ResultTooLarge as error:
-            if error.limit is None or not self._confirms(f"{error.message} Download them anyway? [y/N] "):
+            if error.limit is None or not self.confirms(f"{error.message} Download them anyway? [y/N] "):
                 raise
         return self._wait(running.fetch(), display, after, None)
 
-    def _confirms(self, question: str) -> bool:
+    def confirms(self, question: str) -> bool:
         """Whether the user says yes; no where nobody can answer."""
         try:
             return self.attended and input(question).strip().lower() in {"y", "yes"}

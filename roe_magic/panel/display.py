@@ -41,8 +41,8 @@ class Display:
     """
 
     def __init__(self, mode: Mode = "auto", on_stop: Callable[[str], object] | None = None) -> None:
-        self._shell = _shell()
-        self._live = mode not in ("off", "static") and _can_be_live(self._shell, watched=mode == "auto")
+        self._shell = running_shell()
+        self._live = mode not in ("off", "static") and can_be_live(self._shell, watched=mode == "auto")
         self._off = mode == "off"
         self._on_stop = on_stop
         self._id = uuid.uuid4().hex
@@ -126,13 +126,13 @@ def _static_form(state: QueryState, *, rows_hidden: bool = False) -> dict[str, A
     }
 
 
-def _shell() -> Any:
+def running_shell() -> Any:
     """Return the running IPython shell, without loading IPython where there is none."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython else None
 
 
-def _can_be_live(shell: Any, *, watched: bool) -> bool:
+def can_be_live(shell: Any, *, watched: bool) -> bool:
     """Whether a widget can be shown here and, where ``watched`` is required, whether somebody is there to see it."""
     if getattr(shell, "kernel", None) is None:
         return False

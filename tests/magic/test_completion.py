@@ -87,7 +87,7 @@ def types(shell: Shell, text: str) -> list[str]:
         ("%roe upload t fold|", ["folder/"]),
         ("%roe upload t folder/|", ["folder/inner.csv.gz"]),
         ("%roe upload t .h|", [".hidden.csv"]),
-        ("%roe upload t x --|", ["--replace", "--if-missing"]),
+        ("%roe upload t x --|", ["--replace", "--if-missing", "--no-header", "--types", "--dry-run", "--yes"]),
     ],
 )
 def test_what_fits_at_the_cursor_is_offered(shell: Shell, text: str, texts: list[str]) -> None:
@@ -186,7 +186,7 @@ def test_names_of_the_server_are_known_after_a_command(connected: Shell) -> None
     """Tables, columns with their types and worksheets, without a request from the Tab key."""
     assert offered(connected, "%%roe\nSELECT * FROM tabb|") == ["tabbed"]
     (column,) = completions(connected, "%roe SELECT some_t| FROM tabbed")
-    assert (column.text, column.type) == ("some_text", "Nullable(String)")
+    assert (column.text, column.type) == ("some_text", "String")
     assert offered(connected, "%roe upload tabb|") == ["tabbed"]
     name = connected.magic.catalogue.worksheets[0]
     assert [text.strip("'") for text in offered(connected, f"%%roe --worksheet {name[:2]}|\nSELECT 1")] == [name]
@@ -266,5 +266,5 @@ class TestInAKernel:
         reply = self.reply(kernel, "%%roe\nSELECT k.number_| FROM kernel_tabbed AS k")
         assert reply["matches"] == ["number_of_legs"]
         (typed,) = dict(reply["metadata"])["_jupyter_types_experimental"]  # type: ignore[call-overload]  # JSON
-        assert typed["type"] == "Nullable(Int64)"
+        assert typed["type"] == "Int64"
         kernel.run("get_ipython().magics_manager.registry['RoeMagic'].client().delete('kernel_tabbed')")

@@ -1,0 +1,206 @@
+"""What a CSV file does not tell about a column, and what to write in queries to have it back.
+
+CSV has text alone: a server chooses each column's type by what the values look like. Some losses follow from a column's
+type (a Decimal is read as Float64), others show in its values (text of digits is read as a number). A ``LossFinder``
+looks at all batches of one column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from roe_magic.formatting import clean
+from roe_magic.frames.type_parser import ClickHouseType, parse
+from roe_magic.frames.type_properties import (
+    DOCUMENT_TYPES,
+    INTERVAL_UNITS,
+    WIDE_INTEGER_TYPES,
+    integer_argument,
+    unwrap,
+)
+
+# Digits that a Float64 keeps of a decimal number, and a 64-bit integer of a whole one.
+FLOAT_DIGITS, INTEGER_DIGITS = 15, 18
+# What text may look like to a server; a text is not looked at any further once one value looks otherwise.
+LOOKS = {
+    "numbers": r"^[ \t]*[-+]?(\d[\d_,' ]*\.?\d*|\.\d+)([eE][-+]?\d+)?%?[ \t]*$|^[-+]?(?i:inf|infinity|nan)$",
+    "dates or times": r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$|^\d{1,2}:\d{2}(:\d{2}.*)?$|^\d{8}([T ].*)?$",
+    "booleans": r"^(?i:true|false|t|f|yes|no|y|n|on|off)$",
+    "lists or objects": r"^[\[{(].*[\]})]$",
+}
+# Seconds since 1970 that every date type of ClickHouse can hold.
+_FIRST, _LAST = 0, 2**32 - 1
+# What the types that are sent as text or as plain numbers are, and what makes them of that again.
+_SENT_OTHERWISE = {
+    "UUID": ("UUIDs are sent as text", "toUUID({})"),
+    "IPv4": ("addresses are sent as text", "toIPv4({})"),
+    "IPv6": ("addresses are sent as text", "toIPv6({})"),
+    **dict.fromkeys(DOCUMENT_TYPES, ("documents are sent as JSON text", "CAST({}, 'JSON')")),
+    **{
+        name: (
+            "integers beyond 64 bits are sent as text, and may be rounded if they are read as numbers",
+            f"to{name}({{}})",
+        )
+        for name in WIDE_INTEGER_TYPES
+    },
+    **{name: ("spans of time are sent as plain numbers", f"to{name}({{}})") for name in INTERVAL_UNITS},
+}
+
+
+class LossFinder:
+    """Finds what CSV does not keep of one column.
+
+    Parameters
+    ----------
+    name, type_name : str
+        The column, and its ClickHouse type.
+    alone : bool
+        Whether the table has no other column.
+
+    Attributes
+    ----------
+    has_bytes : bool
+        Whether values are not UTF-8; such a column is sent as hexadecimal digits.
+    """
+
+    def __init__(self, name: str, type_name: str, *, alone: bool = False) -> None:
+        self._name, self._alone = name, alone
+        self._type = unwrap(parse(type_name))
+        self._looks = set(LOOKS)
+        self._has_null = self._has_empty = self._has_backslash_n = self._has_text = self._out_of_range = False
+        self._whole, self._has_number, self._has_value, self.has_bytes = True, False, False, False
+
+    def add(self, array: pa.Array) -> None:
+        """Look at the values of one more batch, in their canonical Arrow type."""
+        types = pa.types
+        self._has_null |= array.null_count > 0
+        self._has_value |= array.null_count < len(array)
+        if types.is_dictionary(array.type):
+            array = array.dictionary.take(pc.unique(array.indices).drop_null())
+        if types.is_binary(array.type) or types.is_large_binary(array.type):
+            self.has_bytes = True
+        elif types.is_string(array.type) or types.is_large_string(array.type):
+            self._add_text(array)
+        elif types.is_floating(array.type):
+            self._add_floats(array)
+        elif types.is_date(array.type) or types.is_timestamp(array.type):
+            self._add_times(array)
+
+    def _add_text(self, array: pa.Array) -> None:
+        array = array.drop_null()
+        self._has_empty |= _any(pc.equal(array, ""))
+        self._has_backslash_n |= _any(pc.equal(array, r"\N"))
+        array = array.filter(pc.not_equal(array, ""))
+        self._has_text |= len(array) > 0
+        # One value in a thousand usually decides; the whole batch is looked at where it does not.
+        for values in (array[:: max(1, len(array) // 1000)], array):
+            self._looks = {look for look in self._looks if _all(pc.match_substring_regex(values, LOOKS[look]))}
+
+    def _add_floats(self, array: pa.Array) -> None:
+        finite = array.filter(pc.is_finite(array))
+        self._has_number |= len(finite) > 0
+        self._whole = self._whole and _all(pc.equal(finite, pc.trunc(finite)))
+
+    def _add_times(self, array: pa.Array) -> None:
+        bounds = pc.min_max(array.cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
+        lowest, highest = bounds["min"].as_py(), bounds["max"].as_py()
+        self._out_of_range |= lowest is not None and (lowest < _FIRST or highest > _LAST)
+
+    def sentences(self) -> list[str]:
+        """Return what is lost, a sentence each; none where the column arrives as it is."""
+        return [f"{clean(self._name)}: {what}" for what in (*self._of_type(), *self._of_values())]
+
+    def _of_type(self) -> Iterator[str]:
+        """Yield what follows from the column's type."""
+        name, column = self._type.name, identifier(self._name)
+        if name == "Decimal":
+            yield _of_decimal(self._type, column)
+        elif name in ("DateTime", "DateTime64"):
+            yield from _of_time(self._type, column)
+        elif name in ("Time", "Time64"):
+            yield "times of day are sent as text."
+        elif name in ("Array", "Map", "Tuple"):
+            cast = f"JSONExtract({column}, {_quoted(str(self._type))})"
+            yield f"lists and objects are sent as JSON text. In queries, if it is text there: {cast}"
+        elif name in _SENT_OTHERWISE:
+            what, cast = _SENT_OTHERWISE[name]
+            yield _loss(what, cast.format(column))
+        elif self.has_bytes:
+            yield _loss("bytes are sent as hexadecimal digits", f"unhex({column})")
+
+    def _of_values(self) -> Iterator[str]:
+        name = identifier(self._name)
+        if not self._has_value:
+            yield "it has no values, so the server chooses a type without any."
+        if self._type.name == "String" and self._has_text and self._looks:
+            look = next(look for look in LOOKS if look in self._looks)
+            yield _loss(f"text that looks like {look} may be read as {look}, and changed by that", f"toString({name})")
+        if self._has_empty and self._has_null:
+            yield "empty text and NULL may become one."
+        elif self._has_empty and not self._has_text:
+            yield "empty text may become NULL."
+        if self._has_backslash_n:
+            yield r"the text \N may be read as NULL."
+        if self._out_of_range:
+            yield "dates before 1970 or after 2105 may be changed or read as text."
+        if self._has_number and self._whole:
+            yield _loss("whole numbers are read as integers", f"toFloat64({name})")
+        if self._alone and (self._has_null or self._has_empty):
+            yield "rows without a value are empty lines, which the server may leave out."
+
+
+def _of_decimal(ch_type: ClickHouseType, column: str) -> str:
+    precision, scale = decimal_size(ch_type)
+    bits = next(bits for bits, most in ((32, 9), (64, 18), (128, 38), (256, 76)) if precision <= most)
+    how = (
+        "read as a number without a fixed scale"
+        if is_number(ch_type)
+        else "sent as text, and may be rounded if it is read as numbers"
+    )
+    return _loss(f"{ch_type} is {how}", f"toDecimal{bits}({column}, {scale})")
+
+
+def _of_time(ch_type: ClickHouseType, column: str) -> Iterator[str]:
+    zone = next((argument for argument in ch_type.args if isinstance(argument, str)), "UTC")
+    if zone != "UTC":
+        digits = integer_argument(ch_type, 0, 3) if ch_type.name == "DateTime64" else 0
+        moment = f"toDateTime64(toString({column}), {digits}, 'UTC')"
+        yield _loss(f"times are sent in UTC, without their zone {zone}", f"toTimeZone({moment}, {_quoted(zone)})")
+
+
+def decimal_size(ch_type: ClickHouseType) -> tuple[int, int]:
+    """Return the precision and the scale of a Decimal."""
+    return integer_argument(ch_type, 0, 10), integer_argument(ch_type, 1, 0)
+
+
+def is_number(ch_type: ClickHouseType) -> bool:
+    """Whether values of a Decimal may be written as numbers, or lose digits where they are read as such."""
+    precision, scale = decimal_size(ch_type)
+    return precision <= (FLOAT_DIGITS if scale else INTEGER_DIGITS)
+
+
+def identifier(name: str) -> str:
+    """Return a column's name as it stands in SQL."""
+    if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        return name
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _loss(what: str, cast: str) -> str:
+    return f"{what}. In queries: {cast}"
+
+
+def _any(flags: pa.Array) -> bool:
+    return bool(pc.any(flags).as_py())
+
+
+def _all(flags: pa.Array) -> bool:
+    return pc.all(flags).as_py() is not False
