@@ -28,7 +28,7 @@ _REFUSED_KINDS = {
     "CreateDictionaryQuery": f"dictionaries are not offered {_NO_UDF}",
     "KillQueryQuery": "KILL is not offered here; press Cancel in the panel of a query of your own",
     "SystemQuery": "SYSTEM statements are for the administrator of a ClickHouse server",
-    "BackupQuery": "BACKUP and RESTORE are for the administrator of a ClickHouse server; save rows with q.df().to_csv(...)",
+    "BackupQuery": "BACKUP and RESTORE are for the administrator of a server; save rows with q.df().to_csv(...)",
     "CheckAllTablesQuery": "CHECK ALL TABLES would reach tables of others; CHECK TABLE checks one of your own",
     "TransactionControl": "transactions are not offered here",
 }
