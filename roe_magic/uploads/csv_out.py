@@ -8,6 +8,7 @@ what of them gets lost on the way.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import IO, Any, Protocol
 
@@ -94,9 +95,13 @@ def _is_plain(arrow_type: pa.DataType) -> bool:
 def _as_text(column: pa.ChunkedArray, type_name: str) -> pa.ChunkedArray:
     """Return values as text: lists and objects as JSON, others as they are shown."""
     cells = (cell for (cell,) in to_rows(pa.table([column], ["cell"]), [type_name]))
-    return _texts(
-        cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for cell in cells
-    )
+    return _texts(cell if cell is None or isinstance(cell, str) else _json(cell) for cell in cells)
+
+
+def _json(cell: Any) -> str:
+    """Return JSON; bytes that are not UTF-8 are lone surrogates in the cell, which have to be escaped."""
+    text = json.dumps(cell, ensure_ascii=False)
+    return json.dumps(cell) if re.search("[\ud800-\udfff]", text) else text
 
 
 def _texts(values: Iterable[Any]) -> pa.ChunkedArray:
