@@ -20,8 +20,10 @@ _HEAD_CHARACTERS = 2**20
 # Python's limit would be 131,072.
 csv.field_size_limit(2**31 - 1)
 _SEPARATORS = (";", "\t", "|")
-# A quotation mark with spaces between it and the separator, or line end, before or after it.
-_PADDED = re.compile(rb'(^|[,;\t|\n]) +"|" +([,;\t|\r\n]|$)')
+# A space before a quotation mark and one after it, which may stand next to a separator. Both patterns begin with fixed
+# bytes, which are found quickly.
+_AFTER_SPACE, _BEFORE_SPACE = re.compile(rb' "(?<=[,;\t|\n ] ")'), re.compile(rb'" (?=[,;\t|\r\n ])')
+_MAX_SPACES = 20
 # Where a row is by lines is not looked for beyond so many rows.
 _MAX_ROWS_WALKED = 2_000_000
 # ClickHouse's error codes for text that it cannot parse; limits and the like have other codes.
@@ -183,7 +185,7 @@ def _look_at_bytes(path: Path, check: Callable[[], None]) -> tuple[int, set[byte
             read += len(chunk)
             if b'"' in chunk:
                 if b' "' in chunk or b'" ' in chunk:
-                    padded |= _padded_separators(chunk, quotation_marks)
+                    padded |= _padded_separators(b"\n" + chunk, quotation_marks)
                 quotation_marks += chunk.count(b'"')
     if decoder.getstate()[0]:
         raise _not_utf8(path, read)
@@ -202,15 +204,19 @@ def _not_utf8(path: Path, size: int) -> EngineError:
 
 def _padded_separators(chunk: bytes, quotation_marks: int) -> set[bytes]:
     """Return the separators with a space between them and a quotation mark; within quotation marks, they are text."""
+    opening = [(match.end() - 1, True) for match in _AFTER_SPACE.finditer(chunk)]
+    closing = [(match.start(), False) for match in _BEFORE_SPACE.finditer(chunk)]
     found, position = set[bytes](), 0
-    for match in _PADDED.finditer(chunk):
-        before, after = match.groups()
-        mark = match.start() if before is None else match.end() - 1
+    for mark, opens in sorted(opening + closing):
         quotation_marks += chunk.count(b'"', position, mark)
         position = mark
+        if opens:
+            neighbour = chunk[max(mark - _MAX_SPACES, 0) : mark].rstrip(b" ")[-1:]
+        else:
+            neighbour = chunk[mark + 1 : mark + 1 + _MAX_SPACES].lstrip(b" ")[:1]
         # The number of marks before it is even where it opens, and odd where it closes.
-        if quotation_marks % 2 == (before is None):
-            found.add((after if before is None else before).strip(b"\r\n"))
+        if neighbour in (b",", b";", b"\t", b"|", b"\r", b"\n") and quotation_marks % 2 != opens:
+            found.add(neighbour.strip(b"\r\n"))
     return found
 
 

@@ -203,6 +203,7 @@ def test_an_empty_text_is_not_null(api: Api) -> None:
         ('a,b\n1, "x, y"\n2,z\n', [[1, "x, y"], [2, "z"]]),
         ('a,b\n"x" ,3\n', [["x", 3]]),
         ('a,b\n "x",3\n', [["x", 3]]),
+        (' "a",b\nx,  "3, y"\n', [["x", "3, y"]]),
         ('a;b\n1; "x; y"\n', [[1, "x; y"]]),
         # Within quotation marks, the same is text, and no space is lost.
         ('a,b\n"x, ""y"" ,z"," w "\n', [['x, "y" ,z', " w "]]),
