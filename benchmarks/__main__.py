@@ -8,7 +8,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import arrow, cells, inline, json_rows, loading, machine, peers, table, watching
+from benchmarks import (
+    arrow,
+    cells,
+    csv_upload,
+    frame_upload,
+    inline,
+    json_rows,
+    loading,
+    machine,
+    peers,
+    table,
+    watching,
+)
 from benchmarks.setting import Setting
 from benchmarks.table import Row
 from roe_magic import local_service
@@ -19,6 +31,8 @@ SUBJECTS: dict[str, Callable[[Setting], list[Row]]] = {
     "inline": inline.rows,
     "arrow": arrow.rows,
     "json": json_rows.rows,
+    "frame-upload": frame_upload.rows,
+    "csv-upload": csv_upload.rows,
     "watching": watching.rows,
 }
 _PAGE = Path(__file__).with_name("README.md")
