@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from roe_magic.service.engine.chdb.database import EngineError
 
 _CHUNK_BYTES = 2**20
@@ -24,6 +26,8 @@ _SEPARATORS = (";", "\t", "|")
 # bytes, which are found quickly.
 _AFTER_SPACE, _BEFORE_SPACE = re.compile(rb' "(?<=[,;\t|\n ] ")'), re.compile(rb'" (?=[,;\t|\r\n ])')
 _MAX_SPACES = 20
+# For each byte, whether it may stand next to a quotation mark, outside the value.
+_BESIDE_QUOTES = np.isin(np.arange(256), list(b',;\t|\r\n"'))
 # Where a row is by lines is not looked for beyond so many rows.
 _MAX_ROWS_WALKED = 2_000_000
 # ClickHouse's error codes for text that it cannot parse; limits and the like have other codes.
@@ -48,8 +52,8 @@ class CsvFile:
     is_padded : bool
         Whether there are spaces around quotation marks. They are understood only if all spaces around values are
         taken for no part of them.
-    has_quotes : bool
-        Whether there is any quotation mark.
+    has_stray_quotes : bool
+        Whether there are quotation marks within values that do not begin with one, as in 5".
     """
 
     path: Path
@@ -57,7 +61,7 @@ class CsvFile:
     skipped: int
     names: Sequence[str]
     is_padded: bool = False
-    has_quotes: bool = False
+    has_stray_quotes: bool = False
 
     def explain(self, error: EngineError) -> EngineError:
         """Return an error that says in one sentence why ClickHouse could not read the file.
@@ -125,7 +129,7 @@ def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambd
     EngineError
         It is not UTF-8, has no rows, or ends inside quotation marks.
     """
-    quotation_marks, padded = _look_at_bytes(path, check)
+    quotation_marks, padded, has_stray_quotes = _look_at_bytes(path, check)
     with path.open(encoding="utf-8-sig", newline="\n") as text:
         head = text.read(_HEAD_CHARACTERS)
     separator, skipped, records = _first_records(head)
@@ -137,7 +141,7 @@ def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambd
         _remove_last_empty_lines(path)
     header = records[0] if with_headers else [""] * len(records[0])
     is_padded = not padded.isdisjoint({separator.encode(), b""})
-    file = CsvFile(path, separator, skipped + with_headers, column_names(header), is_padded, quotation_marks > 0)
+    file = CsvFile(path, separator, skipped + with_headers, column_names(header), is_padded, has_stray_quotes)
     # An odd number is rare, and ClickHouse would read the rest of the file as one value.
     if quotation_marks % 2 and (fault := file.first_fault()):
         raise _csv_error(fault)
@@ -161,8 +165,8 @@ def column_names(header: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _look_at_bytes(path: Path, check: Callable[[], None]) -> tuple[int, set[bytes]]:
-    """Return how many quotation marks there are, and which separators have a space between them and one.
+def _look_at_bytes(path: Path, check: Callable[[], None]) -> tuple[int, set[bytes], bool]:
+    """Return how many quotation marks there are, which separators stand a space away from one, and if any is stray.
 
     Lines count as the separator ``b""``.
 
@@ -172,7 +176,7 @@ def _look_at_bytes(path: Path, check: Callable[[], None]) -> tuple[int, set[byte
         The bytes are not UTF-8.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    quotation_marks, padded, read = 0, set[bytes](), 0
+    quotation_marks, padded, has_stray_quotes, read = 0, set[bytes](), False, 0
     with path.open("rb") as file:
         # A chunk ends with a line, so that what is looked for lies in one chunk.
         while chunk := file.read(_CHUNK_BYTES) + file.readline(_CHUNK_BYTES):
@@ -186,10 +190,22 @@ def _look_at_bytes(path: Path, check: Callable[[], None]) -> tuple[int, set[byte
             if b'"' in chunk:
                 if b' "' in chunk or b'" ' in chunk:
                     padded |= _padded_separators(b"\n" + chunk, quotation_marks)
+                has_stray_quotes = has_stray_quotes or _has_stray_quotes(chunk, quotation_marks)
                 quotation_marks += chunk.count(b'"')
     if decoder.getstate()[0]:
         raise _not_utf8(path, read)
-    return quotation_marks, padded
+    return quotation_marks, padded, has_stray_quotes
+
+
+def _has_stray_quotes(chunk: bytes, quotation_marks: int) -> bool:
+    """Whether a mark that should open a value has no separator before it, or one that should close it none behind it.
+
+    Of two marks that stand for one, the first closes the value and the second opens it again.
+    """
+    data = np.frombuffer(b"\n" + chunk + b"\n", np.uint8)
+    marks = np.flatnonzero(data == ord('"'))
+    opens = (np.arange(len(marks)) + quotation_marks) % 2 == 0
+    return not _BESIDE_QUOTES[np.where(opens, data[marks - 1], data[marks + 1])].all()
 
 
 def _not_utf8(path: Path, size: int) -> EngineError:

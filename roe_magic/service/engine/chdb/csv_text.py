@@ -46,7 +46,7 @@ class CsvText:
             "input_format_csv_skip_first_lines": str(file.skipped),
             "input_format_csv_trim_whitespaces": str(int(file.is_padded)),
             # Several threads begin where they guess that a line ends, and take the mark in 5" for one that opens.
-            "input_format_parallel_parsing": str(int(not file.has_quotes)),
+            "input_format_parallel_parsing": str(int(not file.has_stray_quotes)),
         }
         source = FileSource(str(file.path), "CSV", separator=file.separator)
         # The names in the file may be anything.

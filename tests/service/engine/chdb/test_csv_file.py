@@ -170,3 +170,20 @@ def test_a_refused_write_says_how_to_write_from_a_notebook(api: Api) -> None:
     error = api.status(api.submit("DROP TABLE x")["id"])["error"]
     assert "use_admin" in error
     assert "%%roe --use-admin" in error
+
+
+@pytest.mark.parametrize(
+    ("content", "is_stray"),
+    [
+        (b'a,b\n"x, ""y""",1\n"",2\n', False),
+        (b'"a";"b"\r\n"x\r\ny";"""z"""', False),
+        (b'a,b\n5" pipe,2\n', True),
+        (b'a,b\n1,5"\n2,3"\n', True),
+        (b'a,b\n1,"x"\n2,"five 5"" pipes"\n', False),
+    ],
+)
+def test_a_stray_quotation_mark_is_found(tmp_path: Path, content: bytes, is_stray: bool) -> None:
+    """One within a value that does not begin with one; such files are not parsed in parallel."""
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    assert csv_file.prepare(path, with_headers=True).has_stray_quotes is is_stray
