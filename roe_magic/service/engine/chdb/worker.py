@@ -30,13 +30,13 @@ from roe_magic import frames
 from roe_magic.service import file_lock
 from roe_magic.service.engine.chdb import pipe_messages, submission_run
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, query_mark
-from roe_magic.service.engine.chdb.import_run import ImportRun
+from roe_magic.service.engine.chdb.imports.import_run import ImportRun
+from roe_magic.service.engine.chdb.imports.table_import import TableImport
 from roe_magic.service.engine.chdb.parser import Parser
 from roe_magic.service.engine.chdb.preparation import Preparation
 from roe_magic.service.engine.chdb.submission import Submission
 from roe_magic.service.engine.chdb.system_views import SystemViews
 from roe_magic.service.engine.chdb.table_catalogue import TableCatalogue
-from roe_magic.service.engine.chdb.table_import import TableImport
 from roe_magic.service.engine.chdb.watchdog import Watchdog
 from roe_magic.service.job import Job, Outcome, TableCreation
 

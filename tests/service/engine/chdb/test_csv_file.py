@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from roe_magic.service.engine.chdb import csv_file
 from roe_magic.service.engine.chdb.database import EngineError
+from roe_magic.service.engine.chdb.imports import csv_file
 from tests.support.services import Api
 
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from roe_magic.service.engine.chdb.csv_file import CsvFile
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse
 from roe_magic.service.engine.chdb.file_source import FileSource
+from roe_magic.service.engine.chdb.imports.csv_file import CsvFile
 
 _SETTINGS = {
     # The caller says whether the first row is a header; it is not guessed.

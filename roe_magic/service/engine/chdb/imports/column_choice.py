@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from roe_magic.service.engine.chdb.csv_reading import Reading
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
+from roe_magic.service.engine.chdb.imports.csv_reading import Reading
 
 _EXAMPLE_LENGTH = 40
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from roe_magic.contract import models
-from roe_magic.service.engine.chdb import csv_declared, csv_file, csv_notices, csv_reasons, csv_types
-from roe_magic.service.engine.chdb.csv_readings import READINGS
-from roe_magic.service.engine.chdb.csv_text import CsvText
-from roe_magic.service.engine.chdb.csv_types import CsvColumn
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
-from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns, require_text
+from roe_magic.service.engine.chdb.imports import csv_declared, csv_file, csv_notices, csv_reasons, csv_types
+from roe_magic.service.engine.chdb.imports.csv_candidates import READINGS
+from roe_magic.service.engine.chdb.imports.csv_text import CsvText
+from roe_magic.service.engine.chdb.imports.csv_types import CsvColumn
+from roe_magic.service.engine.chdb.imports.import_plan import ImportPlan, require_columns, require_text
 
 
 def plan(

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from roe_magic.service.engine.chdb.csv_reading import TEXT, Reading, call, matches, replaced, unchanged, written_again
+from roe_magic.service.engine.chdb.imports.csv_reading import (
+    TEXT,
+    Reading,
+    call,
+    matches,
+    replaced,
+    unchanged,
+    written_again,
+)
 from roe_magic.service.engine.sql.quoting import literal
 
 # By the order of a date's parts: what it is called, the parts with S for the separator, and where they go.

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from roe_magic.contract import models
 from roe_magic.frames.type_parser import ClickHouseType, parse
 from roe_magic.frames.type_properties import enum_labels, integer_argument
-from roe_magic.service.engine.chdb import csv_times
-from roe_magic.service.engine.chdb.csv_reading import (
+from roe_magic.service.engine.chdb.database import EngineError
+from roe_magic.service.engine.chdb.imports import csv_times
+from roe_magic.service.engine.chdb.imports.csv_reading import (
     Expression,
     Reading,
     call,
@@ -21,7 +22,6 @@ from roe_magic.service.engine.chdb.csv_reading import (
     unchanged,
     written_again,
 )
-from roe_magic.service.engine.chdb.database import EngineError
 from roe_magic.service.engine.sql.quoting import literal
 
 _BOOLEANS = {"true": ("true", "yes", "t", "y", "1"), "false": ("false", "no", "f", "n", "0")}

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from roe_magic.service.engine.chdb import csv_times
-from roe_magic.service.engine.chdb.csv_reading import matches
-from roe_magic.service.engine.chdb.csv_readings import BOOL, digits_lost, no_float
-from roe_magic.service.engine.chdb.csv_text import CsvText, cell
-from roe_magic.service.engine.chdb.csv_types import CsvColumn, Findings
+from roe_magic.service.engine.chdb.imports import csv_times
+from roe_magic.service.engine.chdb.imports.csv_candidates import BOOL, digits_lost, no_float
+from roe_magic.service.engine.chdb.imports.csv_reading import matches
+from roe_magic.service.engine.chdb.imports.csv_text import CsvText, cell
+from roe_magic.service.engine.chdb.imports.csv_types import CsvColumn, Findings
 
 _EXAMPLE_LENGTH = 40
 # One value in so many is few.

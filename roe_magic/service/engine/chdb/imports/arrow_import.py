@@ -10,12 +10,12 @@ import pyarrow as pa
 from roe_magic.contract import models
 from roe_magic.errors import UsageError
 from roe_magic.frames.clickhouse_types import clickhouse_columns
-from roe_magic.service.engine.chdb import arrow_declared, arrow_file, column_choice
-from roe_magic.service.engine.chdb.arrow_file import ArrowContent
-from roe_magic.service.engine.chdb.column_choice import ChosenReading
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
 from roe_magic.service.engine.chdb.file_source import FileSource
-from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns
+from roe_magic.service.engine.chdb.imports import arrow_declared, arrow_file, column_choice
+from roe_magic.service.engine.chdb.imports.arrow_file import ArrowContent
+from roe_magic.service.engine.chdb.imports.column_choice import ChosenReading
+from roe_magic.service.engine.chdb.imports.import_plan import ImportPlan, require_columns
 from roe_magic.service.engine.chdb.source_errors import explained
 from roe_magic.service.engine.sql.quoting import quoted
 

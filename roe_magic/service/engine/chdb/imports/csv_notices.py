@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from roe_magic.service.engine.chdb import csv_declared
-from roe_magic.service.engine.chdb.csv_file import CsvFile
-from roe_magic.service.engine.chdb.csv_reasons import Reason, share
-from roe_magic.service.engine.chdb.csv_text import CsvText, cell
-from roe_magic.service.engine.chdb.csv_types import CsvColumn, Findings
 from roe_magic.service.engine.chdb.database import EngineError
+from roe_magic.service.engine.chdb.imports import csv_declared
+from roe_magic.service.engine.chdb.imports.csv_file import CsvFile
+from roe_magic.service.engine.chdb.imports.csv_reasons import Reason, share
+from roe_magic.service.engine.chdb.imports.csv_text import CsvText, cell
+from roe_magic.service.engine.chdb.imports.csv_types import CsvColumn, Findings
 
 _MAX_NAMES = 10
 _EXAMPLE_LENGTH = 40

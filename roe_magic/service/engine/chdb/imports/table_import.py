@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from roe_magic.contract import codec, models
-from roe_magic.service.engine.chdb import arrow_import, csv_import, declared_types, ndjson_import
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError, Statistics
-from roe_magic.service.engine.chdb.import_plan import VALUE_DOES_NOT_FIT, ImportPlan
-from roe_magic.service.engine.chdb.import_run import ImportRun
+from roe_magic.service.engine.chdb.imports import arrow_import, csv_import, declared_types, ndjson_import
+from roe_magic.service.engine.chdb.imports.import_plan import VALUE_DOES_NOT_FIT, ImportPlan
+from roe_magic.service.engine.chdb.imports.import_run import ImportRun
 from roe_magic.service.engine.chdb.source_errors import LIMITS
 from roe_magic.service.engine.chdb.table_catalogue import TEMPORARY_PREFIX, TableCatalogue
 from roe_magic.service.engine.sql.quoting import quoted

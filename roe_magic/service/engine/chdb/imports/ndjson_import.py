@@ -13,13 +13,13 @@ from pathlib import Path
 
 from roe_magic.contract import models
 from roe_magic.frames.type_parser import parse
-from roe_magic.service.engine.chdb import column_choice, csv_declared
-from roe_magic.service.engine.chdb.column_choice import ChosenReading, ColumnChoice
-from roe_magic.service.engine.chdb.csv_reading import TEXT, Reading, unchanged
-from roe_magic.service.engine.chdb.csv_readings import READINGS
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
 from roe_magic.service.engine.chdb.file_source import FileSource
-from roe_magic.service.engine.chdb.import_plan import ImportPlan, require_columns, require_text
+from roe_magic.service.engine.chdb.imports import column_choice, csv_declared
+from roe_magic.service.engine.chdb.imports.column_choice import ChosenReading, ColumnChoice
+from roe_magic.service.engine.chdb.imports.csv_candidates import READINGS
+from roe_magic.service.engine.chdb.imports.csv_reading import TEXT, Reading, unchanged
+from roe_magic.service.engine.chdb.imports.import_plan import ImportPlan, require_columns, require_text
 from roe_magic.service.engine.chdb.source_errors import explained
 from roe_magic.service.engine.sql.quoting import literal, quoted
 from roe_magic.service.results import writer

@@ -1,4 +1,4 @@
-"""Finds out which readings all values of a CSV file's columns fit: see ``csv_readings``.
+"""Finds out which readings all values of a CSV file's columns fit: see ``csv_candidates``.
 
 ClickHouse counts the misfits. All readings are glanced at on a hundred rows. Those left are tried on thousands of rows,
 and then, if it is asked for, on all rows.
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from roe_magic.service.engine.chdb.csv_reading import TEXT, Expression, Reading, unchanged
-from roe_magic.service.engine.chdb.csv_text import CsvText, cell
+from roe_magic.service.engine.chdb.imports.csv_reading import TEXT, Expression, Reading, unchanged
+from roe_magic.service.engine.chdb.imports.csv_text import CsvText, cell
 
 PLAIN_TEXT = Reading(TEXT, lambda _: "0", unchanged, "")
 _FEW_ROWS, _MANY_ROWS, _MANY_CELLS = 100, 10_000, 1_000_000

@@ -6,8 +6,8 @@ that say why it is no number or date come before the readings that the same valu
 
 from __future__ import annotations
 
-from roe_magic.service.engine.chdb import csv_times
-from roe_magic.service.engine.chdb.csv_reading import TEXT, Reading, call, matches, unchanged, written_again
+from roe_magic.service.engine.chdb.imports import csv_times
+from roe_magic.service.engine.chdb.imports.csv_reading import TEXT, Reading, call, matches, unchanged, written_again
 
 # As the usual programs write them. 0 and 1 are numbers, and yes and no are words.
 _TRUE = "'true', 'True', 'TRUE'"

@@ -14,10 +14,10 @@ from roe_magic.frames.arrow_types import TYPE_KEY
 from roe_magic.frames.clickhouse_types import clickhouse_type
 from roe_magic.frames.type_parser import parse
 from roe_magic.frames.type_properties import strip_wrappers
-from roe_magic.service.engine.chdb import csv_declared
-from roe_magic.service.engine.chdb.column_choice import ColumnChoice
-from roe_magic.service.engine.chdb.csv_reading import TEXT, Reading
 from roe_magic.service.engine.chdb.database import EngineError
+from roe_magic.service.engine.chdb.imports import csv_declared
+from roe_magic.service.engine.chdb.imports.column_choice import ColumnChoice
+from roe_magic.service.engine.chdb.imports.csv_reading import TEXT, Reading
 from roe_magic.service.engine.sql.quoting import literal, quoted
 
 _NESTED = frozenset({"Array", "Tuple", "Map", "JSON"})
