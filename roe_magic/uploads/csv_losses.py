@@ -72,6 +72,7 @@ class LossFinder:
         self._type = unwrap(parse(type_name))
         self._looks = set(LOOKS)
         self._has_null = self._has_empty = self._has_backslash_n = self._has_text = self._out_of_range = False
+        self._has_exponent = False
         self._whole, self._has_number, self._has_value, self.has_bytes = True, False, False, False
 
     def add(self, array: pa.Array) -> None:
@@ -104,6 +105,8 @@ class LossFinder:
         finite = array.filter(pc.is_finite(array))
         self._has_number |= len(finite) > 0
         self._whole = self._whole and _all(pc.equal(finite, pc.trunc(finite)))
+        # As they are written: 1e+10 is text to a server that does not look for exponents.
+        self._has_exponent |= _any(pc.match_substring(finite.cast(pa.float64()).cast(pa.string()), "e"))
 
     def _add_times(self, array: pa.Array) -> None:
         bounds = pc.min_max(array.cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
@@ -147,7 +150,9 @@ class LossFinder:
             yield r"the text \N may be read as NULL."
         if self._out_of_range:
             yield "dates before 1970 or after 2105 may be changed or read as text."
-        if self._has_number and self._whole:
+        if self._has_exponent:
+            yield _loss("numbers with an exponent, such as 1e+10, may be read as text", f"toFloat64({name})")
+        elif self._has_number and self._whole:
             yield _loss("whole numbers are read as integers", f"toFloat64({name})")
         if self._alone and (self._has_null or self._has_empty):
             yield "rows without a value are empty lines, which the server may leave out."

@@ -29,7 +29,8 @@ BERLIN = pa.array([dt.datetime(2024, 1, 1, 11, tzinfo=dt.timezone.utc)], pa.time
 COLUMNS: list[tuple[Any, str, str | None]] = [
     ([1, None, -3], "1,,-3", None),
     (pa.array([2**64 - 1], pa.uint64()), "18446744073709551615", None),
-    ([0.5, None, 1e-07, 1e22, float("inf")], "0.5,,1e-7,1e+22,inf", None),
+    ([0.5, None, 1234.75, float("inf")], "0.5,,1234.75,inf", None),
+    ([0.5, None, 1e-07, 1e22, float("inf")], "0.5,,1e-7,1e+22,inf", "numbers with an exponent, such as 1e+10, may be"),
     ([1.0, 2.0], "1,2", "whole numbers are read as integers. In queries: toFloat64(x)"),
     (pa.array([0.1], pa.float32()), "0.10000000149011612", None),
     ([True, None, False], "true,,false", None),

@@ -73,6 +73,14 @@ def test_through_a_clickhouse_that_chooses_the_types_itself(frame: pd.DataFrame)
     check(source, losses, table)
 
 
+def test_numbers_with_an_exponent_are_sent_with_a_word_on_it() -> None:
+    """ClickHouse's own inference reads them as text, and the whole column with them."""
+    source = to_arrow(pd.DataFrame({"a": [1e10, 1.5], "b": [0.25, 1.5]}))
+    assert [sentence.partition(",")[0] for sentence in write_csv(source, io.BytesIO())] == [
+        "a: numbers with an exponent"
+    ]
+
+
 def test_bytes_in_lists_are_sent_with_a_word_on_it() -> None:
     """As JSON text with escapes: no encoding of text has them."""
     source = to_arrow(pd.DataFrame({"a": pd.Series([[b"\xff", b"x"]], dtype=object)}))
