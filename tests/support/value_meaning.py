@@ -7,7 +7,9 @@ are nanoseconds; numbers are equal whatever their type; a category is its label.
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import math
+import socket
 from decimal import Decimal
 from typing import Any
 
@@ -65,6 +67,8 @@ _BY_TYPE: list[tuple[Any, Any]] = [
     ((int, np.integer, Decimal), _number),
     ((str,), lambda value: ("text", value.encode())),
     ((bytes, bytearray), lambda value: ("text", bytes(value))),
+    # As the engine writes it: ::ffff:1.2.3.4, where some versions of Python have ::ffff:102:304.
+    (ipaddress.IPv6Address, lambda value: ("text", socket.inet_ntop(socket.AF_INET6, value.packed).encode())),
     (dt.datetime, _moment),
     (dt.date, lambda value: ("day", value.toordinal() - 719_163)),
     (dt.time, _time),
