@@ -18,8 +18,10 @@ from roe_magic.frames.type_parser import ClickHouseType, parse
 from roe_magic.frames.type_properties import (
     DOCUMENT_TYPES,
     INTERVAL_UNITS,
+    STRING_TYPES,
     WIDE_INTEGER_TYPES,
     integer_argument,
+    is_enum,
     unwrap,
 )
 
@@ -139,7 +141,7 @@ class LossFinder:
         name = identifier(self._name)
         if not self._has_value:
             yield "it has no values, so the server chooses a type without any."
-        if self._type.name == "String" and self._has_text and self._looks:
+        if (self._type.name in STRING_TYPES or is_enum(self._type)) and self._has_text and self._looks:
             look = next(look for look in LOOKS if look in self._looks)
             yield _loss(f"text that looks like {look} may be read as {look}, and changed by that", f"toString({name})")
         if self._has_empty and self._has_null:

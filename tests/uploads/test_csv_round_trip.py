@@ -81,6 +81,15 @@ def test_numbers_with_an_exponent_are_sent_with_a_word_on_it() -> None:
     ]
 
 
+def test_labels_that_look_like_other_values_are_sent_with_a_word_on_it() -> None:
+    """As text that does."""
+    flags = pd.Categorical(["True", "False"], ["True", "False"], ordered=True)
+    source = to_arrow(pd.DataFrame({"a": flags, "b": pd.Categorical(["x", "y"], ordered=True)}))
+    assert [sentence.partition(" may")[0] for sentence in write_csv(source, io.BytesIO())] == [
+        "a: text that looks like booleans"
+    ]
+
+
 def test_bytes_in_lists_are_sent_with_a_word_on_it() -> None:
     """As JSON text with escapes: no encoding of text has them."""
     source = to_arrow(pd.DataFrame({"a": pd.Series([[b"\xff", b"x"]], dtype=object)}))
