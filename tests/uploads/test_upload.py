@@ -106,6 +106,13 @@ class TestOnOurService:
             assert (done.rows, [column.name for column in done.columns]) == (2, ["k", "price"])
             assert done.columns[1].type == "Decimal(10, 2)"
 
+    def test_json_lines_keep_their_text(self, client: RoeClient, tmp_path: Path) -> None:
+        """Text that looks like a number stays text."""
+        (tmp_path / "t.jsonl").write_text('{"k":1,"zip":"02134"}\n{"k":2,"zip":null}\n')
+        done = roe_magic.upload(client, NAME, tmp_path / "t.jsonl")
+        assert [(column.name, column.type) for column in done.columns] == [("k", "Int64"), ("zip", "Nullable(String)")]
+        assert rows(client, "k, ifNull(zip, '-')") == [[1, "02134"], [2, "-"]]
+
     def test_types_may_be_chosen(self, client: RoeClient, tmp_path: Path) -> None:
         """Of some columns; the service says so in a dry run, which creates nothing."""
         path = tmp_path / "t.csv"
