@@ -117,7 +117,11 @@ class LossFinder:
 
     def sentences(self) -> list[str]:
         """Return what is lost, a sentence each; none where the column arrives as it is."""
-        return [f"{clean(self._name)}: {what}" for what in (*self._of_type(), *self._of_values())]
+        return [f"{clean(self._name)}: {what}" for what in (*self._of_name(), *self._of_type(), *self._of_values())]
+
+    def _of_name(self) -> Iterator[str]:
+        if self._name != self._name.strip():
+            yield "the blanks around its name may be lost."
 
     def _of_type(self) -> Iterator[str]:
         """Yield what follows from the column's type."""

@@ -130,6 +130,12 @@ def test_a_single_column_with_null_is_warned_of() -> None:
     assert losses == ["x: rows without a value are empty lines, which the server may leave out."]
 
 
+def test_blanks_around_a_name_are_warned_of() -> None:
+    """Programs that read CSV take them away."""
+    _, losses = written(**{" x": [1]})
+    assert losses == ["x: the blanks around its name may be lost."]
+
+
 def test_a_look_is_decided_by_all_values() -> None:
     """One value among many thousands that is no number."""
     _, losses = written(x=["02134"] * 100_000 + ["N/A"] + ["00501"] * 50_000)
