@@ -7,8 +7,8 @@ import pyarrow.parquet
 
 from roe_magic.contract.models import ARROW_FILE, PARQUET
 from roe_magic.errors import UsageError
-from roe_magic.uploads.arrow_source import ArrowSource
-from roe_magic.uploads.frames_to_arrow import to_arrow
+from roe_magic.uploads.arrow.arrow_source import ArrowSource
+from roe_magic.uploads.arrow.frames_to_arrow import to_arrow
 from roe_magic.uploads.sources import UploadSource
 
 

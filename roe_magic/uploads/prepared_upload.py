@@ -15,7 +15,7 @@ from roe_magic.uploads.sources import UploadSource
 from roe_magic.uploads.upload_result import UploadResult
 
 if TYPE_CHECKING:
-    from roe_magic.uploads.arrow_source import ArrowSource
+    from roe_magic.uploads.arrow.arrow_source import ArrowSource
 
 Progress = Callable[[int, int], object]
 Confirm = Callable[[str], bool]

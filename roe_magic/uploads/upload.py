@@ -21,7 +21,7 @@ from roe_magic.uploads.sources import UploadSource, opened
 from roe_magic.uploads.upload_result import UploadResult
 
 if TYPE_CHECKING:
-    from roe_magic.uploads.arrow_source import ArrowSource
+    from roe_magic.uploads.arrow.arrow_source import ArrowSource
 
 
 class UploadWarning(UserWarning):
@@ -103,7 +103,7 @@ def _read(data: Any) -> Iterator[UploadSource | ArrowSource]:
         with opened(data) as file:
             yield file
     else:
-        from roe_magic.uploads.frames_to_arrow import to_arrow
+        from roe_magic.uploads.arrow.frames_to_arrow import to_arrow
 
         yield to_arrow(data)
 

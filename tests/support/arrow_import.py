@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from roe_magic import frames
-from roe_magic.uploads.arrow_source import ArrowSource
+from roe_magic.uploads.arrow.arrow_source import ArrowSource
 from tests.support.rows_engine import query
 
 _SETTINGS = {

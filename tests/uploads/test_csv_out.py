@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from roe_magic.errors import UsageError
+from roe_magic.uploads.arrow.frames_to_arrow import to_arrow
 from roe_magic.uploads.csv_out import write_csv
-from roe_magic.uploads.frames_to_arrow import to_arrow
 from roe_magic.uploads.ndjson_out import write_ndjson_as_csv
 
 

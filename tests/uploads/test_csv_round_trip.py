@@ -16,9 +16,9 @@ from roe_magic.client import RoeClient
 from roe_magic.errors import BadRequestError
 from roe_magic.formatting import clean
 from roe_magic.query.running_query import RunningQuery
-from roe_magic.uploads.arrow_source import ArrowSource
+from roe_magic.uploads.arrow.arrow_source import ArrowSource
+from roe_magic.uploads.arrow.frames_to_arrow import to_arrow
 from roe_magic.uploads.csv_out import write_csv
-from roe_magic.uploads.frames_to_arrow import to_arrow
 from tests.support.frame_strategies import frames as pandas_frames
 from tests.support.rows_engine import by_json
 from tests.support.value_meaning import meanings

@@ -21,8 +21,8 @@ from roe_magic import frames
 from roe_magic.errors import UsageError
 from roe_magic.frames.arrow_types import resolve_type
 from roe_magic.frames.to_python import python_cells
-from roe_magic.uploads.frames_to_arrow import is_frame, to_arrow
-from roe_magic.uploads.scalar_plan import NO_VALUES
+from roe_magic.uploads.arrow.frames_to_arrow import is_frame, to_arrow
+from roe_magic.uploads.arrow.scalar_plan import NO_VALUES
 from tests.support.arrow_import import read_by_the_engine
 
 PARIS = zoneinfo.ZoneInfo("Europe/Paris")

@@ -19,8 +19,8 @@ from roe_magic.client import RoeClient
 from roe_magic.contract.models import ARROW_STREAM
 from roe_magic.errors import UsageError
 from roe_magic.query.running_query import RunningQuery
-from roe_magic.uploads.arrow_source import ArrowSource
-from roe_magic.uploads.frames_to_arrow import to_arrow
+from roe_magic.uploads.arrow.arrow_source import ArrowSource
+from roe_magic.uploads.arrow.frames_to_arrow import to_arrow
 from tests.support.arrow_import import read_by_the_engine
 from tests.support.frame_strategies import frames as pandas_frames
 from tests.support.value_meaning import meaning, meanings

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from roe_magic.uploads.column_problem import NotCarried
-from roe_magic.uploads.nested_kinds import kind_of
-from roe_magic.uploads.python_values import ValueFacts
-from roe_magic.uploads.source_column import SourceColumn
+from roe_magic.uploads.arrow.column_problem import NotCarried
+from roe_magic.uploads.arrow.nested_kinds import kind_of
+from roe_magic.uploads.arrow.python_values import ValueFacts
+from roe_magic.uploads.arrow.source_column import SourceColumn
 
 _ROWS = 65_536
 

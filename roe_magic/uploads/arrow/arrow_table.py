@@ -12,10 +12,10 @@ import pyarrow as pa
 from roe_magic.errors import ProtocolError, UsageError
 from roe_magic.frames import TYPE_KEY
 from roe_magic.frames.type_parser import ClickHouseType, parse
-from roe_magic.uploads.arrow_source import ArrowSource
-from roe_magic.uploads.column_problem import NotCarried
-from roe_magic.uploads.object_column import refused_column
-from roe_magic.uploads.source_column import SourceColumn
+from roe_magic.uploads.arrow.arrow_source import ArrowSource
+from roe_magic.uploads.arrow.column_problem import NotCarried
+from roe_magic.uploads.arrow.object_column import refused_column
+from roe_magic.uploads.arrow.source_column import SourceColumn
 
 _EXTENSION_KEY = b"ARROW:extension:name"
 

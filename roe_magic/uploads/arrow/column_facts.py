@@ -1,6 +1,6 @@
 """What the values of an Arrow column have in common, gathered batch by batch: NULLs, lowest and highest values.
 
-The type of a column is decided by all its values (:mod:`roe_magic.uploads.column_plan`), while only one batch of them
+The type of a column is decided by all its values (``column_plan``), while only one batch of them
 is in memory at a time.
 """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roe_magic.errors import UsageError
 
 if TYPE_CHECKING:
-    from roe_magic.uploads.arrow_source import ArrowSource
+    from roe_magic.uploads.arrow.arrow_source import ArrowSource
 
 
 def is_frame(data: object) -> bool:
@@ -61,14 +61,14 @@ def _has_stream(data: object) -> bool:
 
 
 def _from_pandas(data: Any) -> ArrowSource:
-    from roe_magic.uploads import pandas_frame
+    from roe_magic.uploads.arrow import pandas_frame
 
     is_series = _is_a(data, "pandas", "Series")
     return pandas_frame.from_series(data) if is_series else pandas_frame.from_frame(data)
 
 
 def _from_polars(data: Any) -> ArrowSource:
-    from roe_magic.uploads import polars_frame
+    from roe_magic.uploads.arrow import polars_frame
 
     if _is_a(data, "polars", "Series"):
         return polars_frame.from_polars_series(data)
@@ -78,7 +78,7 @@ def _from_polars(data: Any) -> ArrowSource:
 def _from_arrow(data: Any) -> ArrowSource:
     import pyarrow as pa
 
-    from roe_magic.uploads import arrow_table
+    from roe_magic.uploads.arrow import arrow_table
 
     if isinstance(data, pa.ChunkedArray):
         raise UsageError("An Arrow array has no column name.", hint="Put it into a table: pa.table({'name': array}).")

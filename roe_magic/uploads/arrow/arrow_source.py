@@ -1,6 +1,6 @@
 """Columns of any kind as one Arrow stream, with the ClickHouse type of each column in its field.
 
-All values of all columns are looked at before the first row is sent (:mod:`roe_magic.uploads.source_column`), so that
+All values of all columns are looked at before the first row is sent (``source_column``), so that
 every column that cannot be carried is named at once.
 """
 
@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from roe_magic.frames import from_arrow
 from roe_magic.frames.clickhouse_types import check_names, clickhouse_columns
-from roe_magic.uploads.column_problem import ColumnProblem, NotCarried, refuse
-from roe_magic.uploads.source_column import PlannedColumn, SourceColumn, plan_source, ranges
+from roe_magic.uploads.arrow.column_problem import ColumnProblem, NotCarried, refuse
+from roe_magic.uploads.arrow.source_column import PlannedColumn, SourceColumn, plan_source, ranges
 
 
 class ArrowSource:

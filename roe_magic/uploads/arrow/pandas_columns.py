@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from roe_magic.uploads.column_facts import is_text
-from roe_magic.uploads.column_problem import NotCarried
-from roe_magic.uploads.labels import enum_of
-from roe_magic.uploads.object_column import object_column, refused_column
-from roe_magic.uploads.source_column import SourceColumn, combined
+from roe_magic.uploads.arrow.column_facts import is_text
+from roe_magic.uploads.arrow.column_problem import NotCarried
+from roe_magic.uploads.arrow.labels import enum_of
+from roe_magic.uploads.arrow.object_column import object_column, refused_column
+from roe_magic.uploads.arrow.source_column import SourceColumn, combined
 
 if TYPE_CHECKING:
     import pandas as pd

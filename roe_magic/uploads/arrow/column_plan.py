@@ -20,9 +20,9 @@ from roe_magic.frames.clickhouse_types import exact_type
 from roe_magic.frames.fixed_types import UnsupportedArrowType
 from roe_magic.frames.type_parser import Argument, ClickHouseType, NamedArgument
 from roe_magic.frames.type_properties import element_names, unwrap
-from roe_magic.uploads.column_facts import Facts, child_arrays, is_list, list_range, plain, plain_type
-from roe_magic.uploads.column_problem import NotCarried
-from roe_magic.uploads.scalar_plan import plan_scalar
+from roe_magic.uploads.arrow.column_facts import Facts, child_arrays, is_list, list_range, plain, plain_type
+from roe_magic.uploads.arrow.column_problem import NotCarried
+from roe_magic.uploads.arrow.scalar_plan import plan_scalar
 
 
 @dataclass(frozen=True)

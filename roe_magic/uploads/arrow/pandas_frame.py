@@ -11,9 +11,9 @@ import numbers
 from typing import TYPE_CHECKING, Any
 
 from roe_magic.errors import UsageError
-from roe_magic.uploads.arrow_source import ArrowSource
-from roe_magic.uploads.pandas_columns import pandas_column
-from roe_magic.uploads.source_column import SourceColumn
+from roe_magic.uploads.arrow.arrow_source import ArrowSource
+from roe_magic.uploads.arrow.pandas_columns import pandas_column
+from roe_magic.uploads.arrow.source_column import SourceColumn
 
 if TYPE_CHECKING:
     import pandas as pd

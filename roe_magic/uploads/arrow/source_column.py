@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from roe_magic.frames import TYPE_KEY
 from roe_magic.frames.type_parser import ClickHouseType
-from roe_magic.uploads.column_facts import Facts
-from roe_magic.uploads.column_plan import Plan, plan_column
-from roe_magic.uploads.column_problem import NotCarried
+from roe_magic.uploads.arrow.column_facts import Facts
+from roe_magic.uploads.arrow.column_plan import Plan, plan_column
+from roe_magic.uploads.arrow.column_problem import NotCarried
 
 _MOST_ROWS = 65_536
 # Of the first batch, before it is known how large a row is.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from roe_magic.errors import UsageError
 from roe_magic.frames.type_parser import ClickHouseType
-from roe_magic.uploads.arrow_source import ArrowSource
-from roe_magic.uploads.column_problem import NotCarried
-from roe_magic.uploads.labels import enum_of
-from roe_magic.uploads.object_column import object_column, refused_column
-from roe_magic.uploads.source_column import SourceColumn
+from roe_magic.uploads.arrow.arrow_source import ArrowSource
+from roe_magic.uploads.arrow.column_problem import NotCarried
+from roe_magic.uploads.arrow.labels import enum_of
+from roe_magic.uploads.arrow.object_column import object_column, refused_column
+from roe_magic.uploads.arrow.source_column import SourceColumn
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from roe_magic.frames.type_parser import ClickHouseType
-from roe_magic.uploads.column_problem import NotCarried
-from roe_magic.uploads.python_values import NO_WISH, Codec, Kind, MakeKind, SimpleKind
+from roe_magic.uploads.arrow.column_problem import NotCarried
+from roe_magic.uploads.arrow.python_values import NO_WISH, Codec, Kind, MakeKind, SimpleKind
 
 _MOST_DIGITS = 76
 

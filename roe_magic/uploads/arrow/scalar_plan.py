@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.frames.type_properties import INTERVAL_UNITS, WIDE_INTEGER_TYPES
-from roe_magic.uploads.column_facts import Facts, integers, is_text, plain
-from roe_magic.uploads.column_problem import NotCarried
+from roe_magic.uploads.arrow.column_facts import Facts, integers, is_text, plain
+from roe_magic.uploads.arrow.column_problem import NotCarried
 
 # The type that is sent, the ClickHouse type that it should get if it can, the conversion, and notices.
 ScalarPlan = tuple[pa.DataType, ClickHouseType | None, Callable[[pa.Array], pa.Array], frozenset[str]]

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from roe_magic.frames.type_parser import ClickHouseType, NamedArgument
-from roe_magic.uploads.column_problem import NotCarried
-from roe_magic.uploads.python_values import Codec, Kind, MakeKind, ValueFacts
-from roe_magic.uploads.scalar_kinds import scalar_kind
+from roe_magic.uploads.arrow.column_problem import NotCarried
+from roe_magic.uploads.arrow.python_values import Codec, Kind, MakeKind, ValueFacts
+from roe_magic.uploads.arrow.scalar_kinds import scalar_kind
 
 # Dicts with more keys are maps.
 _MOST_FIELDS = 1_000

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from roe_magic.frames.type_parser import ClickHouseType
-from roe_magic.uploads.column_problem import NotCarried
+from roe_magic.uploads.arrow.column_problem import NotCarried
 
 _DEFAULT_ADVICE = "Convert the column to text or numbers first, for example with .astype(str)."
 _ADVICE = {
