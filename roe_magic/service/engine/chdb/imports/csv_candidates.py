@@ -12,6 +12,7 @@ from roe_magic.service.engine.chdb.imports.csv_reading import TEXT, Reading, cal
 # As the usual programs write them. 0 and 1 are numbers, and yes and no are words.
 _TRUE = "'true', 'True', 'TRUE'"
 _BOOLEANS = f"{_TRUE}, 'false', 'False', 'FALSE'"
+_NUMPY_NUMBER = "-?[0-9][.][0-9]{18}e[-+][0-9]{2,3}"
 INTEGERS = ("Int64", "UInt64", "Int128", "Int256", "UInt256")
 
 
@@ -29,13 +30,20 @@ def no_float(text: str) -> str:
 
 
 def digits_lost(text: str) -> str:
-    """Return the condition that a number becomes another whole number as Float64, or has more than its 17 digits.
+    """Return the condition that a number becomes another one as Float64, which a person would write otherwise.
 
-    A number with an exponent was computed: its last digits are those of a float.
+    A whole number must be the same one. Of others, the significant digits must be those of the float as it is written
+    again: any 15 digits are, and up to 17 as other programs write a float. NumPy's ``savetxt`` writes more.
     """
-    other = f"match({text}, '^-?[0-9]+$') AND toInt256OrNull({text}) IS DISTINCT FROM toInt256(toFloat64OrNull({text}))"
-    long = f"length({text}) > 18 AND match({text}, '^-?[0.]*[1-9]([.]?[0-9]){{16,}}[.]?[1-9][0-9.]*$')"
-    return f"length({text}) > 15 AND (({other}) OR ({long}))"
+    value = f"toFloat64OrNull({text})"
+    whole = f"match({text}, '^-?[0-9]+$') AND toInt256OrNull({text}) IS NOT DISTINCT FROM toInt256({value})"
+    same = f"{_significant_digits(text)} = {_significant_digits(f'toString({value})')}"
+    kept = f"({same}) OR ({whole}) OR {matches(text, _NUMPY_NUMBER)}"
+    return f"length({text}) > 15 AND toString({value}) != {text} AND NOT ({kept})"
+
+
+def _significant_digits(number: str) -> str:
+    return f"trimBoth(replaceRegexpAll({number}, '[eE].*|[-.]', ''), '0')"
 
 
 NO_VALUES = Reading(TEXT, lambda text: f"{text} IS NOT NULL", unchanged, "")

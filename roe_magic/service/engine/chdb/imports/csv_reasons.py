@@ -29,7 +29,7 @@ _CONDITIONS = {
         "t", r"[-+]?([0-9]+,[0-9]+|[0-9]{1,3}([,.' \x{a0}\x{2009}\x{2019}\x{202f}_][0-9]{3})+([.,][0-9]+)?)"
     ),
     "spaces": matches("t", r"(\s.*|.*\s)") + " AND " + matches("t", r"\s*[-+]?[0-9][-+0-9.,:/eE]*\s*"),
-    "long": f"{matches('t', '-?[0-9]+[.]?[0-9]*')} AND {digits_lost('t')}",
+    "long": f"{matches('t', '-?[0-9]*[.]?[0-9]*([eE][-+]?[0-9]+)?')} AND {digits_lost('t')}",
     "number": f"NOT ({no_float('t')})",
     "boolean": f"NOT ({BOOL.misfit('t')})",
     "date": f"NOT ({csv_times.DATES[-1].misfit('t')})",
