@@ -21,7 +21,11 @@ _CHUNK_BYTES = 2**20
 _HEAD_CHARACTERS = 2**20
 # Python's limit would be 131,072.
 csv.field_size_limit(2**31 - 1)
-_SEPARATORS = (";", "\t", "|")
+# In this order, since a comma may stand in numbers and names.
+_SEPARATORS = ("\t", ";", ",", "|")
+_NAMED_SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)"?\r?\n', re.IGNORECASE)
+# By so many records the separator is chosen.
+_MAX_RECORDS = 100
 # A space before a quotation mark and one after it, which may stand next to a separator. Both patterns begin with fixed
 # bytes, which are found quickly.
 _AFTER_SPACE, _BEFORE_SPACE = re.compile(rb' "(?<=[,;\t|\n ] ")'), re.compile(rb'" (?=[,;\t|\r\n ])')
@@ -46,7 +50,7 @@ class CsvFile:
     separator : str
         The character between two values.
     skipped : int
-        How many records there are before the first row: empty lines and the column names.
+        How many records there are before the first row: empty lines, Excel's ``sep=;``, and the column names.
     names : sequence of str
         One name per column, no two of them the same.
     is_padded : bool
@@ -237,23 +241,40 @@ def _padded_separators(chunk: bytes, quotation_marks: int) -> set[bytes]:
 
 
 def _first_records(head: str) -> tuple[str, int, list[list[str]]]:
-    """Return the separator, the number of empty lines at the beginning, and the first two records after them."""
+    """Return the separator, how many records come before the column names, and the first records from there on.
+
+    The separator is the first of which every record has as many. If none is so, it is the one of which most have as
+    many as the first record, so that the others are told of.
+    """
     if "\r" in head and "\n" not in head:
         raise EngineError("The file's lines end in a carriage return alone; convert them to line feeds first.")
-    skipped, records = _records(head, ",")
-    if records and len(records[0]) == 1:
-        for separator in _SEPARATORS:
-            candidates = _records(head, separator)[1]
-            if len(candidates) == 2 and all(len(record) > 1 for record in candidates):
-                return separator, skipped, candidates
-    return ",", skipped, records
+    if "\0" in head.lstrip("\n").partition("\n")[0]:
+        raise EngineError("The first line holds no column names: there are NUL characters in it.")
+    if named := _NAMED_SEPARATOR.match(head):
+        # Excel's first line.
+        skipped, records = _records(head[named.end() :], named[1])
+        return named[1], skipped + 1, records
+    fits = {separator: _fit(head, separator) for separator in _SEPARATORS}
+    best = max(fits, key=lambda separator: fits[separator])
+    separator = best if fits[best] else ","
+    return separator, *_records(head, separator)
+
+
+def _fit(head: str, separator: str) -> float:
+    """Return which part of the first records has as many values as the very first one; 0 if that has one value."""
+    try:
+        _, (first, *others) = _records(head, separator)
+    except (EngineError, ValueError):
+        return 0
+    if len(first) == 1 or not others:
+        return 0
+    return sum(len(record) == len(first) for record in others) / len(others)
 
 
 def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:
+    """Return the number of empty lines at the beginning, and the first records after them."""
     records: list[list[str]] = []
     skipped = 0
-    if "\0" in head.lstrip("\n").partition("\n")[0]:
-        raise EngineError("The first line holds no column names: there are NUL characters in it.")
     reader = csv.reader(io.StringIO(head, newline="\n"), delimiter=separator, skipinitialspace=True)
     try:
         for record in reader:
@@ -261,11 +282,12 @@ def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:
                 records.append(record)
             elif not records:
                 skipped += 1
-            if len(records) == 2:
-                break
+            if len(records) == _MAX_RECORDS:
+                return skipped, records
     except csv.Error as error:
         raise _csv_error(_describe_csv_error(reader.line_num, error)) from None
-    return skipped, records
+    # The last one of a long head may have been cut.
+    return skipped, records[:-1] if len(head) > _HEAD_CHARACTERS - 100 and len(records) > 2 else records
 
 
 def _remove_last_empty_lines(path: Path) -> None:
