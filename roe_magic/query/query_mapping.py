@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, KeysView, Mapping
 from typing import Any
 
-from roe_magic.query import metadata
+from roe_magic.query import metadata, render
 from roe_magic.query.query_fields import QueryFields
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.row_hints import RowHints, refuse_constructor
@@ -14,6 +14,8 @@ from roe_magic.query.row_hints import RowHints, refuse_constructor
 class QueryMapping(RowHints, QueryFields, Mapping[str, Any]):
     """The fields of a query by flat names (``status``, ``worksheet.name``), at the query's present state."""
 
+    # The variable that holds the query, where that is known; messages name the query by it.
+    variable = ""
     # The names and values, with the state that they were made from.
     _flat_cache: tuple[QueryState | None, dict[str, Any]] = None, {}
 
@@ -47,6 +49,6 @@ class QueryMapping(RowHints, QueryFields, Mapping[str, Any]):
         statements = self._state.statements or []
         for index in reversed(range(len(statements))):
             if name in statements[index].column_names:
-                which = "" if index == len(statements) - 1 else index
-                return f"It is a column of the rows: q.df({which})[{name!r}]"
-        return "The rows are a DataFrame: q.df()"
+                call = render.frame_call(self.variable, None if index == len(statements) - 1 else index)
+                return f"It is a column of the rows: {call}[{name!r}]"
+        return f"The rows are a DataFrame: {render.frame_call(self.variable)}"

@@ -169,7 +169,9 @@ class WorksheetQuery(QueryMapping):
 
     def _result(self, index: int | None) -> StatementResult:
         if index is None and self.finished and not self.succeeded:
-            hint = f"Results of the statements before the failure: {len(self.results)} (q.df(0), q.results)."
+            before = len(self.results)
+            ways = f"; the first: {render.frame_call(self.variable, 0)}" if before else ""
+            hint = f"Results of the statements before the failure: {before}{ways}."
             raise UsageError(f"The query ended in {self.status}: {self.error or 'no reason given'}", hint=hint)
         if index is not None and type(index) is not int:
             raise UsageError(f"{index!r} is not the number of a statement.", hint="They are numbered from 0.")
@@ -271,7 +273,9 @@ class WorksheetQuery(QueryMapping):
         summary = "\n".join(filter(None, (repr(self), self.error and clean_message(self.error))))
         if not (self.has_rows and self.results):
             return {"text/plain": summary, "text/html": render.preformatted(summary)}
-        plain, html = (write(self.results, self.displaylimit) for write in (render.text, render.html))
+        plain, html = (
+            write(self.results, self.displaylimit, variable=self.variable) for write in (render.text, render.html)
+        )
         if self.succeeded:
             return {"text/plain": plain, "text/html": html}
         return {"text/plain": f"{plain}\n\n{summary}", "text/html": html + render.preformatted(summary)}

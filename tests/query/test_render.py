@@ -33,7 +33,7 @@ def result(types: dict[str, str], *rows: list[Any], sql: str = "SELECT 1", **fie
 
 
 def text_of(*results: StatementResult, limit: int | None = 10) -> list[str]:
-    return render.text(results, limit).split("\n")
+    return render.text(results, limit, variable="q").split("\n")
 
 
 class Cells(HTMLParser):
@@ -46,7 +46,7 @@ class Cells(HTMLParser):
         self.between: list[str] = []
         self.blocks: list[str] = []
         self._open: list[str] = []
-        self.source = render.html(results, limit)
+        self.source = render.html(results, limit, variable="q")
         self.feed(self.source)
         self.close()
 
@@ -255,7 +255,7 @@ def test_columns_beyond_the_width_are_left_out_and_it_is_said() -> None:
     *table, size = text_of(shown)
     assert size == "2 rows × 80 columns (10 columns shown) · all: q.df()"
     assert [len(line) for line in table] == [182, 198, 198, 181]
-    one = render.text([shown], 10, width=5)
+    one = render.text([shown], 10, width=5, variable="q")
     assert one.splitlines()[2:] == ["x" * 18, "y", "2 rows × 80 columns (1 column shown) · all: q.df()"]
 
 
@@ -298,7 +298,7 @@ def test_the_largest_table_stays_small(type_name: str, cell: Any) -> None:
 def test_many_statements_stay_small_together() -> None:
     """What the first ones have taken is not there for the others; each shows a row at least."""
     shown = [result({"s": "String"}, *[["x" * 400]] * 100) for _ in range(40)]
-    html, text = render.html(shown, None), render.text(shown, None)
+    html, text = render.html(shown, None, variable="q"), render.text(shown, None, variable="q")
     assert len(html) < _HTML_BUDGET + 40 * 2000
     assert len(text) < _TEXT_BUDGET + 40 * 1000
     assert "1 of 100 rows × 1 column · all: q.df(39)" in html

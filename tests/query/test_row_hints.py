@@ -38,7 +38,7 @@ def test_pandas_makes_no_frame_of_it(thing: Any, make: Callable[[Any], Any]) -> 
 
 def test_the_error_of_the_constructor_names_the_rows_of_the_query() -> None:
     """It is one of ours, so that a notebook shows it without a traceback."""
-    with pytest.raises(UsageError, match=r"DataFrame itself.\nThe rows are a DataFrame: q.df\(\)"):
+    with pytest.raises(UsageError, match=r"DataFrame itself.\nThe rows are a DataFrame: df\(\)"):
         pd.DataFrame(QUERY)
 
 
@@ -97,9 +97,9 @@ def test_private_names_have_the_usual_error(thing: Any) -> None:
 def test_a_column_is_named_with_the_statement_that_has_it() -> None:
     """As a key and as an attribute."""
     for ask in (lambda: QUERY.__getitem__("a"), lambda: getattr(QUERY, "a")):  # noqa: B009
-        with pytest.raises((KeyError, AttributeError), match=r"column of the rows: q\.df\(\)\['a'\]"):
+        with pytest.raises((KeyError, AttributeError), match=r"column of the rows: df\(\)\['a'\]"):
             ask()
-    with pytest.raises(KeyError, match=r"q\.df\(0\)\['first'\]"):
+    with pytest.raises(KeyError, match=r"df\(0\)\['first'\]"):
         QUERY["first"]
     with pytest.raises(TypeError, match=r"column of the rows: df\(\)\['a'\]"):
         QUERY.results[-1]["a"]
@@ -109,7 +109,7 @@ def test_a_column_is_named_with_the_statement_that_has_it() -> None:
 @pytest.mark.parametrize("key", [0, ["a", "status"], slice(0, 5), "nothing", None])
 def test_what_is_no_field_is_a_key_error_that_says_where_the_rows_are(key: Any) -> None:
     """Also what could never be a key; ``get`` and ``in`` work as in any mapping."""
-    with pytest.raises(KeyError, match=r"no field of the query\. The rows are a DataFrame: q\.df\(\)"):
+    with pytest.raises(KeyError, match=r"no field of the query\. The rows are a DataFrame: df\(\)"):
         QUERY[key]
     assert QUERY.get(key, "default") == "default"
     assert key not in QUERY
@@ -123,7 +123,7 @@ def test_asking_for_a_column_downloads_nothing() -> None:
 
     query = WorksheetQuery(submitted(), models.QueryStatus(worksheet_query_id=QUERY.id, status="SUCCESS"), download)
     assert not hasattr(query, "head")
-    with pytest.raises(KeyError, match=r"q\.df\(\)"):
+    with pytest.raises(KeyError, match=r"df\(\)"):
         query["revenue"]
 
 

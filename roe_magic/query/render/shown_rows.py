@@ -121,6 +121,12 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def frame_call(variable: str, index: int | None = None) -> str:
+    """Return what gives the rows of a statement, the last one by default, of the query in a variable: ``q.df(0)``."""
+    call = f"df({'' if index is None else index})"
+    return f"{variable}.{call}" if variable else call
+
+
 def within(budget: int, rows: Iterable[_Row], size: Callable[[_Row], int]) -> list[_Row]:
     """Return the first rows that take no more characters together; the first one in any case."""
     kept: list[_Row] = []

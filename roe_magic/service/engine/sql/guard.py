@@ -116,7 +116,8 @@ def _scope_of(node: Node, name: str, scope: JudgementScope) -> JudgementScope:
 def _check_node(node: Node, key: str, scope: JudgementScope) -> Sequence[Node]:
     """Return the trees that are to be judged because of a node; what the node holds is judged in any case."""
     require(
-        not node.get("out_file"), "INTO OUTFILE is not offered here; save the rows in the notebook: q.df().to_csv(...)"
+        not node.get("out_file"),
+        "INTO OUTFILE is not offered here; save the rows in the notebook: df().to_csv(...) of the result",
     )
     tables.check_databases(node, scope)
     kind = node.get("type")

@@ -28,7 +28,7 @@ _REFUSED_KINDS = {
     "CreateDictionaryQuery": f"dictionaries are not offered {_NO_UDF}",
     "KillQueryQuery": "KILL is not offered here; press Cancel in the panel of a query of your own",
     "SystemQuery": "SYSTEM statements are for the administrator of a ClickHouse server",
-    "BackupQuery": "BACKUP and RESTORE are for the administrator of a server; save rows with q.df().to_csv(...)",
+    "BackupQuery": "BACKUP and RESTORE are for a server's administrator; save rows with df().to_csv(...) of the result",
     "CheckAllTablesQuery": "CHECK ALL TABLES would reach tables of others; CHECK TABLE checks one of your own",
     "TransactionControl": "transactions are not offered here",
 }
@@ -135,7 +135,7 @@ def check_part(node: Node, known_settings: frozenset[str]) -> None:
     require(
         command in _ALTER_COMMANDS,
         f"ALTER TABLE ... {words} is not offered here: it is for the administrator of a ClickHouse server; "
-        "save rows with q.df().to_csv(...)",
+        "save rows with df().to_csv(...) of the result",
     )
     require(
         command != "MOVE_PARTITION" or node.get("move_destination_type") == "TABLE",
