@@ -68,9 +68,12 @@ def load_ipython_extension(ipython: Any) -> None:
 def unload_ipython_extension(ipython: Any) -> None:
     """Remove them from a shell: ``%unload_ext roe_magic``."""
     from roe_magic.magic import completion
+    from roe_magic.magic.setting_checks import drop_bad_settings
 
     completion.unregister(ipython)
     for kind in ("line", "cell"):
         ipython.magics_manager.magics[kind].pop("roe", None)
     if magic := ipython.magics_manager.registry.pop("RoeMagic", None):
+        drop_bad_settings(type(magic), ipython.config, magic)
+        ipython.configurables.remove(magic)  # else `%config RoeMagic` would go on to set the old one
         magic.close()

@@ -48,8 +48,10 @@ DELAY = checked(checks.check_delay, float)
 ORGANIZATION = checked(_organization)
 
 
-def drop_bad_settings(configurable: Any, configuration: Config) -> None:
+def drop_bad_settings(configurable: Any, configuration: Config, in_force: Any = None) -> None:
     """Remove what a class's traits do not accept from a shell's configuration, and print which settings those are.
+
+    Where there is an object whose settings are ``in_force``, its own take their place.
 
     ``%config RoeMagic.x = bad`` is refused when it is typed, yet stays there, and would break each later load.
     """
@@ -58,5 +60,8 @@ def drop_bad_settings(configurable: Any, configuration: Config) -> None:
         try:
             configurable(None, config=Config({configurable.__name__: {name: value}}))
         except TraitError as error:
-            del section[name]
+            if in_force is None:
+                del section[name]
+            else:
+                section[name] = getattr(in_force, name)
             print(f"roe-magic: %config {configurable.__name__}.{name} is ignored: {error}")
