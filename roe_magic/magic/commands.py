@@ -79,15 +79,22 @@ def connect(magic: MagicContext, words: list[str]) -> None:
     where = [word for word in words if word != "--memory"]
     if len(where) > 1:
         raise UsageError("%roe connect takes one of: local, a PROFILE, a URL.")
-    if where:
-        connection = _connection(magic, where[0], memory=memory)
-        config.resolve(connection)
-        magic.session.connection = connection
+    user = _connect(magic, _connection(magic, where[0], memory=memory)) if where else magic.client().current_user()
     client = magic.client()
-    user = client.current_user()
     settings = client.settings
     organization = settings.organization_id or "the key's default"
     print(f"Connected to {settings.host} ({settings.source}) as {user.display_name}, organisation {organization}")
+
+
+def _connect(magic: MagicContext, connection: SettingsSource) -> models.User:
+    """Use a connection from now on, and return its user; where the server does not answer, the one before stays."""
+    config.resolve(connection)
+    before, magic.session.connection = magic.session.connection, connection
+    try:
+        return magic.client().current_user()
+    except BaseException:
+        magic.session.connection = before
+        raise
 
 
 def whoami(magic: MagicContext, words: list[str]) -> pd.Series[Any]:
