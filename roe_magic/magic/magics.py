@@ -14,8 +14,6 @@ from uuid import UUID
 from IPython.core.error import UsageError as MagicUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
-from traitlets.config import Configurable
 
 from roe_magic import config
 from roe_magic.client import RoeClient
@@ -25,11 +23,13 @@ from roe_magic.contract.models import WorksheetQueryCreateRequest
 from roe_magic.errors import QueryInterrupted, QueryTimeout, ResultTooLarge, RoeError, UsageError
 from roe_magic.magic import commands
 from roe_magic.magic.arguments import Target, flag_in_comment, join_continued, parse, split_line
+from roe_magic.magic.assignment import is_assigned
 from roe_magic.magic.catalogue import Catalogue
 from roe_magic.magic.dry_run import dry_run
 from roe_magic.magic.error_display import rendering_of
+from roe_magic.magic.magic_settings import MagicSettings
 from roe_magic.magic.session import session_of
-from roe_magic.magic.setting_checks import DELAY, ORGANIZATION, TIMEOUT, TRAIT_CHECKS
+from roe_magic.magic.setting_checks import DELAY, ORGANIZATION, TIMEOUT
 from roe_magic.magic.settings_sources import below_flags, from_flags
 from roe_magic.panel.display import Display, Mode, takes_input
 from roe_magic.query.running_query import AttachedQuery, RunningQuery
@@ -37,38 +37,8 @@ from roe_magic.query.worksheet_query import WorksheetQuery
 
 
 @magics_class
-class RoeMagic(Magics, Configurable):
+class RoeMagic(Magics, MagicSettings):
     """SQL in notebook cells, on Roe's async query API."""
-
-    profile = Unicode("", help="The stored profile to use; `roe-magic login NAME` stores one.").tag(config=True)
-    base_url = Unicode("", help="The API's address; a key is sent only to the address it belongs to.").tag(config=True)
-    organization_id = Unicode("", help="The organisation (a UUID) that queries run for.").tag(config=True)
-    api_key_variable = Unicode("", help="The name of an environment variable that holds the API key.").tag(config=True)
-    timeout = Float(
-        None, allow_none=True, help="The deadline of one HTTP request in seconds, 0 for none [60; ROE_TIMEOUT]."
-    ).tag(config=True)
-    max_retries = Int(
-        None, allow_none=True, help="How often a request that is safe to repeat is sent again [3; ROE_MAX_RETRIES]."
-    ).tag(config=True)
-    displaylimit = Int(10, allow_none=True, help="Show this many rows of a result; None: up to 1,000.").tag(config=True)
-    autopandas = Bool(False, help="Return a pandas DataFrame instead of the WorksheetQuery.").tag(config=True)
-    autopolars = Bool(False, help="Return a polars DataFrame instead of the WorksheetQuery.").tag(config=True)
-    dtype_backend = Enum(
-        ["numpy_nullable", "pyarrow"], "numpy_nullable", help="The dtypes of pandas DataFrames, as in pandas.read_csv."
-    ).tag(config=True)
-    tz = Unicode("", help="Show all times of DataFrames in this time zone; empty: keep their own.").tag(config=True)
-    max_result_bytes = Int(
-        2_000_000_000,
-        allow_none=True,
-        help="Ask before more bytes than this are downloaded for one query; None: never ask.",
-    ).tag(config=True)
-    panel = Enum(
-        ["auto", "live", "static", "off"],
-        "auto",
-        help="How the status panel is shown; auto: live, but static in batch runs.",
-    ).tag(config=True)
-    progress_after = Float(0.2, help="Show the live panel of a query after this many seconds.").tag(config=True)
-    short_errors = Bool(True, help="Show an error's message without the traceback.").tag(config=True)
 
     def __init__(self, shell: Any, **kwargs: Any) -> None:
         super().__init__(shell=shell, **kwargs)
@@ -99,14 +69,6 @@ class RoeMagic(Magics, Configurable):
     def attended(self) -> bool:
         """Whether somebody is there to answer: not in a batch run (nbclient, nbval, papermill)."""
         return takes_input(self.shell)
-
-    @validate(*TRAIT_CHECKS)
-    def _check(self, proposal: Any) -> Any:
-        try:
-            TRAIT_CHECKS[proposal["trait"].name](proposal["value"])
-        except RoeError as error:
-            raise TraitError(str(error)) from None
-        return proposal["value"]
 
     @no_var_expand
     @line_cell_magic
@@ -145,7 +107,7 @@ class RoeMagic(Magics, Configurable):
         commands.refuse_commands(sql)
         if flag := flag_in_comment(self.parser, sql):
             print(f"Note: {flag} behind the SQL is a comment. Write flags before the SQL: %roe {flag} ... SELECT ...")
-        # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL.
+        # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL, and flags hide the display.
         return self._run_sql(flags, sql, is_cell=False)
 
     def _run_command(self, command: commands.Command, words: list[str]) -> Any:
@@ -175,7 +137,8 @@ class RoeMagic(Magics, Configurable):
         query = self.watch(
             running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after, rows_hidden=hidden
         )
-        return self._return(query, arguments.target, shown=wanted and not hidden)
+        assigned = not is_cell and is_assigned()
+        return self._return(query, arguments.target, returned=assigned or (wanted and not hidden))
 
     def watch(
         self,
@@ -235,16 +198,20 @@ class RoeMagic(Magics, Configurable):
             self._clients[settings] = RoeClient(settings)
         return self._clients[settings]
 
-    def _return(self, query: WorksheetQuery, target: Target, *, shown: bool) -> Any:
+    def _return(self, query: WorksheetQuery, target: Target, *, returned: bool) -> Any:
         """Assign the variables of the target, and return the cell's value."""
         value = self._value(query)
         if target.name:
             self.variables[target.name] = value
+            if value is query:
+                query.variable = target.name
         if target.df:
             self.variables[target.df] = query.df(**self._frame_options())
-        return value if shown else None
+        return value if returned else None
 
     def _value(self, query: WorksheetQuery) -> Any:
+        if not query.has_rows:  # --no-result
+            return query
         if self.autopolars:
             return query.polars()
         return query.df(**self._frame_options()) if self.autopandas else query
@@ -257,7 +224,7 @@ class RoeMagic(Magics, Configurable):
         if query is not None:
             self.session.query_ids.pop(query.id, None)
             self.session.query_ids[query.id] = None
-            query.displaylimit = self.displaylimit
+            query.displaylimit, query.variable = self.displaylimit, "_roe"
         self._refresh_catalogue(running.client, running.state.sql)
 
     def _refresh_catalogue(self, client: RoeClient, sql: str | None = None) -> None:

@@ -66,6 +66,17 @@ class TestTargets:
         assert last.displaylimit == 3
         assert query.results[0] is last.results[0]
 
+    @pytest.mark.parametrize(("header", "call"), [("", "_roe.df()"), ("rows= <<", "rows.df()")])
+    def test_the_line_below_the_rows_names_the_variable_that_has_them(
+        self, shell: Shell, header: str, call: str
+    ) -> None:
+        """What it says can be typed as it stands: `_roe.df()` without a name."""
+        query = shell.roe(header, "SELECT number FROM numbers(30)").value
+        shown = query._repr_mimebundle_()
+        assert shown["text/plain"].endswith(f"all: {call}")
+        assert f"all: {call}" in shown["text/html"]
+        assert len(shell.run(call).value) == 30
+
     @pytest.mark.parametrize("header", ["q= <<", "q = <<", "q=<<"])
     def test_an_equals_sign_assigns_and_shows(self, shell: Shell, header: str) -> None:
         """`q= <<` assigns and is the cell's value too."""
@@ -84,6 +95,14 @@ class TestTargets:
         assert isinstance(shell.roe("", "SELECT 1").value, pd.DataFrame)
         shell.roe("d", "SELECT 1")
         assert isinstance(shell.variables["d"], pd.DataFrame)
+
+    @pytest.mark.parametrize("setting", ["autopandas", "autopolars"])
+    def test_no_result_downloads_nothing_even_where_dataframes_are_wanted(self, shell: Shell, setting: str) -> None:
+        """Then the value is the query."""
+        shell.run(f"%config RoeMagic.{setting} = True")
+        query = shell.roe("--no-result", "SELECT 1 AS one").value
+        assert isinstance(query, WorksheetQuery)
+        assert not query.has_rows
 
     def test_autopolars_gives_a_polars_frame(self, shell: Shell) -> None:
         """With autopolars the value is a polars DataFrame."""
@@ -142,6 +161,17 @@ class TestLineMagic:
         """On one line a `;` only ends the SQL: the variable gets its query."""
         shell.run("x = %roe SELECT 1 AS one;")
         assert shell.variables["x"].df()["one"].tolist() == [1]
+
+    @pytest.mark.parametrize("flags", ["-q", "--df rows", "-o other", "--no-result -q"])
+    def test_a_flag_takes_nothing_from_an_assignment(self, shell: Shell, flags: str) -> None:
+        """`q = %roe -q SELECT 1` gives q its query; the flags say what is shown, and what else is assigned."""
+        assert shell.run(f"q = %roe {flags} SELECT 1 AS one").value is None
+        assert isinstance(shell.variables["q"], WorksheetQuery)
+        assert shell.run(f"%roe {flags} SELECT 1 AS one").value is None
+        assert (
+            shell.run(f"for _ in range(1):\n    %roe {flags} SELECT 1\n    p, r = 1, %roe {flags} SELECT 2").value
+            is None
+        )
 
     def test_flags_stand_before_the_sql(self, shell: Shell) -> None:
         """Leading flags are read, with or without `=`."""
@@ -494,6 +524,15 @@ class TestSurroundings:
         assert shell.run("%reload_ext roe_magic").out == ""
         assert shell.roe("", "SELECT 1 AS one").value.succeeded
 
+    def test_a_reload_keeps_the_settings_that_were_good(self, shell: Shell) -> None:
+        """A good value outlives a refused one, and only the magic that is loaded can be set."""
+        shell.run("%config RoeMagic.displaylimit = 3")
+        shell.run("%config RoeMagic.displaylimit = 0")
+        shell.run("%reload_ext roe_magic")
+        assert shell.magic.displaylimit == 3
+        loaded = [each for each in shell.ipython.configurables if type(each).__name__ == "RoeMagic"]
+        assert loaded == [shell.magic]
+
     def test_a_reload_keeps_the_connection_and_the_queries(self, bare: Shell, service: Service) -> None:
         """What `%roe connect` chose is chosen still, and ids of before are known."""
         for name, value in service.env.items():
@@ -521,6 +560,15 @@ class TestCommands:
         assert service.url.removeprefix("http://") in told
         assert "the environment" in told
         assert service.api_key not in told
+
+    def test_a_server_that_does_not_answer_leaves_the_one_before(self, shell: Shell, service: Service) -> None:
+        """`%roe connect` changes the server only once the new one has answered."""
+        nowhere = "http://127.0.0.1:9"
+        shell.run(f"import os; os.environ.update(ROE_BASE_URL={nowhere!r}, ROE_API_KEY='x')")
+        shell.run("%config RoeMagic.max_retries = 0")
+        assert shell.run(f"%roe connect {nowhere}").error is not None
+        shell.run(f"os.environ.update({service.env!r})")
+        assert shell.run("%roe whoami").value["server"] == service.url
 
     def test_a_dataframe_is_uploaded_and_listed(self, shell: Shell) -> None:
         """A DataFrame becomes a table; a second upload needs a flag to replace or skip it."""
