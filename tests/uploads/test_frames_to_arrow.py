@@ -380,6 +380,10 @@ FRAME = pd.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]})
         (FRAME.rename_axis("n"), ["n", "k", "v"], []),
         (FRAME.set_axis(range(3, 0, -1)), ["index", "k", "v"], ["The index without a name became the column 'index'."]),
         (FRAME.set_axis([0, 1, 2]), ["k", "v"], []),
+        (FRAME.set_axis([0.0, 1.0, 2.0]), ["index", "k", "v"], ["The index without a name became the column 'index'."]),
+        (FRAME[:2].set_axis([False, True]), ["index", "k", "v"],
+         ["The index without a name became the column 'index'."]),
+        (pd.DataFrame({"a": []}), ["a"], []),
         (
             FRAME.groupby("k").agg({"v": ["min", "max"]}),
             ["k", "v_min", "v_max"],

@@ -41,7 +41,9 @@ def _index_columns(index: pd.Index[Any]) -> tuple[list[SourceColumn], list[str]]
     """Return the columns that an index becomes, and the notices about it."""
     import pandas as pd
 
-    is_default = index.nlevels == 1 and index.equals(pd.RangeIndex(len(index)))
+    # False and 0.0 equal 0, but are data.
+    is_whole = index.inferred_type in ("integer", "empty")
+    is_default = index.nlevels == 1 and is_whole and index.equals(pd.RangeIndex(len(index)))
     if index.names == [None] and is_default:
         return [], []
     unnamed = ["index"] if index.nlevels == 1 else [f"level_{level}" for level in range(index.nlevels)]
