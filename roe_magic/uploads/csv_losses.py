@@ -8,7 +8,8 @@ looks at all batches of one column.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -74,7 +75,7 @@ class LossFinder:
         self._type = unwrap(parse(type_name))
         self._looks = set(LOOKS)
         self._has_null = self._has_empty = self._has_backslash_n = self._has_text = self._out_of_range = False
-        self._has_exponent = False
+        self._has_exponent = self._has_float = False
         self._whole, self._has_number, self._has_value, self.has_bytes = True, False, False, False
 
     def add(self, array: pa.Array) -> None:
@@ -106,6 +107,7 @@ class LossFinder:
     def _add_floats(self, array: pa.Array) -> None:
         finite = array.filter(pc.is_finite(array))
         self._has_number |= len(finite) > 0
+        self._has_float |= array.null_count < len(array)
         self._whole = self._whole and _all(pc.equal(finite, pc.trunc(finite)))
         # As they are written: 1e+10 is text to a server that does not look for exponents.
         self._has_exponent |= _any(pc.match_substring(finite.cast(pa.float64()).cast(pa.string()), "e"))
@@ -117,11 +119,7 @@ class LossFinder:
 
     def sentences(self) -> list[str]:
         """Return what is lost, a sentence each; none where the column arrives as it is."""
-        return [f"{clean(self._name)}: {what}" for what in (*self._of_name(), *self._of_type(), *self._of_values())]
-
-    def _of_name(self) -> Iterator[str]:
-        if self._name != self._name.strip():
-            yield "the blanks around its name may be lost."
+        return [f"{clean(self._name)}: {what}" for what in (*self._of_type(), *self._of_values())]
 
     def _of_type(self) -> Iterator[str]:
         """Yield what follows from the column's type."""
@@ -156,12 +154,33 @@ class LossFinder:
             yield r"the text \N may be read as NULL."
         if self._out_of_range:
             yield "dates before 1970 or after 2105 may be changed or read as text."
+        yield from self._of_floats(name)
+        if self._alone and (self._has_null or self._has_empty):
+            yield "rows without a value are empty lines, which the server may leave out."
+
+    def _of_floats(self, name: str) -> Iterator[str]:
         if self._has_exponent:
             yield _loss("numbers with an exponent, such as 1e+10, may be read as text", f"toFloat64({name})")
         elif self._has_number and self._whole:
             yield _loss("whole numbers are read as integers", f"toFloat64({name})")
-        if self._alone and (self._has_null or self._has_empty):
-            yield "rows without a value are empty lines, which the server may leave out."
+        elif self._has_float and not self._has_number:
+            yield _loss("inf and nan without other numbers may be read as text", f"toFloat64({name})")
+
+
+def name_losses(names: Iterable[str]) -> list[str]:
+    """Return what CSV does not keep of the columns' names, a sentence each."""
+    known = list(names)
+    counts = Counter(name.strip() for name in known)
+    return [f"{clean(name) or '(no name)'}: {what}" for name in known for what in _of_name(name, counts)]
+
+
+def _of_name(name: str, counts: Mapping[str, int]) -> Iterator[str]:
+    if not name.strip():
+        yield "the server gives it a name."
+    elif name != name.strip():
+        yield "the blanks around its name may be lost."
+    elif counts[name] > 1:
+        yield "another column has the same name without the blanks around it; one of them gets another name."
 
 
 def _of_decimal(ch_type: ClickHouseType, column: str) -> str:

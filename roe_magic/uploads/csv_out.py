@@ -18,7 +18,7 @@ import pyarrow.csv
 from roe_magic.frames import to_rows
 from roe_magic.frames.type_parser import ClickHouseType, parse
 from roe_magic.frames.type_properties import INTERVAL_UNITS, unwrap
-from roe_magic.uploads.csv_losses import LossFinder, is_number
+from roe_magic.uploads.csv_losses import LossFinder, is_number, name_losses
 
 
 class TypedRows(Protocol):
@@ -39,7 +39,8 @@ def write_csv(rows: TypedRows, target: IO[bytes]) -> list[str]:
             for chunk in column.chunks:
                 finder.add(chunk)
     _write(rows, [finder.has_bytes for finder in finders], target)
-    return [sentence for finder in finders for sentence in finder.sentences()]
+    names = name_losses(name for name, _ in rows.columns)
+    return [*names, *(sentence for finder in finders for sentence in finder.sentences())]
 
 
 def _write(rows: TypedRows, as_bytes: Sequence[bool], target: IO[bytes]) -> None:

@@ -6,6 +6,9 @@ read twice: for the names of all columns, then for the rows.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, BinaryIO
@@ -14,7 +17,7 @@ import msgspec
 
 from roe_magic.errors import UsageError
 from roe_magic.formatting import clean
-from roe_magic.uploads.csv_losses import INTEGER_DIGITS, LOOKS, identifier
+from roe_magic.uploads.csv_losses import INTEGER_DIGITS, LOOKS, identifier, name_losses
 from roe_magic.uploads.csv_out import header, quoted
 
 _decode_row = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -29,31 +32,53 @@ class _ColumnNotes:
     def __init__(self) -> None:
         self.kinds: set[str] = set()
         self.looks = set(_LOOKS)
-        self.has_long_number = False
+        self.has_long_number = self.has_empty = self.has_text = self.has_backslash_n = False
+        self.count = 0
 
     def add(self, value: bytes) -> None:
         """Take one value of the JSON into account."""
         kind = _KINDS.get(value[:1], "numbers")
         self.kinds.add(kind)
-        if kind == "text" and self.looks:
-            text = _decode_text(value)
-            self.looks = {look for look in self.looks if not text or _LOOKS[look].match(text)}
+        self.count += 1
+        if kind == "text":
+            self._add_text(_decode_text(value))
         elif kind == "numbers":
             self.has_long_number |= len(_DIGITS.findall(value)) > INTEGER_DIGITS - 2
 
-    def sentences(self, name: str) -> Iterator[str]:
-        column = identifier(name)
-        if "lists or objects" in self.kinds:
-            yield f"lists and objects are sent as JSON text. In queries: JSONExtractRaw({column})"
-        if self.kinds >= {"text", "numbers"}:
-            yield "text and numbers are in one column, and the server cannot tell them apart."
-        if "text" in self.kinds and self.looks:
+    def _add_text(self, text: str) -> None:
+        self.has_empty |= not text
+        self.has_text |= bool(text)
+        self.has_backslash_n |= text == r"\N"
+        if text and self.looks:
+            self.looks = {look for look in self.looks if _LOOKS[look].match(text)}
+
+    def sentences(self, name: str, row_count: int, *, alone: bool) -> Iterator[str]:
+        """Yield what is lost of a column of so many rows; ``alone`` is whether there is no other column."""
+        column, has_null = identifier(name), "NULL" in self.kinds or self.count < row_count
+        if not self.kinds - {"NULL"}:
+            yield "it has no values, so the server chooses a type without any."
+        yield from self._of_kinds(column)
+        if self.has_text and self.looks:
             look = next(look for look in _LOOKS if look in self.looks)
             yield f"text that looks like {look} may be read as {look}. In queries: toString({column})"
+        if self.has_empty and (has_null or not self.has_text):
+            yield "empty text and NULL may become one." if has_null else "empty text may become NULL."
+        if self.has_backslash_n:
+            yield r"the text \N may be read as NULL."
         if self.has_long_number:
             yield "numbers of many digits may be rounded by the server."
+        if alone and (has_null or self.has_empty):
+            yield "rows without a value are empty lines, which the server may leave out."
+
+    def _of_kinds(self, column: str) -> Iterator[str]:
+        if "lists or objects" in self.kinds:
+            yield f"lists and objects are sent as JSON text. In queries: JSONExtractRaw({column})"
+        kinds = [kind for kind in _MIXABLE if kind in self.kinds]
+        if len(kinds) > 1:
+            yield f"{' and '.join(kinds)} are in one column, and the server cannot tell them apart."
 
 
+_MIXABLE = ("text", "numbers", "booleans")
 _KINDS = {
     b'"': "text",
     b"[": "lists or objects",
@@ -73,7 +98,9 @@ def write_ndjson_as_csv(source: BinaryIO, target: IO[bytes], name: str) -> list[
         A line is not a JSON object, or there is none.
     """
     notes: dict[str, _ColumnNotes] = {}
+    row_count = 0
     for row in _rows(source, name):
+        row_count += 1
         for column, value in row.items():
             notes.setdefault(column, _ColumnNotes()).add(bytes(value))
     if not notes:
@@ -81,18 +108,51 @@ def write_ndjson_as_csv(source: BinaryIO, target: IO[bytes], name: str) -> list[
     target.write(header(notes))
     for row in _rows(source, name):
         target.write(_line(row, notes))
-    return [f"{clean(column)}: {what}" for column, note in notes.items() for what in note.sentences(column)]
+    return [*name_losses(notes), *_losses(notes, row_count)]
+
+
+def _losses(notes: Mapping[str, _ColumnNotes], row_count: int) -> Iterator[str]:
+    for column, note in notes.items():
+        for what in note.sentences(column, row_count, alone=len(notes) == 1):
+            yield f"{clean(column) or '(no name)'}: {what}"
 
 
 def _rows(source: BinaryIO, name: str) -> Iterator[Mapping[str, msgspec.Raw]]:
     source.seek(0)
     for number, line in enumerate(source, 1):
-        if not line.strip():
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if not text.strip():
             continue
         try:
-            yield _decode_row(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{name!r}, line {number}, is not a JSON object: {error}.") from None
+            yield _row(text)
+        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+            raise UsageError(f"{name!r}, line {number}, is not a JSON object: {_reason(error, text)}.") from None
+
+
+def _row(line: bytes) -> Mapping[str, msgspec.Raw]:
+    """Return the values of a line by their keys; raise ValueError where it is no JSON object, or a key comes twice."""
+    line.decode()  # msgspec looks at the bytes of a text only when it is asked for
+    row = _decode_row(line)
+    colons = line.count(b":") - sum(bytes(value).count(b":") for value in row.values())
+    if colons != len(row):  # a key has a colon, or comes twice, of which the decoder keeps one
+        keys = [key for key, _ in json.loads(line, object_pairs_hook=list)]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the key {clean(twice)!r} is there twice")
+    for value in row.values():
+        if b"\\u" in bytes(value):
+            msgspec.json.decode(value)
+    return row
+
+
+def _reason(error: Exception, line: bytes) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, msgspec.DecodeError):
+        with contextlib.suppress(ValueError):  # Python's own decoder takes half of a character
+            if isinstance(json.loads(line), dict):
+                return r"half of a character (\ud800 to \udfff) stands alone"
+    return str(error)
 
 
 def _line(row: Mapping[str, msgspec.Raw], columns: Iterable[str]) -> bytes:

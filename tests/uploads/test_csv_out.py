@@ -31,6 +31,11 @@ COLUMNS: list[tuple[Any, str, str | None]] = [
     (pa.array([2**64 - 1], pa.uint64()), "18446744073709551615", None),
     ([0.5, None, 1234.75, float("inf")], "0.5,,1234.75,inf", None),
     ([0.5, None, 1e-07, 1e22, float("inf")], "0.5,,1e-7,1e+22,inf", "numbers with an exponent, such as 1e+10, may be"),
+    (
+        [float("inf"), None, float("nan")],
+        "inf,,nan",
+        "inf and nan without other numbers may be read as text. In queries: toFloat64(x)",
+    ),
     ([1.0, 2.0], "1,2", "whole numbers are read as integers. In queries: toFloat64(x)"),
     (pa.array([0.1], pa.float32()), "0.10000000149011612", None),
     ([True, None, False], "true,,false", None),
@@ -136,6 +141,15 @@ def test_blanks_around_a_name_are_warned_of() -> None:
     assert losses == ["x: the blanks around its name may be lost."]
 
 
+def test_names_that_csv_makes_the_same_are_warned_of() -> None:
+    """A server gives all but one of them other names."""
+    _, losses = written(**{" a ": [1], "a": [2]})
+    assert losses == [
+        "a: the blanks around its name may be lost.",
+        "a: another column has the same name without the blanks around it; one of them gets another name.",
+    ]
+
+
 def test_a_look_is_decided_by_all_values() -> None:
     """One value among many thousands that is no number."""
     _, losses = written(x=["02134"] * 100_000 + ["N/A"] + ["00501"] * 50_000)
@@ -161,7 +175,50 @@ def test_json_lines_keep_their_characters() -> None:
         '{"a":1.10,"b":"x\\n\\"y"}\n', "\n", '{"c":null,"a":123456789012345678901234567890,"d":true}\n'
     )
     assert text == '"a","b","c","d"\n1.10,"x\n""y",,\n123456789012345678901234567890,,,true\n'
-    assert losses == ["a: numbers of many digits may be rounded by the server."]
+    assert losses == [
+        "a: numbers of many digits may be rounded by the server.",
+        "c: it has no values, so the server chooses a type without any.",
+    ]
+
+
+def test_bytes_that_are_not_text_are_told() -> None:
+    """With the line."""
+    with pytest.raises(UsageError, match="line 2, is not a JSON object: it is not UTF-8"):
+        write_ndjson_as_csv(io.BytesIO(b'{"a":"x"}\n{"a":"\xff"}\n'), io.BytesIO(), "t.jsonl")
+
+
+def test_colons_and_a_byte_order_mark_are_no_fault() -> None:
+    """Colons in keys and values; the mark before the first line."""
+    buffer = io.BytesIO()
+    write_ndjson_as_csv(io.BytesIO(b'\xef\xbb\xbf{"a:":{"b":":"},"c":"x:y"}\n'), buffer, "t.jsonl")
+    assert buffer.getvalue().decode() == '"a:","c"\n"{""b"":"":""}","x:y"\n'
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["", None, "x"], ["empty text and NULL may become one."]),
+        (["", ""], ["empty text may become NULL."]),
+        (["", None], ["empty text and NULL may become one."]),
+        ([None, None], ["it has no values, so the server chooses a type without any."]),
+        ([r"\N", "x"], [r"the text \N may be read as NULL."]),
+        ([True, 1], ["numbers and booleans are in one column, and the server cannot tell them apart."]),
+    ],
+)
+def test_what_csv_does_not_keep_of_values_in_json_is_said(values: list[Any], said: list[str]) -> None:
+    """As of the columns of a DataFrame."""
+    _, losses = as_csv(*({"x": value, "other": number} for number, value in enumerate(values)))
+    assert losses == [f"x: {what}" for what in said]
+
+
+def test_what_csv_does_not_keep_of_keys_is_said() -> None:
+    """Blanks, no name, and a value that a row lacks in the only column."""
+    assert as_csv({" a": 1, "a": 2, "": 3})[1] == [
+        "a: the blanks around its name may be lost.",
+        "a: another column has the same name without the blanks around it; one of them gets another name.",
+        "(no name): the server gives it a name.",
+    ]
+    assert as_csv({"a": 1}, {})[1] == ["a: rows without a value are empty lines, which the server may leave out."]
 
 
 def test_what_csv_does_not_keep_of_json_is_said() -> None:
@@ -177,7 +234,15 @@ def test_what_csv_does_not_keep_of_json_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"), [("[1]\n", "line 1, is not a JSON object"), ('{"a":1}\n{"a"', "line 2"), ("\n", "no rows")]
+    ("lines", "said"),
+    [
+        ("[1]\n", "line 1, is not a JSON object"),
+        ('{"a":1}\n{"a"', "line 2"),
+        ("\n", "no rows"),
+        ('{"b":0}\n{"a":1,"a":2}\n', "line 2, is not a JSON object: the key 'a' is there twice"),
+        ('{"x:":":","a":"::","x:":2}\n', "the key 'x:' is there twice"),
+        ('{"a":"\\ud800"}\n', "half of a character"),
+    ],
 )
 def test_what_is_no_json_line_is_told(lines: str, said: str) -> None:
     """With its number."""
