@@ -145,6 +145,22 @@ def test_a_no_leaves_everything_as_it_was(client: RoeClient, direct: RoeClient) 
     assert (ours(direct), rows(direct, NAME)) == ([NAME], [1, 2, 3])
 
 
+@pytest.mark.parametrize("error", [EOFError(), ValueError("no terminal")])
+def test_an_error_of_the_question_leaves_everything_as_it_was(
+    client: RoeClient, direct: RoeClient, error: Exception
+) -> None:
+    """The proof is taken away again, and the error says what stands."""
+
+    def fail(_question: str) -> bool:
+        raise error
+
+    with pytest.raises(UsageError, match=type(error).__name__) as caught:
+        upload(client, NAME, NEW, replace=True, confirm=fail)
+    assert "is as it was" in str(caught.value)
+    assert caught.value.__cause__ is error
+    assert (ours(direct), rows(direct, NAME)) == ([NAME], [1, 2, 3])
+
+
 def test_without_somebody_to_ask_nothing_is_sent(client: RoeClient, proxy: FaultyProxy, direct: RoeClient) -> None:
     """The refusal says how to confirm."""
     with pytest.raises(UsageError, match="cannot swap") as caught:
