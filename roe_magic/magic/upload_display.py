@@ -14,10 +14,9 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from roe_magic.formatting import clean, duration, size
+from roe_magic.formatting import clean, duration, html_text, size
 from roe_magic.panel.display import can_be_live, running_shell
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class UploadDisplay:
                 bar = (
                     f'<progress max="{state.size or 1}" value="{state.sent}" style="vertical-align:middle"></progress>'
                 )
-                self._publish({"text/plain": text, "text/html": f"<div>{bar} {escape(text)}</div>"})
+                self._publish({"text/plain": text, "text/html": f"<div>{bar} {html_text(text)}</div>"})
             self._drawn = True
         except Exception:  # an upload must not fail because its progress could not be drawn
             self._ended.set()
@@ -142,7 +141,7 @@ class UploadDisplay:
         else:
             sent = f" after {size(self._state.sent)} of {size(self._state.size)}" if self._state else ""
             text = f"The upload of {clean(self._table)} ended{sent}."
-            self._publish({"text/plain": text, "text/html": f"<div>{escape(text)}</div>"})
+            self._publish({"text/plain": text, "text/html": f"<div>{html_text(text)}</div>"})
 
     def _publish(self, data: dict[str, Any]) -> None:
         self._shell.display_pub.publish(data, {}, transient={"display_id": self._id}, update=self._drawn)

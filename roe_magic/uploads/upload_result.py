@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from html import escape
 
 from roe_magic.contract.models import UploadColumn
-from roe_magic.formatting import clean, plural
+from roe_magic.formatting import clean, html_text, plural
 
 _WIDTH = 100
 _STYLE = "text-align:left;padding:2px 10px;white-space:pre-wrap"
@@ -53,9 +52,9 @@ class UploadResult:
         cells = [(column.name, column.type, column.reason or "") for column in self.columns]
         head = "".join(f'<th style="{_STYLE}">{name}</th>' for name in ("Column", "Type", "Why"))
         body = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in cells)
-        notices = "".join(f"<div>{escape(line)}</div>" for line in self._notice_lines)
+        notices = "".join(f"<div>{html_text(line)}</div>" for line in self._notice_lines)
         return (
-            f'<div class="mathjax_ignore"><div>{escape(self.heading)}</div>'
+            f"<div><div>{html_text(self.heading)}</div>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notices}</div>"
         )
 
@@ -88,4 +87,4 @@ def _as_table(rows: list[tuple[str, str, str]]) -> str:
 
 
 def _html_cell(text: str) -> str:
-    return f'<td style="{_STYLE}">{escape(clean(text, limit=300))}</td>'
+    return f'<td style="{_STYLE}">{html_text(clean(text, limit=300))}</td>'
