@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from roe_magic.client import RoeClient
-from roe_magic.contract.models import TableDescription, TableList, TableUpload, UploadColumn
+from roe_magic.contract.models import ARROW_STREAM, TableDescription, TableList, TableUpload, UploadColumn
 from roe_magic.errors import NotFoundError, RoeError, UploadInterrupted, UploadUncertain, UsageError
 from roe_magic.formatting import plural
 from roe_magic.uploads.replacement import Replacement
@@ -114,8 +114,7 @@ class PreparedUpload:
         return "The server's answer was lost, but the table is there with all rows."
 
     def _result(self, done: TableUpload | None, notices: list[str]) -> UploadResult:
-        own_notices = [] if isinstance(self.source, UploadSource) else self.source.notices
-        told = [*self.losses, *own_notices, *((done and done.notices) or []), *notices]
+        told = [*self.losses, *self._own_notices(done), *((done and done.notices) or []), *notices]
         described = None if self.options.dry_run else self._described()
         columns = (done and done.columns) or [
             UploadColumn(name=column.name, type=column.type) for column in (described.columns if described else [])
@@ -124,6 +123,15 @@ class PreparedUpload:
         if rows is not None and self._row_count not in (None, rows):
             told.append(f"{plural(self._row_count or 0, 'row')} were sent, but the table has {rows:,}.")
         return UploadResult(self.table, rows, columns, list(dict.fromkeys(told)), dry_run=self.options.dry_run)
+
+    def _own_notices(self, done: TableUpload | None) -> list[str]:
+        """Return what is known of the source here, without what a server says that reads Arrow."""
+        if isinstance(self.source, UploadSource):
+            return []
+        from roe_magic.uploads.arrow.scalar_plan import NAIVE_TIMES
+
+        is_told = done is not None and done.notices is not None and self.file.content_type == ARROW_STREAM
+        return [notice for notice in self.source.notices if not (is_told and notice.endswith(f"{NAIVE_TIMES}."))]
 
     def _described(self) -> TableDescription | None:
         try:

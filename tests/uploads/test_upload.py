@@ -153,12 +153,26 @@ class TestOnOurService:
         assert told[0][0] == 0
         assert told[-1][0] == told[-1][1] > 0
 
+    @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table])
+    def test_times_are_meant_in_the_zone_that_is_declared(self, client: RoeClient, kind: Any) -> None:
+        """Where they have none of their own."""
+        frame = kind({"a": [dt.datetime(2024, 1, 1, 10)]})  # noqa: DTZ001  # without a zone
+        done = roe_magic.upload(client, NAME, frame, types={"a": "DateTime('Europe/Berlin')"})
+        assert (done.columns[0].type, done.notices) == ("DateTime('Europe/Berlin')", [])
+        assert rows(client, "toString(a)", "a") == [["2024-01-01 10:00:00"]]
+
+    def test_times_without_a_zone_are_told_once(self, client: RoeClient) -> None:
+        """Also inside of lists."""
+        time = dt.datetime(2024, 1, 1, 10)  # noqa: DTZ001  # without a zone
+        done = roe_magic.upload(client, NAME, pd.DataFrame({"a": [time], "l": [[time]], "n": [1]}))
+        assert done.notices == ["Times without a time zone are taken as UTC: a, l."]
+
     def test_a_result_can_be_looked_at(self, client: RoeClient) -> None:
-        """As text and as HTML, with nothing unescaped."""
+        """As text and as HTML, with nothing unescaped and no mathematics."""
         done = roe_magic.upload(client, NAME, pd.DataFrame({"<b>&$1$": [1]}))
         assert str(done).startswith(f"Table {NAME}: 1 row, 1 column.")
         assert "<b>&$1$ Int64" in str(done)
-        assert "&lt;b&gt;&amp;$1$" in done._repr_html_()
+        assert "&lt;b&gt;&amp;<span>$</span>1<span>$</span>" in done._repr_html_()
         assert repr(done) == f"<UploadResult Table {NAME}: 1 row, 1 column>"
 
 

@@ -95,7 +95,8 @@ def _timestamp(data_type: pa.DataType, facts: Facts, hint: ClickHouseType | None
     unit = _UNITS[data_type.unit]
     _require(facts.within(_FIRST_SECOND * unit, _LAST_SECOND * unit + unit - 1), "a time")
     if data_type.tz is None:
-        return *_cast(pa.timestamp(data_type.unit, "UTC"))[:3], frozenset({NAIVE_TIMES})
+        # Not as UTC: a type that the user declares may have the zone that is meant.
+        return _cast(data_type, None, NAIVE_TIMES)
     if not is_known_zone(data_type.tz):
         notice = f"the time zone {data_type.tz!r} is not known here; the times are sent in UTC"
         return _cast(pa.timestamp(data_type.unit, "UTC"), None, notice)

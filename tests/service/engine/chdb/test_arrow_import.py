@@ -283,6 +283,24 @@ DECLARED: list[tuple[pa.Array, str, str, list[object]]] = [
     (pa.array([dt.date(2024, 1, 1)]), "Date", "Date", [b"2024-01-01"]),
     (pa.array([MOMENTS[1]]), "DateTime", "DateTime", [b"2024-01-01 00:00:00"]),
     (pa.array([MOMENTS[1]]), "Date", "Date", [b"2024-01-01"]),
+    (
+        pa.array([MOMENTS[1], None]),
+        "DateTime('Europe/Berlin')",
+        "Nullable(DateTime('Europe/Berlin'))",
+        [b"2024-01-01 00:00:00", None],
+    ),
+    (
+        pa.array(MOMENTS, pa.timestamp("ns")),
+        "DateTime64(3, 'Europe/Berlin')",
+        "DateTime64(3, 'Europe/Berlin')",
+        [b"1969-12-31 23:59:59.000", b"2024-01-01 00:00:00.000"],
+    ),
+    (
+        pa.array([MOMENTS[1]], pa.timestamp("s", "UTC")),
+        "DateTime('Europe/Berlin')",
+        "DateTime('Europe/Berlin')",
+        [b"2024-01-01 01:00:00"],
+    ),
     (pa.array([D("1.50")]), "Float64", "Float64", [b"1.5"]),
 ]
 
@@ -312,6 +330,11 @@ def test_a_declared_type_is_taken_where_it_keeps_every_value(
         (pa.array(["2024-02-30"]), "Date", "such as '2024-02-30'"),
         (pa.array([dt.date(1900, 1, 1)]), "Date", "out of (the )?allowed Date range"),
         (pa.array([MOMENTS[0]]), "Date", "such as '1969-12-31 23:59:59.000000'"),
+        (
+            pa.array([1711852200], pa.timestamp("s")),
+            "DateTime('Europe/Berlin')",
+            "such as '2024-03-31 02:30:00",
+        ),
         (pa.array([[1]]), "Array(Int8)", r"'c' is Array\(Nullable\(Int64\)\) in the file"),
         (pa.array([1]), "Array(Int8)", "'c' is Int64 in the file"),
     ],

@@ -57,8 +57,9 @@ def plan(
         return explained(error, arrow_file.format_name(content_type))
 
     held = _held(content, types)
+    conversions = arrow_declared.conversions(content.schema, held, types)
     try:
-        chosen = column_choice.choose(clickhouse, source.sql(held), settings, arrow_declared.conversions(held, types))
+        chosen = column_choice.choose(clickhouse, source.sql(held), settings, conversions)
     except EngineError as error:
         raise explain(error) from None
     converted = {each.column.name: each for each in chosen}
@@ -67,7 +68,7 @@ def plan(
         list(_columns(content, held, types, converted)),
         f"SELECT {', '.join(values)} FROM {source.sql(held)}",  # noqa: S608  # quoted
         settings,
-        _notices(content),
+        _notices(content, types),
         explain,
         content.row_count,
     )
@@ -99,8 +100,8 @@ def _columns(
             yield models.UploadColumn(name=name, type=type_name, reason=f"{field.type} in the file")
 
 
-def _notices(content: ArrowContent) -> list[str]:
-    naive = [field.name for field in content.schema if pa.types.is_timestamp(field.type) and field.type.tz is None]
+def _notices(content: ArrowContent, types: Mapping[str, str]) -> list[str]:
+    naive = [field.name for field in content.schema if _is_naive(field.type) and field.name not in types]
     empty = [field.name for field in content.schema if pa.types.is_null(field.type)]
     notices = []
     if naive:
@@ -108,6 +109,15 @@ def _notices(content: ArrowContent) -> list[str]:
     if empty:
         notices.append(f"Columns without any value are Nullable(String): {_listed(empty)}.")
     return notices
+
+
+def _is_naive(data_type: pa.DataType) -> bool:
+    """Whether values are, or hold, times without a zone."""
+    if pa.types.is_timestamp(data_type):
+        return data_type.tz is None
+    if pa.types.is_dictionary(data_type):
+        return _is_naive(data_type.value_type)
+    return any(_is_naive(data_type.field(index).type) for index in range(data_type.num_fields))
 
 
 def _listed(names: list[str]) -> str:
