@@ -10,10 +10,11 @@ from datetime import datetime
 from html import escape
 
 # Control, zero-width and text-direction characters: invisible, and able to make a line read as what it is not.
-# Tab and newline are left alone here; the two joiners that real scripts need (U+200C, U+200D) too.
+# Tab and newline are left alone here; the two joiners that real scripts need (U+200C, U+200D) too, and the variation
+# selectors of emoji (U+FE00 to U+FE0F). Blanks of Braille and Hangul look like a space, and are parts of names.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    "\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 
 # So many characters of a message are shown: about as many as there is in one that repeats no SQL.

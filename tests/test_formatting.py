@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roe_magic.errors import RoeError
-from roe_magic.formatting import MESSAGE_LIMIT, clean_message, display_width, html_text, pieces
+from roe_magic.formatting import MESSAGE_LIMIT, clean, clean_message, display_width, html_text, pieces
 
 TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("$\\<&日e\u0301"))
 
@@ -56,3 +56,9 @@ def test_an_error_says_what_a_screen_takes_and_keeps_the_rest() -> None:
     assert message.endswith("x (CODE)")
     assert max(len(message), len(hint)) < MESSAGE_LIMIT + 50
     assert (len(error.message), len(error.hint or "")) == (10_012, 10_000)
+
+
+@pytest.mark.parametrize("hidden", "\u034f\u115f\u1160\u2800\u3164\uffa0\U000e0100\U000e01ef")
+def test_a_character_that_cannot_be_seen_is_named(hidden: str) -> None:
+    """Two names that look the same are told apart."""
+    assert clean(f"a{hidden}b") == f"a<U+{ord(hidden):04X}>b"
