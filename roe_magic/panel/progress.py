@@ -114,13 +114,13 @@ def rows_processed(state: QueryState) -> list[str]:
     else:
         return []  # progress is of one statement: of several, nobody knows the sum
     read, read_bytes, written = map(sum, zip(*counted, strict=True))
-    return [*_read(read, read_bytes, is_final=is_final), *_written(written, is_final=is_final)]
+    # A SELECT without a table reads one row, of a table that nobody has named.
+    tells = any(rows > 1 for rows, _, _ in counted)
+    shown = _read(read, read_bytes, is_final=is_final) if tells else []
+    return [*shown, *_written(written, is_final=is_final)]
 
 
 def _read(rows: int, read_bytes: int, *, is_final: bool) -> list[str]:
-    # A SELECT without a table reads one row, of a table that nobody has named.
-    if rows < 2:
-        return []
     of_size = f", {size(read_bytes)}" if read_bytes else ""
     return [f"read {_rows(rows, is_final=is_final)}{of_size}"]
 

@@ -76,6 +76,12 @@ def test_an_ended_query_has_the_summarys_figures(statements: int, rows: str, rea
     assert outcome(**ended, summary=summary, progress=late) == f"in 4.2 s · {rows} · read {read} · {END}"
 
 
+def test_the_one_row_of_a_select_without_a_table_is_not_told() -> None:
+    """Of several such statements neither: nobody named the table that it is read from."""
+    summary = Summary(read_rows=1, read_bytes=1)
+    assert "read" not in outcome(status="SUCCESS", duration=4.2, rows=1, statements=2, summary=summary)
+
+
 def test_an_estimate_is_told_as_one() -> None:
     """A query that failed has no summary: what it had read at the last progress is rounded, and called so."""
     progress = replaced(HALF, read_rows=1_534_567)
