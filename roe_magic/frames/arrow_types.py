@@ -43,6 +43,10 @@ FALLBACK_KEY = b"clickhouse.fallback"
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
 
 
+# Which warnings were shown, for Python's filter "once at each place".
+_WARNED: dict[str | tuple[str, type[Warning], int], int] = {}
+
+
 class TypeFallbackWarning(UserWarning):
     """A column is kept as text: its type is not known, or a value does not fit it."""
 
@@ -235,8 +239,16 @@ def _unknown_types(ch_type: ClickHouseType) -> Iterator[ClickHouseType]:
 
 
 def warn_fallback(message: str) -> None:
-    """Issue a TypeFallbackWarning."""
-    warnings.warn(message, TypeFallbackWarning, stacklevel=3)
+    """Issue a TypeFallbackWarning; it names no file and no line, since none of the caller's is the cause."""
+    warnings.warn_explicit(message, TypeFallbackWarning, "roe_magic", 1, registry=_WARNED)
+
+
+def warn_misfit(name: str, ch_type: ClickHouseType) -> None:
+    """Issue a TypeFallbackWarning for a column that has a value which does not fit its type here."""
+    problem = f"a value does not fit {ch_type}"
+    if may_exceed_nanoseconds(ch_type):
+        problem += ", which is held in nanoseconds here, from 1677 to 2262"
+    warn_fallback(f"Column {name!r} is kept as text: {problem}.")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -21,7 +21,7 @@ from roe_magic.frames.arrow_types import (
     is_fallback,
     is_known,
     resolve_type,
-    warn_fallback,
+    warn_misfit,
 )
 from roe_magic.frames.cells import map_cells
 from roe_magic.frames.json_text import as_text
@@ -104,15 +104,14 @@ def _normalize_column(
         return _column_in_form(column, ch_type, STORED)
     if is_fallback(field):
         return column
-    reason: object = None
     for form in distinct_forms(ch_type):
         try:
             return _column_in_form(column, ch_type, form)
         except MemoryError:
             raise  # Arrow's is also an ArrowException; another form would not need less memory
-        except _CONVERSION_ERRORS as error:
-            reason = error  # most often a String is not UTF-8
-    warn_fallback(f"Column {field.name!r} is kept as text: a value does not fit {ch_type}: {reason}.")
+        except _CONVERSION_ERRORS:
+            continue  # most often a String is not UTF-8
+    warn_misfit(field.name, ch_type)
     return pa.chunked_array([array_as_text(chunk, ch_type) for chunk in column.chunks], pa.string())
 
 

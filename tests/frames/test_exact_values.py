@@ -191,6 +191,15 @@ def test_a_zone_that_is_not_known_here_is_shown_in_utc_with_a_warning() -> None:
         assert values(received("DateTime('Mars/Olympus')", '"2024-01-01 00:00:00"')) == ["2024-01-01 00:00:00"]
 
 
+def test_a_time_beyond_nanoseconds_is_kept_as_text_with_a_warning_in_words() -> None:
+    """It names the column and the limit, and no file, line or message of Python."""
+    with pytest.warns(frames.TypeFallbackWarning) as told:
+        received("DateTime64(8)", '"2299-12-31 23:59:59.12345678"')
+    (warning,) = told
+    assert "nanoseconds here, from 1677 to 2262." in str(warning.message)
+    assert (warning.filename, warning.line) == ("roe_magic", None)
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_thousand_columns_are_read(nested: bool) -> None:
     """No value of a wide result is lost."""

@@ -21,7 +21,7 @@ from roe_magic.frames.arrow_types import (
     distinct_forms,
     is_known,
     resolve_type,
-    warn_fallback,
+    warn_misfit,
 )
 from roe_magic.frames.cells import JsonCells, map_cells
 from roe_magic.frames.json.scalars import CONVERTERS, STORED_CONVERTERS, convert_cell_by_cell
@@ -93,15 +93,14 @@ def column_from_cells(name: str, ch_type: ClickHouseType, cells: JsonCells, *, s
     """Return one column, or a part of one, in the first form that holds all its cells; as text where none does."""
     if stored:  # stored rows come from the engine, whose values fit their types
         return array_from_cells(cells, ch_type, STORED)
-    reason: object = None
     for form in distinct_forms(ch_type):
         try:
             return array_from_cells(cells, ch_type, form)
         except MemoryError:
             raise
-        except _CONVERSION_ERRORS as error:
-            reason = error
-    warn_fallback(f"Column {name!r} is kept as text: a value does not fit {ch_type}: {reason}.")
+        except _CONVERSION_ERRORS:
+            continue
+    warn_misfit(name, ch_type)
     return _cells_as_text(cells, ch_type)
 
 
