@@ -144,7 +144,7 @@ def _suggestion(parser: MagicArgumentParser, words: list[str]) -> str:
     known = list(options(parser))
     for word in words:
         name = word.partition("=")[0]
-        if name.startswith("-") and name not in known:
+        if _OPTION.fullmatch(name) and name not in known:  # not the -5 of `--timeout -5`
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
             return f"; did you mean {near[0]}?" if near else "; %%roe? lists all flags"
     return ""

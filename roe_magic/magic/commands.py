@@ -35,7 +35,7 @@ Command = Callable[[MagicContext, list[str]], Any]
 
 def find(line: str) -> tuple[Command, list[str]] | None:
     """Return the command that a line names and the words behind it; None where the line may be SQL."""
-    first, *rest = line.split(None, 1) or ["help"]
+    first, *rest = line.rstrip("; \t\n").split(None, 1) or ["help"]  # a closing `;` is no part of a command
     command = COMMANDS.get(first.lower())
     return None if command is None else (command, _words(command, rest[0] if rest else ""))
 

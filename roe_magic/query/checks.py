@@ -38,7 +38,10 @@ def check_frame_options(dtype_backend: Any, tz: Any, categories: Any = False) ->
 def check_timeout(seconds: Any) -> None:
     """Accept a number of seconds to wait, and None for no limit."""
     if seconds is not None and not (_is_number(seconds) and 0 < seconds <= _LONGEST_WAIT):
-        raise UsageError(f"timeout is {seconds!r}; it must be more than 0 s.", hint="Leave it out for no limit.")
+        raise UsageError(
+            f"timeout is {seconds!r}; it must be more than 0 s and at most {_LONGEST_WAIT:,.0f} s.",
+            hint="Leave it out for no limit.",
+        )
 
 
 def check_delay(seconds: Any) -> None:

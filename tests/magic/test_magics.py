@@ -691,6 +691,17 @@ class TestCommands:
         """A command that lacks its argument says what it takes."""
         assert isinstance(shell.run(f"%roe {line}").error, UsageError)
 
+    @pytest.mark.parametrize("line", ["tables;", "whoami ;", "help;", "worksheets;"])
+    def test_a_closing_semicolon_is_no_part_of_a_command(self, shell: Shell, line: str) -> None:
+        """It is there out of habit."""
+        assert shell.run(f"%roe {line}").error is None
+
+    @pytest.mark.parametrize("seconds", ["-5", "inf", "1e300"])
+    def test_both_limits_of_a_timeout_are_told(self, shell: Shell, seconds: str) -> None:
+        """And nothing about flags, since the flag is known."""
+        told = str(shell.roe(f"--timeout {seconds}", "SELECT 1").error)
+        assert told.endswith("more than 0 s and at most 1,000,000,000 s. Leave it out for no limit.")
+
     def test_the_commands_are_listed_in_columns(self, shell: Shell) -> None:
         """Usage and explanation never touch, and all explanations begin below each other."""
         usages = [line for line in shell.run("%roe help").out.splitlines() if line.startswith("  %roe")]
