@@ -167,8 +167,8 @@ class ChdbEngine:
 
     async def check_upload(self, database: str, table: str, upload: Upload) -> None:
         """Raise UsageError if ``create_table`` is bound to fail; the file need not be there yet."""
-        arguments = {"database": database, "table": table, "types": upload.types, "replace": upload.replace}
-        await self._call("check_upload", **arguments)
+        options = {"replace": upload.replace, "dry_run": upload.dry_run}
+        await self._call("check_upload", database=database, table=table, types=upload.types, **options)
 
     async def create_table(self, database: str, table: str, upload: Upload) -> UploadOutcome:
         """Create a table from a file inside the engine's folder, or replace one.

@@ -288,6 +288,15 @@ def test_a_dry_run_creates_nothing(live: LiveEngine, many_rows: Path, content_ty
     assert not [name for name in names(live) if name.startswith((".", "dry"))]
 
 
+def test_a_dry_run_answers_where_the_table_exists(live: LiveEngine) -> None:
+    """It creates nothing, so nothing is in the way."""
+    create(live, "dry_taken", "a\n1\n", replace=True)
+    live.call(live.engine.check_upload("own", "dry_taken", upload_of(Path("nowhere"), dry_run=True)))
+    outcome = create(live, "dry_taken", "b\nx\n", dry_run=True)
+    assert [column.name for column in outcome.columns] == ["b"]
+    assert live.rows("SELECT a FROM dry_taken") == [(1,)]
+
+
 def test_a_name_that_is_taken_is_known_beforehand(live: LiveEngine) -> None:
     """The file need not be there."""
     create(live, "taken", "a\n1\n", replace=True)

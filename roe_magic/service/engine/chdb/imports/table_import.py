@@ -46,9 +46,12 @@ class TableImport:
     def __init__(self, clickhouse: EmbeddedClickHouse, catalogue: TableCatalogue) -> None:
         self._clickhouse, self._catalogue = clickhouse, catalogue
 
-    def check_upload(self, database: str, table: str, types: Mapping[str, str], *, replace: bool) -> None:
+    def check_upload(
+        self, database: str, table: str, types: Mapping[str, str], *, replace: bool, dry_run: bool = False
+    ) -> None:
         """Raise EngineError if a table is in the way, or a type is not permitted: before the file is read."""
-        self._existing(database, table, replace=replace)
+        if not dry_run:
+            self._existing(database, table, replace=replace)
         declared_types.judged(self._clickhouse, types, models.CSV_DATE_TYPES)
 
     def create_table(self, database: str, table: str, run: ImportRun) -> dict[str, Any]:
@@ -59,7 +62,8 @@ class TableImport:
         EngineError
             It is not possible, or the import was ended. The tables are as they were.
         """
-        self._existing(database, table, replace=run.upload.replace)
+        if not run.upload.dry_run:
+            self._existing(database, table, replace=run.upload.replace)
         statistics = Statistics()
         try:
             plan = self._plan(run, thorough=run.upload.dry_run)
