@@ -108,8 +108,8 @@ def test_a_file_with_types_of_its_own_keeps_them(api: Api, content_type: str) ->
     assert answer.status_code == 201, answer.text
     created = codec.parse(models.TableUpload, answer.json())
     assert created.columns == [
-        models.UploadColumn(name="zip", type="Nullable(String)", reason="string in the file"),
-        models.UploadColumn(name="n", type="Int16", reason="int16 in the file"),
+        models.UploadColumn(name="zip", type="Nullable(String)", reason="the column's own type"),
+        models.UploadColumn(name="n", type="Int16", reason="the column's own type"),
     ]
     assert (created.summary["written_rows"], created.notices, created.dry_run) == (2, [], None)
     assert api.http.get("/v1/tables/uploaded/preview/").json()["rows"] == [

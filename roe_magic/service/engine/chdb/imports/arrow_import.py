@@ -65,7 +65,7 @@ def plan(
     converted = {each.column.name: each for each in chosen}
     values = [converted[name].expression if name in converted else quoted(name) for name, _ in held]
     return ImportPlan(
-        list(_columns(content, held, types, converted)),
+        list(_columns(held, types, converted)),
         f"SELECT {', '.join(values)} FROM {source.sql(held)}",  # noqa: S608  # quoted
         settings,
         _notices(content, types),
@@ -87,17 +87,16 @@ def _held(content: ArrowContent, types: Mapping[str, str]) -> list[tuple[str, st
 
 
 def _columns(
-    content: ArrowContent,
     held: list[tuple[str, str]],
     types: Mapping[str, str],
     converted: Mapping[str, ChosenReading],
 ) -> Iterator[models.UploadColumn]:
-    for (name, type_name), field in zip(held, content.schema, strict=True):
+    for name, type_name in held:
         if name in types:
             column_type = converted[name].type if name in converted else type_name
             yield models.UploadColumn(name=name, type=column_type, reason="declared")
         else:
-            yield models.UploadColumn(name=name, type=type_name, reason=f"{field.type} in the file")
+            yield models.UploadColumn(name=name, type=type_name, reason="the column's own type")
 
 
 def _notices(content: ArrowContent, types: Mapping[str, str]) -> list[str]:
