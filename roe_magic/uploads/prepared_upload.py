@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -143,10 +145,15 @@ class PreparedUpload:
 
     def _dry_run(self) -> UploadResult:
         """Return what can be said without the server: the columns as they are here, and what CSV does not keep."""
-        columns = [] if isinstance(self.source, UploadSource) else self.source.columns
-        why = "the server chooses"
-        here = [UploadColumn(name=name, type=f"? ({type_name} here)", reason=why) for name, type_name in columns]
-        return UploadResult(self.table, None, here, self.losses, dry_run=True)
+        if isinstance(self.source, UploadSource):
+            self.file.file.seek(0)
+            names = next(csv.reader(codecs.iterdecode(self.file.file, "utf-8")))
+            columns = [(name, "?") for name in names]
+        else:
+            columns = [(name, f"? ({type_name} here)") for name, type_name in self.source.columns]
+        here = [UploadColumn(name=name, type=kind, reason="the server chooses") for name, kind in columns]
+        told = [*self.losses, *self._own_notices(None)]
+        return UploadResult(self.table, None, here, told, dry_run=True)
 
 
 def _told(error: UploadUncertain, found: str) -> UploadUncertain:

@@ -89,11 +89,13 @@ def upload(
 @contextlib.contextmanager
 def prepared(client: RoeClient, table: str, data: Any, options: UploadOptions) -> Iterator[PreparedUpload]:
     """Read and check the source, and give what will be sent."""
-    with _read(data) as source:
+    with _read(data) as given:
         server = client.table_list()
         if server.upload_types is None:
-            _check_options(options, source)
-        with _written(source, server.upload_types or [CSV]) as (file, losses):
+            _check_options(options, given)
+        taken = server.upload_types or [CSV]
+        source = _readable(given, taken)
+        with _written(source, taken) as (file, losses):
             yield PreparedUpload(client, table, file, losses, options, server, source)
 
 
@@ -118,6 +120,15 @@ def _check_options(options: UploadOptions, source: UploadSource | ArrowSource) -
         raise UsageError(f"{chooses}, which it cannot do without creating the table.", hint="Upload it, and look.")
 
 
+def _readable(source: UploadSource | ArrowSource, taken: list[str]) -> UploadSource | ArrowSource:
+    """Return the rows of a Parquet or Arrow file that the server does not take; any other source as it is."""
+    if isinstance(source, UploadSource) and source.content_type not in (*taken, CSV, NDJSON):
+        from roe_magic.uploads.file_rows import arrow_rows
+
+        return arrow_rows(source)
+    return source
+
+
 @contextlib.contextmanager
 def _written(source: UploadSource | ArrowSource, taken: list[str]) -> Iterator[tuple[UploadSource, list[str]]]:
     """Give the file that is sent, of a media type that the server takes, and what it does not keep of the source."""
@@ -133,13 +144,10 @@ def _written(source: UploadSource | ArrowSource, taken: list[str]) -> Iterator[t
 
 def _write(source: UploadSource | ArrowSource, file: BinaryIO, taken: list[str]) -> tuple[str, list[str]]:
     from roe_magic.uploads.csv_out import write_csv
-    from roe_magic.uploads.file_rows import arrow_rows
     from roe_magic.uploads.ndjson_out import write_ndjson_as_csv
 
     if isinstance(source, UploadSource):
-        if source.content_type == NDJSON:
-            return CSV, write_ndjson_as_csv(source.file, file, source.name)
-        source = arrow_rows(source)
+        return CSV, write_ndjson_as_csv(source.file, file, source.name)
     if ARROW_STREAM in taken:
         source.write(file)
         return ARROW_STREAM, []

@@ -248,6 +248,19 @@ class TestOnAServerThatTakesCsvAlone:
         assert "toDecimal64(price, 2)" in str(tried)
         assert not csv_only.has_table(NAME)
 
+    @pytest.mark.parametrize(("name", "types"), [("t.parquet", ["? (Int64 here)", "? (String here)"]),
+                                                 ("t.feather", ["? (Int64 here)", "? (String here)"]),
+                                                 ("t.jsonl", ["?", "?"])])  # fmt: skip  # a table
+    def test_a_dry_run_of_a_file_names_its_columns(
+        self, csv_only: RoeClient, tmp_path: Path, name: str, types: list[str]
+    ) -> None:
+        """As that of a DataFrame."""
+        path = tmp_path / name
+        path.write_bytes(FILES[name])
+        tried = roe_magic.upload(csv_only, NAME, path, dry_run=True)
+        assert [(column.name, column.type) for column in tried.columns] == list(zip("ks", types, strict=True))
+        assert not csv_only.has_table(NAME)
+
     def test_no_rows_are_refused(self, csv_only: RoeClient) -> None:
         """A CSV file without rows is no table there."""
         with pytest.raises(UsageError, match="no rows"):
