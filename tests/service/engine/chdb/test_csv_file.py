@@ -87,6 +87,10 @@ def test_columns_of_one_name_take_no_time() -> None:
         (b"sep=;\r\na;b\r\n1;2\r\n", [{"a": 1, "b": 2}]),
         (b"\xef\xbb\xbfSEP=,\na,b;c\n1,2;3\n", [{"a": 1, "b;c": "2;3"}]),
         (b'"sep=;"\n"a"\n1\n', [{"a": 1}]),
+        (
+            b'a,b,\n1,2,\n",\n",5",\n',
+            [{"a": "1", "b": "2", "column_3": None}, {"a": ",\n", "b": '5"', "column_3": None}],
+        ),
         (b"notes; and more\nplain text\n", [{"notes; and more": "plain text"}]),
         (b'"two\nlines",b\r\n1,2\r\n', [{"two\nlines": 1, "b": 2}]),
         (b"\n\na,b\n1,2\n\n\n", [{"a": 1, "b": 2}]),
@@ -121,6 +125,14 @@ def test_a_byte_order_mark_is_no_part_of_the_first_cell(api: Api) -> None:
             b"a;b\nx\n1;2\n",
             "The file cannot be read as CSV: line 2 has 1 value, and the first line has 2 (separated by ';').",
         ),
+        (b"a,b\n1,2, \n3,4\n", "The file cannot be read as CSV: line 2 has 3 values, and the first line has 2."),
+        (b"a,b\n1,2\n3,4,", "The file cannot be read as CSV: line 3 has 3 values, and the first line has 2."),
+        (
+            b'a,b\r\n5","x,\n"\r\n1,2,\r\n',
+            "The file cannot be read as CSV: line 4 has 3 values, and the first line has 2.",
+        ),
+        (b'a,b\n"1,\n",\n1,2,\n', "The file cannot be read as CSV: line 4 has 3 values, and the first line has 2."),
+        (b"a\nHello,\n", "The file cannot be read as CSV: line 2 has 2 values, and the first line has 1."),
         (b"a,b\n1,2,3\n4,5,6\n", "The file cannot be read as CSV: line 2 has 3 values, and the first line has 2."),
         (b"a,b\n1,2\n\n3,4\n", "The file cannot be read as CSV: line 3 is empty."),
         (

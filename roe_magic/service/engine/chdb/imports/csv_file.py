@@ -15,17 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from roe_magic.service.engine.chdb.database import EngineError
+from roe_magic.service.engine.chdb.imports.csv_head import HEAD_CHARACTERS, csv_error, describe_csv_error, first_records
+from roe_magic.service.engine.chdb.imports.csv_lengths import may_be_longer
 
 _CHUNK_BYTES = 2**20
-# The first line and the first row must end within so many characters.
-_HEAD_CHARACTERS = 2**20
-# Python's limit would be 131,072.
-csv.field_size_limit(2**31 - 1)
-# In this order, since a comma may stand in numbers and names.
-_SEPARATORS = ("\t", ";", ",", "|")
-_NAMED_SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)"?\r?\n', re.IGNORECASE)
-# By so many records the separator is chosen.
-_MAX_RECORDS = 100
 # A space before a quotation mark and one after it, which may stand next to a separator. Both patterns begin with fixed
 # bytes, which are found quickly.
 _AFTER_SPACE, _BEFORE_SPACE = re.compile(rb' "(?<=[,;\t|\n ] ")'), re.compile(rb'" (?=[,;\t|\r\n ])')
@@ -74,7 +67,7 @@ class CsvFile:
         """
         if error.code not in _PARSE_ERRORS:
             return error
-        return _csv_error(self.first_fault() or _reason(error.message), error.code)
+        return csv_error(self.first_fault() or _reason(error.message), error.code)
 
     def first_fault(self) -> str | None:
         """Return what is wrong with the first row that is not like the others, None if all are alike."""
@@ -106,7 +99,7 @@ class CsvFile:
                         yield first_line, row
                     first_line = reader.line_num + 1
             except csv.Error as error:
-                raise csv.Error(_describe_csv_error(first_line, error)) from None
+                raise csv.Error(describe_csv_error(first_line, error)) from None
 
     def _describe_row(self, line: int, row: Sequence[str]) -> str:
         if not row:
@@ -135,8 +128,8 @@ def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambd
     """
     quotation_marks, padded, has_stray_quotes = _look_at_bytes(path, check)
     with path.open(encoding="utf-8-sig", newline="\n") as text:
-        head = text.read(_HEAD_CHARACTERS)
-    separator, skipped, records = _first_records(head)
+        head = text.read(HEAD_CHARACTERS)
+    separator, skipped, records = first_records(head)
     if not records:
         raise EngineError("The file is empty.")
     if with_headers and len(records) < 2:
@@ -148,7 +141,10 @@ def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambd
     file = CsvFile(path, separator, skipped + with_headers, column_names(header), is_padded, has_stray_quotes)
     # An odd number is rare, and ClickHouse would read the rest of the file as one value.
     if quotation_marks % 2 and (fault := file.first_fault()):
-        raise _csv_error(fault)
+        raise csv_error(fault)
+    # ClickHouse would drop an empty value behind the last one.
+    if may_be_longer(path, separator, len(header), is_sure=not has_stray_quotes) and (fault := file.first_fault()):
+        raise csv_error(fault)
     return file
 
 
@@ -240,71 +236,11 @@ def _padded_separators(chunk: bytes, quotation_marks: int) -> set[bytes]:
     return found
 
 
-def _first_records(head: str) -> tuple[str, int, list[list[str]]]:
-    """Return the separator, how many records come before the column names, and the first records from there on.
-
-    The separator is the first of which every record has as many. If none is so, it is the one of which most have as
-    many as the first record, so that the others are told of.
-    """
-    if "\r" in head and "\n" not in head:
-        raise EngineError("The file's lines end in a carriage return alone; convert them to line feeds first.")
-    if "\0" in head.lstrip("\n").partition("\n")[0]:
-        raise EngineError("The first line holds no column names: there are NUL characters in it.")
-    if named := _NAMED_SEPARATOR.match(head):
-        # Excel's first line.
-        skipped, records = _records(head[named.end() :], named[1])
-        return named[1], skipped + 1, records
-    fits = {separator: _fit(head, separator) for separator in _SEPARATORS}
-    best = max(fits, key=lambda separator: fits[separator])
-    separator = best if fits[best] else ","
-    return separator, *_records(head, separator)
-
-
-def _fit(head: str, separator: str) -> float:
-    """Return which part of the first records has as many values as the very first one; 0 if that has one value."""
-    try:
-        _, (first, *others) = _records(head, separator)
-    except (EngineError, ValueError):
-        return 0
-    if len(first) == 1 or not others:
-        return 0
-    return sum(len(record) == len(first) for record in others) / len(others)
-
-
-def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:
-    """Return the number of empty lines at the beginning, and the first records after them."""
-    records: list[list[str]] = []
-    skipped = 0
-    reader = csv.reader(io.StringIO(head, newline="\n"), delimiter=separator, skipinitialspace=True)
-    try:
-        for record in reader:
-            if record:
-                records.append(record)
-            elif not records:
-                skipped += 1
-            if len(records) == _MAX_RECORDS:
-                return skipped, records
-    except csv.Error as error:
-        raise _csv_error(_describe_csv_error(reader.line_num, error)) from None
-    # The last one of a long head may have been cut.
-    return skipped, records[:-1] if len(head) > _HEAD_CHARACTERS - 100 and len(records) > 2 else records
-
-
 def _remove_last_empty_lines(path: Path) -> None:
     with path.open("r+b") as file:
         start = max(0, file.seek(0, io.SEEK_END) - _CHUNK_BYTES)
         file.seek(start)
         file.truncate(start + len(file.read().rstrip(b"\r\n")))
-
-
-def _describe_csv_error(line: int, error: csv.Error) -> str:
-    if str(error) == "unexpected end of data":
-        return f"a quotation mark in the row that begins on line {line} is not closed"
-    if "new-line character" in str(error):
-        return f"a carriage return stands in a value without quotation marks on line {line}"
-    if "expected after" in str(error):
-        return f"text follows a quotation mark in the row that begins on line {line}"
-    return f"line {line}: {error}"
 
 
 def _reason(message: str) -> str:
@@ -317,7 +253,3 @@ def _reason(message: str) -> str:
         return f"a value of data row {row[1]} does not fit its column, whose type comes from the rows before it"
     inner = re.search(r"Error:\s*(.+?)\.?\s*You can specify", message, re.DOTALL)
     return " ".join((inner[1] if inner else message).split())
-
-
-def _csv_error(reason: str, code: int = 0) -> EngineError:
-    return EngineError(f"The file cannot be read as CSV: {reason}.", code)
