@@ -220,6 +220,11 @@ def identifier(name: str) -> str:
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
+def cast_expression(name: str, type_name: str) -> str:
+    """Return the SQL that makes a column that type."""
+    return f"CAST({identifier(name)}, {_quoted(type_name)})"
+
+
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 

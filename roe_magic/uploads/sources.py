@@ -131,8 +131,15 @@ def _only_file(archive: zipfile.ZipFile, name: str) -> str:
     """Return the name of the file in an archive; macOS puts files of its own beside it."""
     names = [PurePosixPath(each) for each in archive.namelist() if not each.endswith("/")]
     files = [str(each) for each in names if each.parts[0] != "__MACOSX" and not each.name.startswith(".")]
+    if len(files) > 1:
+        # Windows puts files of its own beside it, and people put a README there.
+        beside = ("thumbs.db", "desktop.ini", "readme.txt", "readme.md")
+        files = [
+            each for each in files if is_file_name(each) and PurePosixPath(each).name.lower() not in beside
+        ] or files
     if len(files) != 1:
-        raise UsageError(f"{name!r} contains {plural(len(files), 'file')}; it must contain one.")
+        names_of = f": {', '.join(map(repr, files[:5]))}" if files else ""
+        raise UsageError(f"{name!r} contains {plural(len(files), 'file')}; it must contain one{names_of}.")
     if archive.getinfo(files[0]).flag_bits & 1:
         raise UsageError(f"{name!r} is encrypted.", hint="Unpack it first.")
     return files[0]

@@ -115,7 +115,11 @@ def _check_options(options: UploadOptions, source: UploadSource | ArrowSource) -
     chooses = "This server takes CSV alone and chooses the types itself"
     if options.types:
         column, type_name = next(iter(options.types.items()))
-        raise UsageError(f"{chooses}.", hint=f"Convert in queries instead, for example CAST({column}, '{type_name}').")
+        from roe_magic.uploads.csv_losses import cast_expression
+
+        raise UsageError(
+            f"{chooses}.", hint=f"Convert in queries instead, for example {cast_expression(column, type_name)}."
+        )
     if options.dry_run and isinstance(source, UploadSource) and source.content_type == CSV:
         raise UsageError(f"{chooses}, which it cannot do without creating the table.", hint="Upload it, and look.")
 

@@ -440,6 +440,12 @@ def test_what_has_no_columns_is_refused(data: Any, reason: str) -> None:
     assert caught.value.hint or "no columns" in reason
 
 
+def test_a_lazy_frame_that_cannot_be_collected_is_told() -> None:
+    """With the first line of what polars says."""
+    with pytest.raises(UsageError, match=r'cannot be collected: ColumnNotFoundError: .*"zz"'):
+        to_arrow(pl.DataFrame({"a": [1]}).lazy().select("zz"))
+
+
 def test_frames_are_told_from_other_values() -> None:
     """By what they are, not by a name."""
     reader = pa.RecordBatchReader.from_batches(pa.schema([]), [])

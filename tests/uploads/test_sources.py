@@ -59,6 +59,11 @@ GOOD = {
     "t.csv.zip": (zipped(**{"x.csv": CSV_TEXT}), CSV, CSV_TEXT),
     "t.zip": (zipped(**{"in/": b"", "in/x.jsonl": JSON_TEXT}), NDJSON, JSON_TEXT),
     "mac.zip": (zipped(**{"x.csv": CSV_TEXT, "__MACOSX/._x.csv": b"\0\5", ".DS_Store": b"\0"}), CSV, CSV_TEXT),
+    "windows.zip": (
+        zipped(**{"x.csv": CSV_TEXT, "Thumbs.db": b"0", "desktop.ini": b"", "README.txt": b"x"}),
+        CSV,
+        CSV_TEXT,
+    ),
     "mac2.zip": (zipped(**{"d/x.csv": CSV_TEXT, "d/._x.csv": b"\0\5", "__MACOSX/d/._x.csv": b"\0\5"}), CSV, CSV_TEXT),
     "t.jsonl": (JSON_TEXT, NDJSON, JSON_TEXT),
     "t.ndjson.gz": (gzip.compress(JSON_TEXT), NDJSON, JSON_TEXT),
@@ -94,7 +99,10 @@ BAD = {
     "torn.csv.gz": (gzip.compress(CSV_TEXT * 1000)[:-9], "cannot be unpacked"),
     "no.csv.gz": (CSV_TEXT, "cannot be unpacked"),
     "torn.zip": (zipped(**{"x.csv": CSV_TEXT})[:-9], "cannot be unpacked"),
-    "two.zip": (zipped(**{"x.csv": CSV_TEXT, "y.csv": CSV_TEXT}), "contains 2 files; it must contain one"),
+    "two.zip": (
+        zipped(**{"x.csv": CSV_TEXT, "y.csv": CSV_TEXT}),
+        "contains 2 files; it must contain one: 'x.csv', 'y.csv'",
+    ),
     "none.zip": (zipped(**{"__MACOSX/._x.csv": b"\0"}), "contains 0 files"),
     "excel.csv": (b"PK\3\4....", "a zip archive or an Excel file"),
     "packed.csv": (gzip.compress(CSV_TEXT), "packed with gzip"),

@@ -241,6 +241,8 @@ class TestOnAServerThatTakesCsvAlone:
         with pytest.raises(UsageError, match="chooses the types itself") as caught:
             roe_magic.upload(csv_only, NAME, FRAME, types={"k": "Int8"})
         assert "CAST(k, 'Int8')" in str(caught.value)
+        with pytest.raises(UsageError, match="CAST\\(`a b`, 'String'\\)"):
+            roe_magic.upload(csv_only, NAME, pd.DataFrame({"a b": [1]}), types={"a b": "String"})
         with pytest.raises(UsageError, match="without creating the table"):
             roe_magic.upload(csv_only, NAME, path, dry_run=True)
         tried = roe_magic.upload(csv_only, NAME, TABLE, dry_run=True)

@@ -72,7 +72,16 @@ def _from_polars(data: Any) -> ArrowSource:
 
     if _is_a(data, "polars", "Series"):
         return polars_frame.from_polars_series(data)
-    return polars_frame.from_polars(data.collect() if _is_a(data, "polars", "LazyFrame") else data)
+    return polars_frame.from_polars(_collected(data) if _is_a(data, "polars", "LazyFrame") else data)
+
+
+def _collected(frame: Any) -> Any:
+    try:
+        return frame.collect()
+    except Exception as error:  # whatever the user's own expressions raise
+        reason = str(error).partition("\n")[0]
+        message = f"The LazyFrame cannot be collected: {type(error).__name__}: {reason}"
+        raise UsageError(message, hint="Try frame.collect() first.") from error
 
 
 def _from_arrow(data: Any) -> ArrowSource:
