@@ -136,8 +136,9 @@ def _recent(queries: list[models.WorksheetQueryResponse]) -> pd.DataFrame:
     frame = WorksheetQuery.frame(map(WorksheetQuery, queries)).sort_values("created_at", ascending=False).head(_RECENT)
     frame["query"] = [clean(sql, limit=60) for sql in frame["query"]]
     frame["created_at"] = frame["created_at"].dt.floor("s")
-    shown: pd.DataFrame = frame[["created_at", "status", "duration", "query", "id"]].reset_index(drop=True)
-    return shown
+    if len(queries) > _RECENT:
+        print(f"The newest {_RECENT} of {len(queries)} queries.")
+    return _frame(frame[["created_at", "status", "duration", "query", "id"]].reset_index(drop=True))
 
 
 def worksheet_id(client: RoeClient, text: str) -> UUID:
@@ -185,11 +186,10 @@ def _series(values: dict[str, Any], name: str) -> pd.Series[Any]:
     return series
 
 
-def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
-    import pandas as pd
+def _frame(rows: Any, columns: list[str] | None = None) -> pd.DataFrame:
+    from roe_magic.magic.listing import listing  # its tables are not needed to load the extension
 
-    frame: pd.DataFrame = pd.DataFrame(rows, columns=columns)
-    return frame
+    return listing(rows, columns)
 
 
 def _is_uuid(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -582,6 +583,26 @@ class TestCommands:
         assert rows["n"].tolist() == [1, 2, 3]
         assert rows["s"].tolist()[1] == "b,c"
         shell.magic.client().delete("uploaded")
+
+    def test_a_listing_is_shown_whole_and_as_it_is(self, shell: Shell) -> None:
+        """No cell is cut, and no dollars are mathematics; what is made of it is a plain DataFrame."""
+        columns = ", ".join(f"`$a_{index}$` UInt8" for index in range(30))
+        shell.roe("--use-admin", f"CREATE TABLE wide_listing ({columns}) ENGINE = MergeTree ORDER BY tuple()")
+        listed = shell.run("%roe tables").value
+        html = listed._repr_html_()
+        assert "UInt8, <span>$</span>a_29<span>$</span> UInt8" in html
+        assert "$a" not in html.replace("<span>$</span>", "")
+        assert "$a_29$ UInt8" in repr(listed).replace("\n", "")
+        assert type(pickle.loads(pickle.dumps(listed))) is pd.DataFrame
+        assert type(listed[listed["table"] == "wide_listing"]) is pd.DataFrame
+        shell.roe("--use-admin", "DROP TABLE wide_listing")
+
+    def test_a_worksheet_with_many_queries_says_how_many_it_has(self, shell: Shell) -> None:
+        """The newest twenty are listed."""
+        shell.run("for _ in range(21):\n    %roe -q --worksheet Default SELECT 1")
+        ran = shell.run("%roe worksheets Default")
+        assert len(ran.value) == 20
+        assert re.search(r"The newest 20 of \d\d+ queries\.", ran.out)
 
     @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zip"])
     def test_a_file_is_uploaded(self, shell: Shell, tmp_path: Path, suffix: str) -> None:
