@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,15 +22,22 @@ def may_be_longer(path: Path, separator: str, columns: int, *, is_sure: bool) ->
     mark = separator.encode()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES) + file.readline(_MAX_CHUNK_BYTES):
-            # A chunk ends with a row.
-            while is_sure and chunk.count(b'"') % 2 and (line := file.readline(_MAX_CHUNK_BYTES)):
-                chunk += line
-                if len(chunk) > _MAX_CHUNK_BYTES:
-                    return True
+            if is_sure:
+                chunk += _rest_of_row(file, chunk.count(b'"'))
             ends = any(mark + end in chunk for end in (b"\n", b"\r", b" ", b"\t")) or chunk.endswith(mark)
             if ends and (not is_sure or _most_separators(chunk, mark) >= columns):
                 return True
     return False
+
+
+def _rest_of_row(file: BinaryIO, quotation_marks: int) -> bytes:
+    """Return the lines up to one that ends outside quotation marks, so that a chunk ends with a row."""
+    lines, size = list[bytes](), 0
+    while quotation_marks % 2 and size < _MAX_CHUNK_BYTES and (line := file.readline(_MAX_CHUNK_BYTES)):
+        lines.append(line)
+        size += len(line)
+        quotation_marks += line.count(b'"')
+    return b"".join(lines)
 
 
 def _most_separators(chunk: bytes, separator: bytes) -> int:
