@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sqlite3
 import subprocess
@@ -90,6 +91,18 @@ def test_several_openings_at_once_migrate_once(tmp_path: Path) -> None:
     store = Store(path)
     assert len(store.worksheets(store.first_start()[0].id)) == 1
     store.close()
+
+
+def test_an_opening_waits_for_another_process_that_writes(tmp_path: Path) -> None:
+    """SQLite refuses at once to change a file's journal while another connection writes."""
+    path = tmp_path / "state.sqlite3"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE other (x)")
+        other.execute("BEGIN IMMEDIATE")
+        commit = threading.Timer(0.3, other.execute, ("COMMIT",))
+        commit.start()
+        Store(path).close()
+        commit.join()
 
 
 def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
