@@ -8,6 +8,7 @@ that a list or a column of them stays what it is.
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from roe_magic.errors import UsageError
@@ -23,12 +24,12 @@ _CONSTRUCTORS = {
 }
 
 
-class RowHints:
+class RowHints(ABC):
     """Mixin of objects whose rows are elsewhere; it has no public names."""
 
+    @abstractmethod
     def _hint(self, name: object) -> str:
         """Return where the rows are, or the column of this name."""
-        raise NotImplementedError
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         import numpy as np

@@ -6,7 +6,6 @@ operations have one right answer for all types. What pandas itself refuses for a
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
@@ -455,7 +454,7 @@ REFUSED_FOR_TYPE: dict[tuple[str, str], dict[str, Any]] = {
     # No text, but a state that happens to be UTF-8.
     **{("AggregateFunction(sum, UInt64)", backend): {"to_text": None, "to_json": None} for backend in BACKENDS},
 }
-# What pandas 2 and the Arrow releases of its time do not do, or not for every type of the kind.
+# What pandas 2 and the Arrow releases of its time do not do, or not for every type of the kind: not in their table.
 NOT_YET_IN_PANDAS_2 = {
     *(
         ("decimal", "arithmetic"),
@@ -483,7 +482,7 @@ CELLS = [
     for name, (_, kinds) in OPERATIONS.items()
     for sample in SAMPLES
     for backend in BACKENDS
-    if not kinds or sample.kind in kinds
+    if (not kinds or sample.kind in kinds) and not (PANDAS_2 and (sample.kind, name) in NOT_YET_IN_PANDAS_2)
 ]
 
 
@@ -494,10 +493,7 @@ def test_pandas_operates_on_every_type(sample: Sample, backend: str, name: str) 
     frame = frame_of(sample, backend)
     refused = REFUSED.get((sample.kind, backend), {}) | REFUSED_FOR_TYPE.get((sample.type, backend), {})
     error = refused.get(name)
-    if PANDAS_2 and (sample.kind, name) in NOT_YET_IN_PANDAS_2:
-        with contextlib.suppress(Exception):
-            OPERATIONS[name][0](frame, sample)
-    elif error is not None:
+    if error is not None:
         with pytest.raises(error):
             OPERATIONS[name][0](frame, sample)
     else:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import io
 import ipaddress
 import re
+import struct
 import uuid
 import zoneinfo
 from decimal import Decimal
 from typing import Any
 
+import dateutil.tz
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -27,8 +30,19 @@ from tests.support.arrow_import import read_by_the_engine
 
 PARIS = zoneinfo.ZoneInfo("Europe/Paris")
 UTC = dt.timezone.utc
+# A file of a zone that has one offset, 0, and nothing else; the file says no name of the zone.
+ZONE_FROM_A_FILE = zoneinfo.ZoneInfo.from_file(
+    io.BytesIO(b"TZif" + bytes(16) + struct.pack(">6i", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0")
+)
 NAIVE = dt.datetime(2024, 1, 1)  # noqa: DTZ001  # a time without a zone is what is tested
 NAN = float("nan")
+
+
+class NamelessZone(dt.tzinfo):
+    """A zone that has an offset alone."""
+
+    def utcoffset(self, _: dt.datetime | None) -> dt.timedelta:
+        return dt.timedelta(hours=1)
 
 
 def objects(*values: Any) -> pd.Series[Any]:
@@ -280,6 +294,26 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a column of such a zone": (
         pd.Series([pd.Timestamp("2024", tz=dt.timezone(dt.timedelta(seconds=30)))]),
         "time zone without a name",
+    ),
+    "a zone that calls itself something": (
+        objects(dt.datetime(2024, 1, 1, tzinfo=dateutil.tz.tzoffset("mine", 3600))),
+        r"row 0 .*time zone without a name in the tz database .*mine",
+    ),
+    "a column of a zone that calls itself something": (
+        pd.Series([pd.Timestamp("2024", tz=dateutil.tz.tzoffset("mine", 3600))]),
+        r"time zone without a name in the tz database .*mine",
+    ),
+    "a zone that is called like a folder": (
+        objects(dt.datetime(2024, 1, 1, tzinfo=dateutil.tz.tzoffset("Europe", 3600))),
+        r"row 0 .*time zone without a name in the tz database .*Europe",
+    ),
+    "a zone read from a file": (
+        objects(dt.datetime(2024, 1, 1, tzinfo=ZONE_FROM_A_FILE)),
+        "row 0 .*time zone without a name in the tz database",
+    ),
+    "a zone of a class without names": (
+        objects(dt.datetime(2024, 1, 1, tzinfo=NamelessZone())),
+        "row 0 .*time zone without a name in the tz database",
     ),
     "a time with a zone": (objects(dt.time(1, tzinfo=UTC)), "row 0 .*with a time zone"),
     "257 bits": (objects(1, 2**257), "row 1 .*more than 256 bits"),

@@ -84,7 +84,7 @@ class ArrayKind(Kind):
             return Codec(codec.data_type, lambda values: codec.encode([value.tolist() for value in values]), codec.wish)
         try:
             element_type = pa.from_numpy_dtype(dtype)
-        except (pa.ArrowException, NotImplementedError):
+        except pa.ArrowException:
             raise NotCarried(
                 f"holds arrays of dtype {dtype}", "Convert them to another dtype first.", of_values=False
             ) from None

@@ -12,6 +12,7 @@ from roe_magic.uploads.arrow.column_problem import NotCarried
 from roe_magic.uploads.arrow.labels import enum_of
 from roe_magic.uploads.arrow.object_column import object_column, refused_column
 from roe_magic.uploads.arrow.source_column import SourceColumn, combined
+from roe_magic.uploads.arrow.zones import zone_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ def _numpy_column(name: str, values: np.ndarray[Any, Any]) -> SourceColumn:
         values = values.astype(values.dtype.newbyteorder("="))
     try:
         data_type = pa.from_numpy_dtype(values.dtype)
-    except (pa.ArrowException, NotImplementedError):
+    except pa.ArrowException:
         raise _not_carried(values.dtype) from None
     return SourceColumn(name, lambda start, stop: pa.array(values[start:stop], data_type, from_pandas=True))
 
@@ -69,11 +70,11 @@ def _numpy_column(name: str, values: np.ndarray[Any, Any]) -> SourceColumn:
 def _zoned_column(name: str, series: pd.Series[Any]) -> SourceColumn:
     dtype: Any = series.dtype
     times = series.to_numpy(np.dtype(f"M8[{dtype.unit}]"))  # in UTC
-    try:
-        data_type = pa.timestamp(dtype.unit, pa.lib.tzinfo_to_string(dtype.tz))
-    except (ValueError, TypeError, AttributeError, NotImplementedError):
+    zone = zone_name(dtype.tz)
+    if zone is None:
         advice = "Convert it with .dt.tz_convert to a named zone or to UTC first."
-        raise NotCarried(f"has a time zone without a name ({dtype.tz})", advice, of_values=False) from None
+        raise NotCarried(f"has a time zone without a name in the tz database ({dtype.tz})", advice, of_values=False)
+    data_type = pa.timestamp(dtype.unit, zone)
     # From a time without a zone to one with, Arrow takes the first as UTC.
     return SourceColumn(name, lambda start, stop: pa.array(times[start:stop]).cast(data_type))
 

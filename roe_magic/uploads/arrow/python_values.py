@@ -8,6 +8,7 @@ or Arrow would find something that holds both: nobody would see that True became
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -39,17 +40,18 @@ class Codec:
     wish: ClickHouseType = NO_WISH
 
 
-class Kind:
+class Kind(ABC):
     """One kind of values, and what decides their Arrow type; ``name`` is that of their Python type in messages."""
 
     name: str
 
+    @abstractmethod
     def add(self, values: Sequence[Any], rows: Sequence[int]) -> None:
         """Look at more values, none of them missing; raise NotCarried for one that cannot be uploaded."""
 
+    @abstractmethod
     def codec(self) -> Codec:
         """Return how the values become Arrow."""
-        raise NotImplementedError
 
 
 class SimpleKind(Kind):
@@ -57,6 +59,9 @@ class SimpleKind(Kind):
 
     def __init__(self, name: str, codec: Codec) -> None:
         self.name, self._codec = name, codec
+
+    def add(self, values: Sequence[Any], rows: Sequence[int]) -> None:
+        """Look at nothing: whatever the values are, their type is the same."""
 
     def codec(self) -> Codec:
         """Return how the values become Arrow."""

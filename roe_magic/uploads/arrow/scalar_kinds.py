@@ -17,6 +17,7 @@ import pyarrow as pa
 from roe_magic.frames.type_parser import ClickHouseType
 from roe_magic.uploads.arrow.column_problem import NotCarried
 from roe_magic.uploads.arrow.python_values import NO_WISH, Codec, Kind, MakeKind, SimpleKind
+from roe_magic.uploads.arrow.zones import zone_name
 
 _MOST_DIGITS = 76
 
@@ -168,11 +169,11 @@ def _nanoseconds(value: Any) -> int:
 
 
 def _zone_name(zone: dt.tzinfo, row: int) -> str:
-    try:
-        return str(pa.lib.tzinfo_to_string(zone))
-    except (ValueError, TypeError, AttributeError, NotImplementedError):
+    name = zone_name(zone)
+    if name is None:
         advice = "Convert the column to a named zone or to UTC first."
-        raise NotCarried(f"holds times of a time zone without a name ({zone})", advice, row=row) from None
+        raise NotCarried(f"holds times of a time zone without a name in the tz database ({zone})", advice, row=row)
+    return name
 
 
 class DurationKind(Kind):
