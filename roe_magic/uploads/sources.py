@@ -34,7 +34,8 @@ EXTENSIONS = {
 _LISTED = "CSV (.csv, .tsv, .txt), Parquet (.parquet), Arrow (.arrow, .feather) or JSON lines (.jsonl, .ndjson)"
 # What to do with files that others read well.
 _READ_BY_PANDAS = {".xlsx": "read_excel", ".xls": "read_excel", ".json": "read_json", ".xml": "read_xml"}
-_DAMAGED = (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
+# What the libraries raise for a file that is damaged; an OSError is gzip's or bzip2's, or the disk's.
+_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,9 @@ def _unpacked(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     with tempfile.TemporaryFile() as copy:
         try:
             name = unpack(path, copy)
+        except NotImplementedError:  # zipfile's, for a method that it does not have
+            hint = "Unpack it, and upload the file that is in it."
+            raise UsageError(f"{path.name!r} is packed by a method that Python does not have.", hint=hint) from None
         except _DAMAGED as error:
             raise UsageError(f"{path.name!r} cannot be unpacked: {error}.", hint="Is the file complete?") from None
         copy.seek(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -40,9 +41,9 @@ def feather(version: int) -> bytes:
     return buffer.getvalue()
 
 
-def zipped(**files: bytes) -> bytes:
+def zipped(method: int = zipfile.ZIP_DEFLATED, **files: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -87,6 +88,23 @@ def test_a_file_is_what_its_name_says(tmp_path: Path, name: str) -> None:
             assert (source.content_type, source.file.read()) == (content_type, content)
 
 
+NOISE = b"".join(hashlib.sha256(bytes([number])).hexdigest().encode() + b"\n" for number in range(100))
+
+
+def damaged(method: int) -> bytes:
+    """Return a zip archive of one file whose bytes are wrong in the middle."""
+    archive = bytearray(zipped(method, **{"x.csv": NOISE}))
+    archive[len(archive) // 3 : len(archive) // 3 + 40] = bytes(40)
+    return bytes(archive)
+
+
+def packed_by_an_unknown_method() -> bytes:
+    """Return a zip archive of one file, which says of itself that it is packed by method 97."""
+    archive = bytearray(zipped(**{"x.csv": CSV_TEXT}))
+    archive[archive.find(b"PK\3\4") + 8] = archive[archive.find(b"PK\1\2") + 10] = 97
+    return bytes(archive)
+
+
 BAD = {
     "nosuch.csv": (None, "There is no file"),
     "empty.csv": (b"", "is empty"),
@@ -99,6 +117,11 @@ BAD = {
     "torn.csv.gz": (gzip.compress(CSV_TEXT * 1000)[:-9], "cannot be unpacked"),
     "no.csv.gz": (CSV_TEXT, "cannot be unpacked"),
     "torn.zip": (zipped(**{"x.csv": CSV_TEXT})[:-9], "cannot be unpacked"),
+    **{
+        f"damaged-{method}.zip": (damaged(method), "cannot be unpacked")
+        for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+    },
+    "method.zip": (packed_by_an_unknown_method(), "packed by a method that Python does not have"),
     "two.zip": (
         zipped(**{"x.csv": CSV_TEXT, "y.csv": CSV_TEXT}),
         "contains 2 files; it must contain one: 'x.csv', 'y.csv'",
