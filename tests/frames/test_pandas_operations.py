@@ -24,32 +24,29 @@ from pandas.testing import assert_frame_equal
 
 from roe_magic import frames
 from tests.support.rows_engine import by_json
-from tests.support.typed_frames import ENUM, SAMPLES, Sample, frame_of, table_of, tables_by_other_ways
+from tests.support.typed_frames import (
+    ENUM,
+    GAP,
+    HIGH,
+    LOW,
+    MID,
+    NUMBERS,
+    SAMPLES,
+    OperationTable,
+    Sample,
+    frame_of,
+    rows,
+    table_of,
+    tables_by_other_ways,
+)
 
 PANDAS_2 = pd.__version__.startswith("2.")
 BACKENDS = ("numpy_nullable", "pyarrow")
 VALUES = "(SELECT arrayJoin(['m', 'a', 'z']) AS c)"
-MID, HIGH, GAP, LOW = range(4)  # the rows of the values
-NUMBERS = ("integer", "wide integer", "float", "decimal")
 SCALARS = (*NUMBERS, "bool", "text", "bytes", "moment", "span", "scalar document")
 
-Operation = Callable[[pd.DataFrame, Sample], None]
-OPERATIONS: dict[str, tuple[Operation, tuple[str, ...]]] = {}
-
-
-def operation(*kinds: str) -> Callable[[Operation], Operation]:
-    """Add an operation to the table, for some kinds of types or for all."""
-
-    def add(function: Operation) -> Operation:
-        OPERATIONS[function.__name__] = function, kinds
-        return function
-
-    return add
-
-
-def rows(sample: Sample, condition: Callable[[int], bool]) -> list[int]:
-    """Return the k of the rows whose value has such a rank."""
-    return [k for k, rank in enumerate(sample.ranks, 1) if rank is not None and condition(rank)]
+OPERATIONS = OperationTable()
+operation = OPERATIONS.add
 
 
 def in_order(sample: Sample) -> list[int]:

@@ -6,7 +6,6 @@ The rows are those of tests/frames/test_pandas_operations.py. What polars itself
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,30 +15,26 @@ from polars.testing import assert_frame_equal
 
 from roe_magic import frames
 from tests.support.rows_engine import by_json
-from tests.support.typed_frames import ENUM, SAMPLES, Sample, table_of, tables_by_other_ways
+from tests.support.typed_frames import (
+    ENUM,
+    GAP,
+    HIGH,
+    LOW,
+    MID,
+    NUMBERS,
+    SAMPLES,
+    OperationTable,
+    Sample,
+    rows,
+    table_of,
+    tables_by_other_ways,
+)
 
 VALUES = "(SELECT arrayJoin(['m', 'a', 'z']) AS c)"
-MID, HIGH, GAP, LOW = range(4)  # the rows of the values
-NUMBERS = ("integer", "wide integer", "float", "decimal")
 SCALARS = (*NUMBERS, "bool", "text", "bytes", "moment", "span")
 
-Operation = Callable[[pl.DataFrame, Sample], None]
-OPERATIONS: dict[str, tuple[Operation, tuple[str, ...]]] = {}
-
-
-def operation(*kinds: str) -> Callable[[Operation], Operation]:
-    """Add an operation to the table, for some kinds of types or for all."""
-
-    def add(function: Operation) -> Operation:
-        OPERATIONS[function.__name__] = function, kinds
-        return function
-
-    return add
-
-
-def rows(sample: Sample, condition: Callable[[int], bool]) -> list[int]:
-    """Return the k of the rows whose value has such a rank."""
-    return [k for k, rank in enumerate(sample.ranks, 1) if rank is not None and condition(rank)]
+OPERATIONS = OperationTable()
+operation = OPERATIONS.add
 
 
 @operation()

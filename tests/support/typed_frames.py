@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -51,6 +52,31 @@ class Sample:
         cells = [f"CAST({value} AS {self.column_type})" for value in values]
         rows = ", ".join(f"(toUInt8({number}), {cell})" for number, cell in enumerate(cells, 1))
         return f"SELECT row.1 AS k, row.2 AS c FROM (SELECT arrayJoin([{rows}]) AS row)"
+
+
+MID, HIGH, GAP, LOW = range(4)  # the rows of the values
+NUMBERS = ("integer", "wide integer", "float", "decimal")
+
+
+def rows(sample: Sample, condition: Callable[[int], bool]) -> list[int]:
+    """Return the k of the rows whose value has such a rank."""
+    return [k for k, rank in enumerate(sample.ranks, 1) if rank is not None and condition(rank)]
+
+
+Operation = Callable[[Any, Sample], None]
+
+
+class OperationTable(dict[str, tuple[Operation, tuple[str, ...]]]):
+    """What is done with DataFrames, by name, each with the kinds of types that it is for; none means all."""
+
+    def add(self, *kinds: str) -> Callable[[Operation], Operation]:
+        """Add a function, as its decorator."""
+
+        def add(function: Operation) -> Operation:
+            self[function.__name__] = function, kinds
+            return function
+
+        return add
 
 
 def texts(*values: object) -> Any:

@@ -56,12 +56,7 @@ def plan(
     file = csv_file.prepare(path, with_headers=with_headers, check=check)
     require_text(file.names)
     require_columns(types, file.names)
-    columns = [
-        CsvColumn(name, position, csv_declared.readings(name, types[name]), types[name])
-        if name in types
-        else CsvColumn(name, position, READINGS)
-        for position, name in enumerate(file.names)
-    ]
+    columns = [_column(name, position, types.get(name)) for position, name in enumerate(file.names)]
     texts = CsvText(clickhouse, file, settings)
     try:
         findings = csv_types.find(texts, columns, thorough=thorough)
@@ -79,6 +74,12 @@ def plan(
         list(csv_notices.notices(file, findings.columns, reasons)),
         file.explain,
     )
+
+
+def _column(name: str, position: int, declared: str | None) -> CsvColumn:
+    if declared is None:
+        return CsvColumn(name, position, READINGS)
+    return CsvColumn(name, position, csv_declared.readings(name, declared), declared)
 
 
 def _select(texts: CsvText, columns: Sequence[CsvColumn]) -> str:

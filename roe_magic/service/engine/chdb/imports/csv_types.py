@@ -82,6 +82,10 @@ class Findings:
     is_complete: bool = False
 
 
+# By its text, a condition as a reading that has it, and the columns in which values are tried.
+_Tests = dict[str, tuple[Reading, list[CsvColumn]]]
+
+
 def find(texts: CsvText, columns: Sequence[CsvColumn], *, thorough: bool) -> Findings:
     """Return the columns with their first reading that all of the first values fit, or all values at all."""
     glanced = _look_at(texts, columns, _FEW_ROWS, lambda reading, text: reading.glance(text))
@@ -110,39 +114,50 @@ def _look_at(
     condition: Callable[[Reading, str], str] = lambda reading, text: reading.misfit(text),
 ) -> Findings:
     """Return the columns without the readings for which a condition holds for a value of the first rows."""
-    # Many readings have the same condition, each of which is counted once.
-    tests: dict[str, tuple[Reading, list[CsvColumn]]] = {}
+    tests = _tests(columns, condition)
+    count = _counts_by_column if limit is None else _CountsByArray()
+    cells = [cell(column.position) for column in columns]
+    rows, values, empty_texts, *counts = texts.aggregate(
+        [
+            "count()",
+            count(lambda text: f"{text} != ''", cells),
+            count(lambda text: f"{text} = ''", cells),
+            *(count(partial(condition, reading), map(_value, tested)) for reading, tested in tests.values()),
+        ],
+        limit,
+    )
+    unfit = _unfit(tests, counts)
+    narrowed = [
+        replace(
+            column,
+            readings=[r for r in column.readings if (condition(r, "t"), column.position) not in unfit],
+            values=int(with_value),
+            empty_texts=int(empty),
+        )
+        for column, with_value, empty in zip(columns, values, empty_texts, strict=True)
+    ]
+    return Findings(narrowed, int(rows), limit is None or int(rows) < limit)
+
+
+def _tests(columns: Sequence[CsvColumn], condition: Callable[[Reading, str], str]) -> _Tests:
+    """Return the conditions of all readings; many readings have the same one, which is counted once."""
+    tests: _Tests = {}
     for column in columns:
         for reading in column.readings:
             tested = tests.setdefault(condition(reading, "t"), (reading, []))[1]
             if tested[-1:] != [column]:
                 tested.append(column)
-    count = _counts_by_column if limit is None else _CountsByArray()
-    rows, values, empty_texts, *counts = texts.aggregate(
-        [
-            "count()",
-            count(lambda text: f"{text} != ''", [cell(column.position) for column in columns]),
-            count(lambda text: f"{text} = ''", [cell(column.position) for column in columns]),
-            *(count(partial(condition, reading), map(_value, tested)) for reading, tested in tests.values()),
-        ],
-        limit,
-    )
-    unfit = {
+    return tests
+
+
+def _unfit(tests: _Tests, counts: Sequence[Sequence[str]]) -> set[tuple[str, int]]:
+    """Return the conditions that hold for a value, each with the position of the column."""
+    return {
         (test, column.position)
         for (test, (_, tested)), numbers in zip(tests.items(), counts, strict=True)
         for column, number in zip(tested, numbers, strict=True)
         if int(number)
     }
-    narrowed = [
-        replace(
-            column,
-            readings=[r for r in column.readings if (condition(r, "t"), column.position) not in unfit],
-            values=int(values[index]),
-            empty_texts=int(empty_texts[index]),
-        )
-        for index, column in enumerate(columns)
-    ]
-    return Findings(narrowed, int(rows), limit is None or int(rows) < limit)
 
 
 def _value(column: CsvColumn) -> str:
