@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"contract", "config", "errors", "_version"},
     "query": {"client", "contract", "frames", "sql", "errors", "formatting"},
     # DataFrames and files as tables.
-    "uploads": {"client", "contract", "frames", "errors", "formatting"},
+    "uploads": {"client", "contract", "frames", "sql", "errors", "formatting"},
     "panel": {"contract", "formatting", "query.query_state"},
     "magic": {"query", "uploads", "client", "config", "contract", "panel", "sql", "local", "errors", "formatting"},
     # The service, from the ground up.

@@ -9,24 +9,12 @@ from typing import NamedTuple
 
 from roe_magic.magic.catalogue import Catalogue, CompletionItem, Completions, columns_of
 from roe_magic.sql.lexer import IDENTIFIERS, Token, tokenize
+from roe_magic.sql.quoting import KEYWORDS, sql_name
 from roe_magic.sql.tokens import identifier, significant
 
 # At most this many tables and this many columns are offered: more is not readable, and slow.
 MAX_NAMES = 200
-_KEYWORD_LIST = (
-    "SELECT, DISTINCT, FROM, FINAL, SAMPLE, PREWHERE, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET, WITH, TOTALS, "
-    "QUALIFY, WINDOW, OVER, PARTITION BY, ROWS BETWEEN, SETTINGS, FORMAT, JOIN, INNER JOIN, LEFT JOIN, RIGHT JOIN, "
-    "FULL JOIN, CROSS JOIN, ASOF JOIN, ANY, ARRAY JOIN, ON, USING, UNION ALL, UNION DISTINCT, INTERSECT, EXCEPT, AS, "
-    "AND, OR, NOT, IN, GLOBAL IN, BETWEEN, LIKE, ILIKE, IS NULL, IS NOT NULL, NULL, TRUE, FALSE, CASE, WHEN, THEN, "
-    "ELSE, END, CAST, INTERVAL, BY, ASC, DESC, NULLS FIRST, NULLS LAST, EXISTS, SHOW TABLES, DESCRIBE TABLE, EXPLAIN, "
-    "INSERT INTO, VALUES, CREATE TABLE, IF NOT EXISTS, IF EXISTS, ENGINE, PRIMARY KEY, DROP TABLE, ALTER TABLE, "
-    "ADD COLUMN, TRUNCATE TABLE, RENAME TABLE, UPDATE, DELETE FROM, SET, USE"
-)
-_KEYWORDS = _KEYWORD_LIST.split(", ")
-# As names these are put in backticks, which is always allowed.
-_RESERVED = frozenset(word for keyword in _KEYWORDS for word in keyword.split())
 _BEFORE_TABLE = frozenset({"FROM", "JOIN", "INTO", "TABLE", "DESCRIBE"})
-_BARE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _END_OF_QUOTED_NAME = re.compile(r"\w*`")
 
 
@@ -125,17 +113,10 @@ def _names(kinds: Mapping[str, str], typed: str) -> list[CompletionItem]:
     quoted, prefix = typed.startswith("`"), typed.removeprefix("`").lower()
     # A name with invisible characters could be taken for another one, or insert more than a name.
     names = (name for name in kinds if name.lower().startswith(prefix) and name.isprintable())
-    return [CompletionItem(_sql_name(name, quoted=quoted), kinds[name]) for name in islice(names, MAX_NAMES)]
-
-
-def _sql_name(name: str, *, quoted: bool) -> str:
-    """Write a name as SQL, in backticks where they are needed or ``quoted`` asks for them."""
-    if _BARE_NAME.fullmatch(name) and name.upper() not in _RESERVED and not quoted:
-        return name
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+    return [CompletionItem(sql_name(name, quoted=quoted), kinds[name]) for name in islice(names, MAX_NAMES)]
 
 
 def _keywords(typed: str) -> list[CompletionItem]:
     """Return the keywords, in small letters if the typed part is: some front ends drop what differs from it."""
-    words = (word for word in _KEYWORDS if word.startswith(typed.upper()))
+    words = (word for word in KEYWORDS if word.startswith(typed.upper()))
     return [CompletionItem(word.lower() if typed.islower() else word, "keyword") for word in words]

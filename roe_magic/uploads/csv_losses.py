@@ -7,7 +7,6 @@ looks at all batches of one column.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -25,6 +24,7 @@ from roe_magic.frames.type_properties import (
     is_enum,
     unwrap,
 )
+from roe_magic.sql.quoting import sql_name, sql_text
 
 # Digits that a Float64 keeps of a decimal number, and a 64-bit integer of a whole one.
 FLOAT_DIGITS, INTEGER_DIGITS = 15, 18
@@ -123,7 +123,7 @@ class LossFinder:
 
     def _of_type(self) -> Iterator[str]:
         """Yield what follows from the column's type."""
-        name, column = self._type.name, identifier(self._name)
+        name, column = self._type.name, sql_name(self._name)
         if name == "Decimal":
             yield _of_decimal(self._type, column)
         elif name in ("DateTime", "DateTime64"):
@@ -131,7 +131,7 @@ class LossFinder:
         elif name in ("Time", "Time64"):
             yield "times of day are sent as text."
         elif name in ("Array", "Map", "Tuple"):
-            cast = f"JSONExtract({column}, {_quoted(str(self._type))})"
+            cast = f"JSONExtract({column}, {sql_text(str(self._type))})"
             yield f"lists and objects are sent as JSON text. In queries, if it is text there: {cast}"
         elif name in _SENT_OTHERWISE:
             what, cast = _SENT_OTHERWISE[name]
@@ -140,7 +140,7 @@ class LossFinder:
             yield _loss("bytes are sent as hexadecimal digits", f"unhex({column})")
 
     def _of_values(self) -> Iterator[str]:
-        name = identifier(self._name)
+        name = sql_name(self._name)
         if not self._has_value:
             yield "it has no values, so the server chooses a type without any."
         if (self._type.name in STRING_TYPES or is_enum(self._type)) and self._has_text and self._looks:
@@ -199,7 +199,7 @@ def _of_time(ch_type: ClickHouseType, column: str) -> Iterator[str]:
     if zone != "UTC":
         digits = integer_argument(ch_type, 0, 3) if ch_type.name == "DateTime64" else 0
         moment = f"toDateTime64(toString({column}), {digits}, 'UTC')"
-        yield _loss(f"times are sent in UTC, without their zone {zone}", f"toTimeZone({moment}, {_quoted(zone)})")
+        yield _loss(f"times are sent in UTC, without their zone {zone}", f"toTimeZone({moment}, {sql_text(zone)})")
 
 
 def decimal_size(ch_type: ClickHouseType) -> tuple[int, int]:
@@ -213,20 +213,9 @@ def is_number(ch_type: ClickHouseType) -> bool:
     return precision <= (FLOAT_DIGITS if scale else INTEGER_DIGITS)
 
 
-def identifier(name: str) -> str:
-    """Return a column's name as it stands in SQL."""
-    if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-        return name
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
 def cast_expression(name: str, type_name: str) -> str:
     """Return the SQL that makes a column that type."""
-    return f"CAST({identifier(name)}, {_quoted(type_name)})"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"CAST({sql_name(name)}, {sql_text(type_name)})"
 
 
 def _loss(what: str, cast: str) -> str:

@@ -17,7 +17,8 @@ import msgspec
 
 from roe_magic.errors import UsageError
 from roe_magic.formatting import clean
-from roe_magic.uploads.csv_losses import INTEGER_DIGITS, LOOKS, identifier, name_losses
+from roe_magic.sql.quoting import sql_name
+from roe_magic.uploads.csv_losses import INTEGER_DIGITS, LOOKS, name_losses
 from roe_magic.uploads.csv_out import header, quoted
 
 _decode_row = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -54,7 +55,7 @@ class _ColumnNotes:
 
     def sentences(self, name: str, row_count: int, *, alone: bool) -> Iterator[str]:
         """Yield what is lost of a column of so many rows; ``alone`` is whether there is no other column."""
-        column, has_null = identifier(name), "NULL" in self.kinds or self.count < row_count
+        column, has_null = sql_name(name), "NULL" in self.kinds or self.count < row_count
         if not self.kinds - {"NULL"}:
             yield "it has no values, so the server chooses a type without any."
         yield from self._of_kinds(column)

@@ -156,10 +156,13 @@ def test_a_look_is_decided_by_all_values() -> None:
     assert losses == []
 
 
-def test_names_are_quoted_where_sql_wants_it() -> None:
-    """In the CAST that is suggested."""
-    _, losses = written(**{"the `price`": pa.array([Decimal("1.10")], pa.decimal128(10, 2))})
-    assert losses[0].endswith(r"toDecimal64(`the \`price\``, 2)")
+@pytest.mark.parametrize(
+    ("name", "in_sql"), [("price", "price"), ("the `price`", r"`the \`price\``"), ("from", "`from`"), ("1st", "`1st`")]
+)
+def test_names_are_quoted_where_sql_wants_it(name: str, in_sql: str) -> None:
+    """In the CAST that is suggested; a keyword cannot stand there bare."""
+    _, losses = written(**{name: pa.array([Decimal("1.10")], pa.decimal128(10, 2))})
+    assert losses[0].endswith(f"toDecimal64({in_sql}, 2)")
 
 
 def as_csv(*rows: Any) -> tuple[str, list[str]]:

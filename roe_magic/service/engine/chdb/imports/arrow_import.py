@@ -15,7 +15,7 @@ from roe_magic.service.engine.chdb.file_source import FileSource
 from roe_magic.service.engine.chdb.imports import arrow_declared, arrow_file, column_choice
 from roe_magic.service.engine.chdb.imports.arrow_file import ArrowContent
 from roe_magic.service.engine.chdb.imports.column_choice import ChosenReading
-from roe_magic.service.engine.chdb.imports.import_plan import ImportPlan, require_columns
+from roe_magic.service.engine.chdb.imports.import_plan import ImportPlan, listed, require_columns, taken_as_utc
 from roe_magic.service.engine.chdb.source_errors import explained
 from roe_magic.service.engine.sql.quoting import quoted
 
@@ -104,9 +104,9 @@ def _notices(content: ArrowContent, types: Mapping[str, str]) -> list[str]:
     empty = [field.name for field in content.schema if pa.types.is_null(field.type)]
     notices = []
     if naive:
-        notices.append(f"Times without a time zone are taken as UTC: {_listed(naive)}.")
+        notices.append(taken_as_utc(naive))
     if empty:
-        notices.append(f"Columns without any value are Nullable(String): {_listed(empty)}.")
+        notices.append(f"Columns without any value are Nullable(String): {listed(empty)}.")
     return notices
 
 
@@ -117,8 +117,3 @@ def _is_naive(data_type: pa.DataType) -> bool:
     if pa.types.is_dictionary(data_type):
         return _is_naive(data_type.value_type)
     return any(_is_naive(data_type.field(index).type) for index in range(data_type.num_fields))
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return f"{', '.join(names[:10])}{more}"

@@ -10,8 +10,8 @@ from roe_magic.service.engine.chdb.imports.csv_file import CsvFile
 from roe_magic.service.engine.chdb.imports.csv_reasons import Reason, share
 from roe_magic.service.engine.chdb.imports.csv_text import CsvText, cell
 from roe_magic.service.engine.chdb.imports.csv_types import CsvColumn, Findings
+from roe_magic.service.engine.chdb.imports.import_plan import listed, taken_as_utc
 
-_MAX_NAMES = 10
 _EXAMPLE_LENGTH = 40
 
 
@@ -25,10 +25,10 @@ def notices(file: CsvFile, columns: Sequence[CsvColumn], reasons: Sequence[Reaso
             yield f"{column.name} stays text: all values are {column.reading.meaning}. To choose, add {choices}."
     without_zone = [c.name for c in columns if c.reading.type.startswith("DateTime") and "'" not in c.reading.type]
     if without_zone:
-        yield f"Times without a time zone are taken as UTC: {_listed(without_zone)}."
+        yield taken_as_utc(without_zone)
     emptied = [column.name for column in columns if column.empty_texts and not column.reading.is_text]
     if emptied:
-        yield f'Empty quotation marks ("") are read as NULL, since the other values are no text: {_listed(emptied)}.'
+        yield f'Empty quotation marks ("") are read as NULL, since the other values are no text: {listed(emptied)}.'
     if file.is_padded:
         yield "Spaces around all values were removed, since there are some around quotation marks."
 
@@ -68,8 +68,3 @@ def _misfits(texts: CsvText, column: CsvColumn) -> EngineError:
         f"The column {column.name!r} cannot be {column.declared}: "
         f"{share(int(number), int(total))} {verb}; the first is {example!r} ({place})."
     )
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MAX_NAMES
-    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -14,6 +14,8 @@ from roe_magic.service.engine.chdb.database import EngineError
 
 # ClickHouse's code for the error of throwIf(), by which a plan's SELECT says that a value does not fit its column.
 VALUE_DOES_NOT_FIT = 395
+# So many columns are named in a notice.
+_MAX_NAMES = 10
 
 
 def _unchanged(error: EngineError) -> EngineError:
@@ -46,6 +48,17 @@ class ImportPlan:
     notices: Sequence[str] = ()
     explain: Callable[[EngineError], EngineError] = _unchanged
     row_count: int | None = None
+
+
+def taken_as_utc(columns: Sequence[str]) -> str:
+    """Return the notice on columns of times without a time zone."""
+    return f"Times without a time zone are taken as UTC: {listed(columns)}."
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Return the first names of many."""
+    more = f" and {len(columns) - _MAX_NAMES} more" if len(columns) > _MAX_NAMES else ""
+    return f"{', '.join(columns[:_MAX_NAMES])}{more}"
 
 
 def require_text(columns: Iterable[str]) -> None:
