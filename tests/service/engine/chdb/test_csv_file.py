@@ -97,6 +97,8 @@ def test_columns_of_one_name_take_no_time() -> None:
         (b"a\n1\n\n", [{"a": 1}, {"a": None}]),
         (b"\xef\xbb\xbfa,b\n1,2\n", [{"a": 1, "b": 2}]),
         (b'a,b\n5" pipe,2\n', [{"a": '5" pipe', "b": 2}]),
+        # Python's own reader refuses NUL before 3.11.
+        (b'a,b\nx\0y,1\n"\0",2\n', [{"a": "x\0y", "b": 1}, {"a": "\0", "b": 2}]),
     ],
 )
 def test_files_of_other_programs_are_read(api: Api, content: bytes, rows: list[dict[str, Any]]) -> None:

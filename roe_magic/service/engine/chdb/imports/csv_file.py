@@ -15,7 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from roe_magic.service.engine.chdb.database import EngineError
-from roe_magic.service.engine.chdb.imports.csv_head import HEAD_CHARACTERS, csv_error, describe_csv_error, first_records
+from roe_magic.service.engine.chdb.imports.csv_head import (
+    HEAD_CHARACTERS,
+    csv_error,
+    csv_reader,
+    describe_csv_error,
+    first_records,
+)
 from roe_magic.service.engine.chdb.imports.csv_lengths import may_be_longer
 
 _CHUNK_BYTES = 2**20
@@ -91,7 +97,7 @@ class CsvFile:
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the first line and the values of each row; csv.Error says what is wrong with one, and its line."""
         with self.path.open(encoding="utf-8-sig", newline="\n") as file:
-            reader = csv.reader(file, delimiter=self.separator, skipinitialspace=self.is_padded, strict=True)
+            reader = csv_reader(file, self.separator, skipinitialspace=self.is_padded, strict=True)
             first_line = 1
             try:
                 for number, row in enumerate(reader):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from roe_magic.service.engine.chdb.database import EngineError
 
@@ -54,7 +56,7 @@ def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:
     """Return the number of empty lines at the beginning, and the first records after them."""
     records: list[list[str]] = []
     skipped = 0
-    reader = csv.reader(io.StringIO(head, newline="\n"), delimiter=separator, skipinitialspace=True)
+    reader = csv_reader(io.StringIO(head, newline="\n"), separator, skipinitialspace=True)
     try:
         for record in reader:
             if record:
@@ -67,6 +69,12 @@ def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:
         raise csv_error(describe_csv_error(reader.line_num, error)) from None
     # The last one of a long head may have been cut.
     return skipped, records[:-1] if len(head) > HEAD_CHARACTERS - 100 and len(records) > 2 else records
+
+
+def csv_reader(lines: Iterable[str], separator: str, *, skipinitialspace: bool, strict: bool = False) -> Any:
+    """Return Python's reader of CSV; before Python 3.11 it refuses NUL, so that is another character here."""
+    without_nul = (line.replace("\0", "\ufffd") for line in lines)
+    return csv.reader(without_nul, delimiter=separator, skipinitialspace=skipinitialspace, strict=strict)
 
 
 def describe_csv_error(line: int, error: csv.Error) -> str:
