@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,7 @@ class DictKind(Kind):
         self._keys, self._items = _inside("dict"), _inside("dict")
         self._fields: dict[str, ValueFacts] | None = None
         self._is_struct = True
+        self._other_keys: NotCarried | None = None
 
     def add(self, values: Sequence[Any], rows: Sequence[int]) -> None:
         """Look at the keys and the values, together and by key."""
@@ -161,20 +162,39 @@ class DictKind(Kind):
         if self._fields is None and values:
             self._fields = {key: _inside("dict") for key in values[0]}
         fields = self._fields or {}
-        self._is_struct &= len(fields) <= _MOST_FIELDS and all(value.keys() == fields.keys() for value in values)
+        self._is_struct &= len(fields) <= _MOST_FIELDS and self._have_keys(fields, values, rows)
         for key, facts in fields.items() if self._is_struct else ():
             facts.add([value[key] for value in values], rows)
 
+    def _have_keys(self, fields: Mapping[Any, Any], values: Sequence[Any], rows: Sequence[int]) -> bool:
+        """Whether all dicts have the same keys; take note of the first one that has others."""
+        for value, row in zip(values, rows, strict=True):
+            if value.keys() != fields.keys():
+                self._other_keys = _other_keys(fields, value, row)
+                return False
+        return True
+
     def codec(self) -> Codec:
         """Return the codec of maps where all values are of one kind, or else of structs."""
-        if not self._items.is_mixed:
-            return _map_codec(self._keys.codec(), self._items.codec())
         names = list(self._fields or {})
-        if not self._is_struct or not all(type(name) is str for name in names):
+        problem = self._items.problem
+        if problem is None or not all(type(name) is str for name in names):
             return _map_codec(self._keys.codec(), self._items.codec())  # says what is mixed
+        if not self._is_struct:
+            # Both ways are closed; the row at which the longer one ends is more likely the fault.
+            raise max(filter(None, (self._other_keys, problem)), key=lambda each: each.row or 0)
         codecs = [facts.codec() for facts in (self._fields or {}).values()]
         arguments = tuple(NamedArgument(name, codec.wish) for name, codec in zip(names, codecs, strict=True))
         return _struct_codec(names, names, codecs, ClickHouseType("Tuple", arguments))
+
+
+def _other_keys(fields: Mapping[Any, Any], value: Mapping[Any, Any], row: int) -> NotCarried:
+    if missing := [key for key in fields if key not in value]:
+        reason = f"holds a dict without the key {missing[0]!r}, which the dicts before it have"
+    else:
+        more = next(key for key in value if key not in fields)
+        reason = f"holds a dict with the key {more!r}, which the dicts before it do not have"
+    return NotCarried(reason, "Give all dicts the same keys, with None where there is no value.", row=row)
 
 
 def _map_codec(keys: Codec, items: Codec) -> Codec:

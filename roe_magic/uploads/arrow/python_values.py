@@ -82,6 +82,11 @@ class ValueFacts:
         Whether NaN means that there is no value, as in the columns of pandas. Inside a list it is a value.
     place : str
         Where they are, for messages: such as " in a list".
+
+    Attributes
+    ----------
+    problem : NotCarried or None
+        Why the values are not of one kind, or cannot be uploaded.
     """
 
     def __init__(self, kind_of: Callable[[type], MakeKind | None], *, nan_is_missing: bool, place: str = "") -> None:
@@ -89,15 +94,15 @@ class ValueFacts:
         self._make: MakeKind | None = None
         self._kind: Kind | None = None
         self._first_missing: int | None = None
-        self._problem: NotCarried | None = None
+        self.problem: NotCarried | None = None
 
     def add(self, values: Sequence[Any], rows: Sequence[int]) -> None:
         """Look at more values; ``rows`` has the row of each."""
-        if self._problem is None:
+        if self.problem is None:
             try:
                 self._add(values, rows)
             except NotCarried as error:
-                self._problem = error
+                self.problem = error
 
     def _add(self, values: Sequence[Any], rows: Sequence[int]) -> None:
         types = set(map(type, values))
@@ -137,15 +142,10 @@ class ValueFacts:
         present = [(value, row) for value, row, skip in zip(values, rows, missing, strict=True) if not skip]
         return [value for value, _ in present], [row for _, row in present]
 
-    @property
-    def is_mixed(self) -> bool:
-        """Whether the values are not of one kind, or cannot be uploaded."""
-        return self._problem is not None
-
     def codec(self) -> Codec:
         """Return how the values become Arrow; raise NotCarried where they cannot."""
-        if self._problem is not None:
-            raise self._problem
+        if self.problem is not None:
+            raise self.problem
         if self._kind is None:
             return Codec(pa.null(), lambda values: pa.nulls(len(values)))
         codec = self._kind.codec()
