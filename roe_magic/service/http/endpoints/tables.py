@@ -69,7 +69,10 @@ def _name(request: Request) -> str:
 def valid_name(name: str) -> str:
     """Return a name that a table may have; any other one is a 400."""
     if not _TABLE_NAME.fullmatch(name):
-        raise Problem(400, "Invalid table name: use letters, digits, spaces and _ . - (at most 128).", bare=True)
+        allowed = (
+            "the letters A to Z and a to z, digits, _ and, after the first character, also spaces, dots and hyphens"
+        )
+        raise Problem(400, f"Invalid table name: use {allowed}, at most 128 characters.", bare=True)
     return name
 
 

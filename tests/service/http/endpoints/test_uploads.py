@@ -146,6 +146,7 @@ def test_what_the_first_fields_tell_is_refused_before_the_file_is_read(api: Api)
     for fields, says in [
         ({"table_name": "taken"}, "exists already"),
         ({"table_name": "bad`name"}, "Invalid table name"),
+        ({"table_name": "Größe"}, "the letters A to Z and a to z, digits, _ and, after the first"),
         ({"table_name": "free", "types": '{"a": "Dynamic"}'}, "types: column 'a'"),
         ({"table_name": "free", "types": "[1]"}, "JSON object"),
         ({"table_name": "free", "replace": "1"}, "true or false"),
