@@ -21,16 +21,24 @@ if TYPE_CHECKING:
     from roe_magic.uploads.prepared_upload import UploadOptions
 
 _TYPES = re.compile(r"(?:^|(?<=\s))--types(?:\s+|=)")
+# Text in quotation marks, or (as a group) a quotation mark in a bracket that stands outside of any.
+_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|([^\s'"]+[\[({]\s*['"])""")
+_BLANKS_HINT = """Put a path or an expression with blanks in quotation marks: "my file.csv", "df[['a', 'b']]"."""
+_USAGE = "%(prog)s TABLE SOURCE [--replace | --if-missing] [--types COL=TYPE,...] [--no-header] [--dry-run] [--yes]"
 _DESCRIPTION = """\
 Create a table from a DataFrame or a file.
 
+  %roe upload prices df
+  %roe upload prices "my file.csv" --replace
+  %roe upload prices "df[['day', 'price']]" --types price=Decimal(10, 2)
+
 SOURCE is a variable with a DataFrame, the path of a file (CSV, Parquet, Arrow, JSON lines; also packed), or a Python
-expression in quotes: "df[['a', 'b']]". Names with blanks stand in quotes."""
+expression. What has blanks stands in quotation marks, and so does an expression."""
 FLAGS = {
     "--replace": "Replace a table of that name; it stands until the new one does.",
     "--if-missing": "Do nothing where there is a table of that name.",
     "--no-header": "The first line of the CSV file has values, not the columns' names.",
-    "--types": "COL=TYPE,...  The ClickHouse types of some columns: --types price=Decimal(10, 2),day=Date",
+    "--types": "The ClickHouse types of some columns, such as price=Decimal(10, 2),day=Date",
     "--dry-run": "Show the types that the columns would have, and why; create nothing.",
     "--yes": "Do not ask before a table is deleted (on servers that cannot swap tables).",
 }
@@ -90,7 +98,7 @@ def split_words(text: str) -> list[str]:
     """Split the words behind ``upload`` as a shell does; the value of --types may have blanks in brackets."""
     match = _TYPES.search(text)
     if match is None:
-        return shlex.split(text)
+        return _shell_words(text)
     from roe_magic.uploads.type_list import end_of_type_list
 
     rest = text[match.end() :]
@@ -99,13 +107,24 @@ def split_words(text: str) -> list[str]:
     # A shell's way to write it: all of it in quotes.
     whole = re.fullmatch(r"""'[^']*=[^']*'|"[^"]*=[^"]*\"""", value)
     types = value[1:-1] if whole else value
-    return [*shlex.split(text[: match.start()]), f"--types={types}", *split_words(rest[end:])]
+    return [*_shell_words(text[: match.start()]), f"--types={types}", *split_words(rest[end:])]
+
+
+def _shell_words(text: str) -> list[str]:
+    """Split as a shell does; raise UsageError for an expression that would lose its quotation marks by that."""
+    bare = next((match.start() for match in _QUOTED.finditer(text) if match[1]), None)
+    if bare is None:
+        return shlex.split(text)
+    expression = re.split(r"\s+--|\s*$", text[bare:])[0]
+    quote = "'" if '"' in expression else '"'
+    raise UsageError(f"Put the expression in quotation marks: {quote}{expression}{quote}")
 
 
 @functools.cache
 def _parser() -> MagicArgumentParser:
     parser = MagicArgumentParser(  # type: ignore[no-untyped-call]  # IPython's
         prog="%roe upload",
+        usage=_USAGE,
         description=_DESCRIPTION,
         formatter_class=RawDescriptionHelpFormatter,
         add_help=False,
@@ -114,7 +133,7 @@ def _parser() -> MagicArgumentParser:
     parser.add_argument("source", metavar="SOURCE", nargs="?", help="What is uploaded.")
     for flag, text in FLAGS.items():
         if flag == "--types":
-            parser.add_argument(flag, help=text, metavar="LIST")
+            parser.add_argument(flag, help=text, metavar="COL=TYPE,...")
         else:
             parser.add_argument(flag, help=text, action="store_true")
     parser.add_argument("--help", "-h", action="store_true", help="Show this.")
@@ -130,7 +149,9 @@ def _parse(words: list[str]) -> Namespace:
         near = difflib.get_close_matches(unknown[0], FLAGS, n=1, cutoff=0.7)
         more = f"did you mean {near[0]}?" if near else f"its flags are {', '.join(FLAGS)}."
         raise UsageError(f"%roe upload has no flag {unknown[0]}; {more}")
-    arguments: Namespace = _parser().parse_args(dashed)
+    arguments, surplus = _parser().parse_known_args(dashed)
+    if surplus:
+        raise UsageError(f"unrecognized arguments: {' '.join(surplus)}. {_BLANKS_HINT}")
     if not arguments.help and (arguments.table is None or arguments.source is None):
         raise UsageError("Usage: %roe upload TABLE SOURCE [flags]; `%roe upload --help` explains them.")
     if arguments.replace and arguments.if_missing:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from roe_magic.errors import UsageError
-from roe_magic.uploads.sources import did_you_mean, is_file_name
+from roe_magic.uploads.sources import did_you_mean, is_file_name, refuse_url
 
 
 def find_source(variables: dict[str, Any], text: str) -> Any:
@@ -24,6 +24,7 @@ def find_source(variables: dict[str, Any], text: str) -> Any:
     """
     if text in variables:
         return variables[text]
+    refuse_url(text)
     if is_file_name(text) or Path(text).expanduser().exists():
         return Path(text)
     tree = _expression(text)

@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import gzip
 import lzma
+import re
 import tempfile
 import zipfile
 import zlib
@@ -32,6 +33,8 @@ EXTENSIONS = {
     **dict.fromkeys((".jsonl", ".ndjson"), NDJSON),
 }
 _LISTED = "CSV (.csv, .tsv, .txt), Parquet (.parquet), Arrow (.arrow, .feather) or JSON lines (.jsonl, .ndjson)"
+_TEXT_KINDS = {CSV: "CSV", NDJSON: "JSON lines"}
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # What to do with files that others read well.
 _READ_BY_PANDAS = {".xlsx": "read_excel", ".xls": "read_excel", ".json": "read_json", ".xml": "read_xml"}
 # What the libraries raise for a file that is damaged; an OSError is gzip's or bzip2's, or the disk's.
@@ -60,12 +63,20 @@ def opened(path: str | Path) -> Iterator[UploadSource]:
 
 def checked(path: str | Path) -> Path:
     """Return the path of a file that is there; raise UsageError, with the nearest name, for any other."""
+    refuse_url(str(path))
     found = Path(path).expanduser()
     if found.is_dir():
         raise UsageError(f"{str(path)!r} is a folder.", hint="Name a file in it.")
     if not found.exists():
         raise UsageError(f"There is no file {str(path)!r}{did_you_mean(found.name, _names_beside(found))}")
     return found
+
+
+def refuse_url(text: str) -> None:
+    """Raise UsageError for an address of the Web or of another store."""
+    if _URL.match(text):
+        hint = "Download the file first, or read it, for example with pandas.read_csv(url), and upload the DataFrame."
+        raise UsageError(f"{text!r} is a URL, and URLs are not fetched.", hint=hint)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -164,8 +175,8 @@ def _content_type(file: BinaryIO, content_type: str, name: str) -> str:
     file.seek(0)
     if not beginning:
         raise UsageError(f"{name!r} is empty.")
-    if content_type == CSV:
-        _check_text(beginning, name)
+    if content_type in _TEXT_KINDS:
+        _check_text(beginning, content_type, name)
     if content_type == PARQUET and not beginning.startswith(b"PAR1"):
         raise UsageError(f"{name!r} is not a Parquet file, though its name says so.")
     return _arrow_type(beginning, name) if content_type == ARROW_FILE else content_type
@@ -182,11 +193,17 @@ def _arrow_type(beginning: bytes, name: str) -> str:
     raise UsageError(f"{name!r} is not an Arrow file, though its name says so.")
 
 
-def _check_text(beginning: bytes, name: str) -> None:
+def _check_text(beginning: bytes, content_type: str, name: str) -> None:
+    expected = _TEXT_KINDS[content_type]
     if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
-        hint = "Save it as UTF-8, or read it with pandas.read_csv(..., encoding='utf-16') and upload the DataFrame."
-        raise UsageError(f"{name!r} is written in UTF-16.", hint=hint)
+        raise UsageError(f"{name!r} is written in UTF-16.", hint=encoding_hint(content_type, "utf-16"))
     binary = {b"\x1f\x8b": "packed with gzip", b"PK\x03\x04": "a zip archive or an Excel file", b"PAR1": "Parquet"}
     for magic, kind in binary.items():
         if beginning.startswith(magic):
-            raise UsageError(f"{name!r} is not CSV: it is {kind}.", hint="Give it the name of what it is.")
+            raise UsageError(f"{name!r} is not {expected}: it is {kind}.", hint="Give it the name of what it is.")
+
+
+def encoding_hint(content_type: str, encoding: str) -> str:
+    """Return what to do with a text file of another encoding than UTF-8."""
+    reader = "read_csv(..., " if content_type == CSV else "read_json(..., lines=True, "
+    return f"Save it as UTF-8, or read it with pandas.{reader}encoding={encoding!r}) and upload the DataFrame."

@@ -65,6 +65,9 @@ def csv_only(service: Service, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPat
         ("t df", ["t", "df"]),
         ("t 'my file.csv' --replace", ["t", "my file.csv", "--replace"]),
         ("\"a table\" \"df[['a', 'b']]\"", ["a table", "df[['a', 'b']]"]),
+        ("t \"df [['a']]\" --yes", ["t", "df [['a']]", "--yes"]),
+        (r't "f(\"x\") + g[\"x\"]"', ["t", 'f("x") + g["x"]']),
+        ("t data(1).csv", ["t", "data(1).csv"]),
         ("t df --types price=Decimal(10, 2),d=Date --yes", ["t", "df", "--types=price=Decimal(10, 2),d=Date", "--yes"]),
         ("t --types=at=DateTime('UTC') df", ["t", "--types=at=DateTime('UTC')", "df"]),
         ("--types a = Int8, b = Int8 t df", ["--types=a = Int8, b = Int8", "t", "df"]),
@@ -85,6 +88,17 @@ def test_words_are_split_as_in_a_shell_but_for_types(text: str, words: list[str]
         ("upload", "Usage: %roe upload TABLE SOURCE"),
         ("upload t", "Usage: %roe upload TABLE SOURCE"),
         ("upload t frame more", "unrecognized arguments: more"),
+        (
+            "upload t my file.csv",
+            "unrecognized arguments: file.csv. Put a path or an expression with blanks in quotation",
+        ),
+        (
+            "upload t frame[frame.n > 1]",
+            "unrecognized arguments: > 1]. Put a path or an expression with blanks in quot",
+        ),
+        ("upload t frame[['n']] --replace", """Put the expression in quotation marks: "frame[['n']]\""""),
+        ('upload t frame["n"] + frame["n"]', """quotation marks: 'frame["n"] + frame["n"]'"""),
+        ("upload t frame.query('n > 1') --types n=Int8", """quotation marks: "frame.query('n > 1')\""""),
         ("upload t frame --replce", "did you mean --replace?"),
         ("upload t frame --force", "its flags are --replace"),
         ("upload t frame --rep", "--rep;"),
@@ -106,6 +120,7 @@ def test_help_has_every_flag(shell: Shell) -> None:
     shown = shell.run("%roe upload --help").out
     assert all(flag in shown for flag in FLAGS)
     assert "DataFrame" in shown
+    assert shown.startswith("usage: %roe upload TABLE SOURCE [--replace | --if-missing] [--types COL=TYPE,...]")
 
 
 # The source
@@ -137,6 +152,8 @@ def test_a_variable_comes_first_then_a_file_then_an_expression(tmp_path: Path, m
         ("data/nosuch", "there is no 'data'"),
         ("frame[['nope']]", "cannot be evaluated: KeyError"),
         ("frame.head(", "neither a DataFrame nor a file"),
+        ("https://example.com/a.csv", "'https://example.com/a.csv' is a URL, and URLs are not fetched."),
+        ("s3://bucket/key", "Download the file first, or read it, for example with pandas.read_csv(url)"),
     ],
 )
 def test_what_is_none_of_them_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:

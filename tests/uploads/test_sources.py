@@ -129,7 +129,9 @@ BAD = {
     "none.zip": (zipped(**{"__MACOSX/._x.csv": b"\0"}), "contains 0 files"),
     "excel.csv": (b"PK\3\4....", "a zip archive or an Excel file"),
     "packed.csv": (gzip.compress(CSV_TEXT), "packed with gzip"),
-    "utf16.txt": ("a\tb\n".encode("utf-16"), "UTF-16"),
+    "utf16.txt": ("a\tb\n".encode("utf-16"), "pandas.read_csv(..., encoding='utf-16')"),
+    "utf16.jsonl": ('{"a":1}\n'.encode("utf-16"), "pandas.read_json(..., lines=True, encoding='utf-16')"),
+    "parquet.jsonl": (parquet(), "is not JSON lines: it is Parquet"),
     "csv.parquet": (CSV_TEXT, "is not a Parquet file"),
     "csv.arrow": (CSV_TEXT, "is not an Arrow file"),
     "v1.feather": (b"FEA1" + bytes(100), "first version"),
@@ -151,6 +153,15 @@ def test_what_cannot_be_uploaded_is_told_with_what_to_do(tmp_path: Path, name: s
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     """A folder is told from a file that is not there."""
     with pytest.raises(UsageError, match="is a folder"), opened(tmp_path):
+        pass
+
+
+def test_a_url_is_no_file() -> None:
+    """Nothing is fetched; what to do instead is said."""
+    with (
+        pytest.raises(UsageError, match=r"'https://example\.com/a\.csv' is a URL.*\n.*pandas\.read_csv\(url\)"),
+        opened("https://example.com/a.csv"),
+    ):
         pass
 
 
