@@ -6,7 +6,6 @@ read twice: for the names of all columns, then for the rows.
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import json
 import re
@@ -15,11 +14,14 @@ from typing import IO, BinaryIO
 
 import msgspec
 
+from roe_magic.contract.models import NDJSON
 from roe_magic.errors import UsageError
 from roe_magic.formatting import clean
 from roe_magic.sql.quoting import sql_name
 from roe_magic.uploads.csv_losses import INTEGER_DIGITS, LOOKS, name_losses
 from roe_magic.uploads.csv_out import header, quoted
+from roe_magic.uploads.json_objects import json_objects
+from roe_magic.uploads.sources import encoding_hint
 
 _decode_row = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -96,7 +98,7 @@ def write_ndjson_as_csv(source: BinaryIO, target: IO[bytes], name: str) -> list[
     Raises
     ------
     UsageError
-        A line is not a JSON object, or there is none.
+        Something is not a JSON object, or there is none.
     """
     notes: dict[str, _ColumnNotes] = {}
     row_count = 0
@@ -119,24 +121,22 @@ def _losses(notes: Mapping[str, _ColumnNotes], row_count: int) -> Iterator[str]:
 
 
 def _rows(source: BinaryIO, name: str) -> Iterator[Mapping[str, msgspec.Raw]]:
-    source.seek(0)
-    for number, line in enumerate(source, 1):
-        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if not text.strip():
-            continue
+    for line, text in json_objects(source):
         try:
             yield _row(text)
-        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
-            raise UsageError(f"{name!r}, line {number}, is not a JSON object: {_reason(error, text)}.") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"{name!r} is not UTF-8 (line {line}).", hint=encoding_hint(NDJSON, "latin-1")) from None
+        except (msgspec.DecodeError, ValueError) as error:
+            raise UsageError(f"{name!r}, line {line}, is not a JSON object: {_reason(error, text)}.") from None
 
 
-def _row(line: bytes) -> Mapping[str, msgspec.Raw]:
-    """Return the values of a line by their keys; raise ValueError where it is no JSON object, or a key comes twice."""
-    line.decode()  # msgspec looks at the bytes of a text only when it is asked for
-    row = _decode_row(line)
-    colons = line.count(b":") - sum(bytes(value).count(b":") for value in row.values())
+def _row(text: bytes) -> Mapping[str, msgspec.Raw]:
+    """Return the values of an object by their keys; raise ValueError where it is none, or a key comes twice."""
+    text.decode()  # msgspec looks at the bytes of a text only when it is asked for
+    row = _decode_row(text)
+    colons = text.count(b":") - sum(bytes(value).count(b":") for value in row.values())
     if colons != len(row):  # a key has a colon, or comes twice, of which the decoder keeps one
-        keys = [key for key, _ in json.loads(line, object_pairs_hook=list)]
+        keys = [key for key, _ in json.loads(text, object_pairs_hook=list)]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
             raise ValueError(f"the key {clean(twice)!r} is there twice")
@@ -146,14 +146,12 @@ def _row(line: bytes) -> Mapping[str, msgspec.Raw]:
     return row
 
 
-def _reason(error: Exception, line: bytes) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
+def _reason(error: Exception, text: bytes) -> str:
     if isinstance(error, msgspec.DecodeError):
         with contextlib.suppress(ValueError):  # Python's own decoder takes half of a character
-            if isinstance(json.loads(line), dict):
+            if isinstance(json.loads(text), dict):
                 return r"half of a character (\ud800 to \udfff) stands alone"
-    return str(error)
+    return "its end is missing" if "truncated" in str(error) else str(error)
 
 
 def _line(row: Mapping[str, msgspec.Raw], columns: Iterable[str]) -> bytes:

@@ -185,8 +185,8 @@ def test_json_lines_keep_their_characters() -> None:
 
 
 def test_bytes_that_are_not_text_are_told() -> None:
-    """With the line."""
-    with pytest.raises(UsageError, match="line 2, is not a JSON object: it is not UTF-8"):
+    """With the line, and how to read the file."""
+    with pytest.raises(UsageError, match=r"'t\.jsonl' is not UTF-8 \(line 2\)\.\n.*encoding='latin-1'"):
         write_ndjson_as_csv(io.BytesIO(b'{"a":"x"}\n{"a":"\xff"}\n'), io.BytesIO(), "t.jsonl")
 
 
