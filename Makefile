@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 OUT     := build/demo
 # A file's tests stay on one worker, since they share its fixtures; conftest.py puts the longest files first.
-PYTEST  := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST  := $(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo lab check test fast slow coverage lint format bench lists constraints clean help
 

@@ -198,6 +198,8 @@ def _ipv6(array: pa.Array, *_: object) -> pa.Array:
 
 
 def _array(array: pa.Array, ch_type: ClickHouseType, form: Form) -> pa.Array:
+    if not pa.types.is_list(array.type):
+        array = array.cast(pa.list_(array.type.value_type))  # of large and fixed-size lists the offsets differ
     values = normalize_array(array.values, ch_type.types[0], form)
     return _with_children(array, pa.list_(values.type), [values])
 

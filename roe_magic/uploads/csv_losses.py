@@ -35,6 +35,8 @@ LOOKS = {
     "booleans": r"^(?i:true|false|t|f|yes|no|y|n|on|off)$",
     "lists or objects": r"^[\[{(].*[\]})]$",
 }
+# Text that may be read as NULL, so that the other values alone say what the column looks like.
+NULL_TEXT = r"^[ \t]*(?i:null)[ \t]*$|^\\N$"
 # Seconds since 1970 that every date type of ClickHouse can hold.
 _FIRST, _LAST = 0, 2**32 - 1
 # What the types that are sent as text or as plain numbers are, and what makes them of that again.
@@ -74,7 +76,7 @@ class LossFinder:
         self._name, self._alone = name, alone
         self._type = unwrap(parse(type_name))
         self._looks = set(LOOKS)
-        self._has_null = self._has_empty = self._has_backslash_n = self._has_text = self._out_of_range = False
+        self._has_null = self._has_empty = self._has_null_text = self._has_text = self._out_of_range = False
         self._has_exponent = self._has_float = False
         self._whole, self._has_number, self._has_value, self.has_bytes = True, False, False, False
 
@@ -97,8 +99,9 @@ class LossFinder:
     def _add_text(self, array: pa.Array) -> None:
         array = array.drop_null()
         self._has_empty |= _any(pc.equal(array, ""))
-        self._has_backslash_n |= _any(pc.equal(array, r"\N"))
-        array = array.filter(pc.not_equal(array, ""))
+        is_null = pc.match_substring_regex(array, NULL_TEXT)
+        self._has_null_text |= _any(is_null)
+        array = array.filter(pc.and_not(pc.not_equal(array, ""), is_null))
         self._has_text |= len(array) > 0
         # One value in a thousand usually decides; the whole batch is looked at where it does not.
         for values in (array[:: max(1, len(array) // 1000)], array):
@@ -150,8 +153,8 @@ class LossFinder:
             yield "empty text and NULL may become one."
         elif self._has_empty and not self._has_text:
             yield "empty text may become NULL."
-        if self._has_backslash_n:
-            yield r"the text \N may be read as NULL."
+        if self._has_null_text:
+            yield r"the text NULL or \N may be read as NULL."
         if self._out_of_range:
             yield "dates before 1970 or after 2105 may be changed or read as text."
         yield from self._of_floats(name)

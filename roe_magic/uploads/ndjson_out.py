@@ -18,7 +18,7 @@ from roe_magic.contract.models import NDJSON
 from roe_magic.errors import UsageError
 from roe_magic.formatting import clean
 from roe_magic.sql.quoting import sql_name
-from roe_magic.uploads.csv_losses import INTEGER_DIGITS, LOOKS, name_losses
+from roe_magic.uploads.csv_losses import INTEGER_DIGITS, LOOKS, NULL_TEXT, name_losses
 from roe_magic.uploads.csv_out import header, quoted
 from roe_magic.uploads.json_objects import json_objects
 from roe_magic.uploads.sources import encoding_hint
@@ -26,6 +26,7 @@ from roe_magic.uploads.sources import encoding_hint
 _decode_row = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _LOOKS = {look: re.compile(pattern) for look, pattern in LOOKS.items()}
+_NULL_TEXT = re.compile(NULL_TEXT)
 _DIGITS = re.compile(rb"\d")
 
 
@@ -35,7 +36,7 @@ class _ColumnNotes:
     def __init__(self) -> None:
         self.kinds: set[str] = set()
         self.looks = set(_LOOKS)
-        self.has_long_number = self.has_empty = self.has_text = self.has_backslash_n = False
+        self.has_long_number = self.has_empty = self.has_text = self.has_null_text = False
         self.count = 0
 
     def add(self, value: bytes) -> None:
@@ -50,9 +51,10 @@ class _ColumnNotes:
 
     def _add_text(self, text: str) -> None:
         self.has_empty |= not text
-        self.has_text |= bool(text)
-        self.has_backslash_n |= text == r"\N"
-        if text and self.looks:
+        is_null = _NULL_TEXT.search(text) is not None
+        self.has_null_text |= is_null
+        if text and not is_null:
+            self.has_text = True
             self.looks = {look for look in self.looks if _LOOKS[look].match(text)}
 
     def sentences(self, name: str, row_count: int, *, alone: bool) -> Iterator[str]:
@@ -66,8 +68,8 @@ class _ColumnNotes:
             yield f"text that looks like {look} may be read as {look}. In queries: toString({column})"
         if self.has_empty and (has_null or not self.has_text):
             yield "empty text and NULL may become one." if has_null else "empty text may become NULL."
-        if self.has_backslash_n:
-            yield r"the text \N may be read as NULL."
+        if self.has_null_text:
+            yield r"the text NULL or \N may be read as NULL."
         if self.has_long_number:
             yield "numbers of many digits may be rounded by the server."
         if alone and (has_null or self.has_empty):

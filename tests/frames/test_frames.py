@@ -154,6 +154,17 @@ def test_canonical_columns_share_their_memory() -> None:
     assert frames.from_arrow(table, ["UInt64", "String"]).column(1).chunk(0).buffers()[2].address == other
 
 
+@pytest.mark.parametrize("of", [pa.large_list, lambda inner: pa.list_(inner, 2)], ids=["large", "fixed size"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_lists_of_every_layout_become_lists(of: Any, first: int) -> None:
+    """A large list counts with 64 bits, one of a fixed size not at all: neither may be read as a list of 32 bits."""
+    lists = [["a", "b"], [None, "c"], ["d", ""]]
+    raw = pa.table({"c": pa.array(lists, of(pa.large_string()))}).slice(first)
+    table = frames.from_arrow(raw, ["Array(Nullable(String))"])
+    table.validate(full=True)
+    assert table.column("c").to_pylist() == lists[first:]
+
+
 def test_batches_of_one_result_are_stored_with_one_schema() -> None:
     """The stored schema does not depend on the values: a later batch may have bytes, or labels in another order."""
     names, types = ["s", "l", "t"], ["String", "LowCardinality(String)", "DateTime64(7)"]

@@ -50,7 +50,14 @@ def _connection() -> Any:
 
 
 def _run(sql: str, output_format: str) -> bytes:
-    return _connection().query(sql, output_format).bytes()
+    connection = _connection()
+    try:
+        return connection.query(sql, output_format).bytes()
+    except RuntimeError:
+        # What a failed query had written comes before the output of the next one on its connection.
+        _connection.cache_clear()
+        connection.close()
+        raise
 
 
 def query(sql: str, output_format: str, settings: Mapping[str, str] = {}) -> bytes:

@@ -9,6 +9,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -43,7 +44,8 @@ COLUMNS: list[tuple[Any, str, str | None]] = [
     (["a", ""], '"a",""', None),
     (["", None], '"",', "empty text and NULL may become one."),
     (["", ""], '"",""', "empty text may become NULL."),
-    ([r"\N", "a"], r'"\N","a"', r"the text \N may be read as NULL."),
+    ([r"\N", "a"], r'"\N","a"', r"the text NULL or \N may be read as NULL."),
+    (["null"], '"null"', r"the text NULL or \N may be read as NULL."),
     (["02134", None, "00501"], '"02134",,"00501"', "text that looks like numbers may be read as numbers, and changed"),
     (["1.10", "1e5"], '"1.10","1e5"', "text that looks like numbers"),
     (["+5", "1,234"], '"+5","1,234"', "text that looks like numbers"),
@@ -197,6 +199,17 @@ def test_colons_and_a_byte_order_mark_are_no_fault() -> None:
     assert buffer.getvalue().decode() == '"a:","c"\n"{""b"":"":""}","x:y"\n'
 
 
+def test_text_that_may_be_null_does_not_hide_what_the_rest_looks_like() -> None:
+    """ClickHouse's inference takes the text NULL as NULL, and then all other values as dates."""
+    source = to_arrow(pd.DataFrame({"x": ["NULL", "2024-01-01"], "y": ["null", "a"]}))
+    x_looks, *null = write_csv(source, io.BytesIO())
+    assert x_looks.startswith("x: text that looks like dates or times may be read as dates or times")
+    assert null == [
+        r"x: the text NULL or \N may be read as NULL.",
+        r"y: the text NULL or \N may be read as NULL.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -204,7 +217,8 @@ def test_colons_and_a_byte_order_mark_are_no_fault() -> None:
         (["", ""], ["empty text may become NULL."]),
         (["", None], ["empty text and NULL may become one."]),
         ([None, None], ["it has no values, so the server chooses a type without any."]),
-        ([r"\N", "x"], [r"the text \N may be read as NULL."]),
+        ([r"\N", "x"], [r"the text NULL or \N may be read as NULL."]),
+        (["NULL", "null"], [r"the text NULL or \N may be read as NULL."]),
         ([True, 1], ["numbers and booleans are in one column, and the server cannot tell them apart."]),
     ],
 )

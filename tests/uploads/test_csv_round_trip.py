@@ -69,7 +69,12 @@ def test_through_a_clickhouse_that_chooses_the_types_itself(frame: pd.DataFrame)
         path = Path(folder) / "t.csv"
         with path.open("wb") as file:
             losses = write_csv(source, file)
-        _, _, table = by_json(f"SELECT * FROM file('{path}', CSVWithNames)")
+        try:
+            _, _, table = by_json(f"SELECT * FROM file('{path}', CSVWithNames)")
+        except RuntimeError as error:
+            assert "Cannot parse date" in str(error)  # noqa: PT017  # the text NULL beside dates, as text
+            assert any("the text NULL" in sentence for sentence in losses)
+            return
     check(source, losses, table)
 
 
