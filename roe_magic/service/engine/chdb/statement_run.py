@@ -63,7 +63,8 @@ class StatementRun:
         """Run the statement, and return its description."""
         query_id, started = str(uuid.uuid4()), time.time()
         prepared = self._preparation.prepare(self._statement, self._job, self._submission.settings)
-        self._submission.notices += [notice for notice in prepared.notices if notice not in self._submission.notices]
+        notices = [*prepared.notices, *self._without_effect(prepared)]
+        self._submission.notices += [notice for notice in notices if notice not in self._submission.notices]
         output = self._run_prepared(prepared)
         return models.Statement(
             query=self._sql_to_store(),
@@ -77,6 +78,13 @@ class StatementRun:
             end_timestamp=time.time(),
             query_id=query_id,
         )
+
+    def _without_effect(self, prepared: PreparedStatement) -> list[str]:
+        """Return the notice of a SET or USE that no statement follows."""
+        word = prepared.verdict.action.upper()
+        if word not in {"SET", "USE"} or not self._submission.at_last_statement:
+            return []
+        return [f"{word} had no effect: it lasts until the end of its query. Write it before the statements it is for."]
 
     def _sql_to_store(self) -> str | None:
         """Return the statement's SQL, None if it is long and all there is: the query is stored with it already."""

@@ -38,6 +38,8 @@ class Submission:
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     completed: list[models.Statement] = field(default_factory=list)
+    # Whether no statement follows the one that runs.
+    at_last_statement: bool = False
     # Says in an error which statement it is about, if there are several.
     prefix: str = ""
 

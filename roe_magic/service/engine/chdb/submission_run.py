@@ -78,6 +78,7 @@ def _run_statements(
     for number, statement in enumerate(statements):
         if submission.cancelled.is_set():
             raise SubmissionCancelled
+        submission.at_last_statement = number + 1 == len(statements)
         submission.prefix = f"Statement {number + 1} of {len(statements)}: " if len(statements) > 1 else ""
         path = Path(submission.job.folder) / f"{number}.arrow"
         progress = ProgressThrottle(on_progress, number, len(statements))

@@ -410,6 +410,17 @@ def test_a_format_clause_is_ignored_with_a_notice(live: LiveEngine, sql: str) ->
     assert [notice.split(":")[0] for notice in outcome.notices] == ["FORMAT CSV was ignored"]
 
 
+@pytest.mark.parametrize("word", ["SET", "USE"])
+@pytest.mark.parametrize("before", ["", "SELECT 1; "])
+def test_what_ends_with_the_query_is_of_no_use_as_its_last_statement(live: LiveEngine, word: str, before: str) -> None:
+    """A notice says so; there is none where a statement follows."""
+    statement = "SET max_threads = 1" if word == "SET" else "USE own"
+    outcome = live.run(f"{before}{statement}; -- done")
+    assert outcome.status == models.SUCCESS, outcome.error
+    assert [notice.partition(":")[0] for notice in outcome.notices] == [f"{word} had no effect"]
+    assert live.run(f"{statement}; SELECT 1").notices == ()
+
+
 @pytest.mark.parametrize("sql", ["SET send_logs_level = 'trace'", "SELECT 1 SETTINGS send_logs_level = 'trace'"])
 def test_a_setting_may_be_ignored_with_a_notice(live: LiveEngine, sql: str) -> None:
     """Many scripts begin with it."""
