@@ -30,11 +30,12 @@ class MagicSettings(Configurable):
     dtype_backend = Enum(
         ["numpy_nullable", "pyarrow"],
         "numpy_nullable",
-        help="The dtypes of DataFrames by --df and autopandas, as in read_csv.",
+        help="The dtypes of pandas DataFrames, as in read_csv, of --df, autopandas and df() of later queries.",
     ).tag(config=True)
-    tz = Unicode("", help="The time zone of times in DataFrames by --df and autopandas; empty: their own.").tag(
-        config=True
-    )
+    tz = Unicode(
+        "",
+        help="The zone of times in pandas DataFrames, of --df, autopandas and df() of later queries; empty: their own.",
+    ).tag(config=True)
     max_result_bytes = Int(
         2_000_000_000,
         allow_none=True,

@@ -206,7 +206,7 @@ class RoeMagic(Magics, MagicSettings):
             if value is query:
                 query.variable = target.name
         if target.df:
-            self.variables[target.df] = query.df(**self._frame_options())
+            self.variables[target.df] = query.df()
         return value if returned else None
 
     def _value(self, query: WorksheetQuery) -> Any:
@@ -214,10 +214,7 @@ class RoeMagic(Magics, MagicSettings):
             return query
         if self.autopolars:
             return query.polars()
-        return query.df(**self._frame_options()) if self.autopandas else query
-
-    def _frame_options(self) -> dict[str, Any]:
-        return {"dtype_backend": self.dtype_backend, "tz": self.tz or None}
+        return query.df() if self.autopandas else query
 
     def _remember(self, running: RunningQuery) -> None:
         query = self.variables["_roe"] = running.query
@@ -228,6 +225,7 @@ class RoeMagic(Magics, MagicSettings):
         self._refresh_catalogue(running.client, running.state.sql)
 
     def _refresh_catalogue(self, client: RoeClient, sql: str | None = None) -> None:
+            query.frame_options = {"dtype_backend": self.dtype_backend, "tz": self.tz or None}
         if self.attended:
             self.catalogue.refresh_soon(client, sql)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from roe_magic.errors import UsageError
 
 DtypeBackend = Literal["numpy_nullable", "pyarrow"]
+# The value of an option that is left out, where None says something.
+LEFT_OUT: Any = ...
 # Some 30 years; threads wait no longer than this everywhere.
 _LONGEST_WAIT = 1e9
 
@@ -28,7 +31,14 @@ def check_choice(option: str, value: object, accepted: tuple[object, ...]) -> No
         raise UsageError(f"{option} cannot be {value!r}.", hint=f"It is {names}.")
 
 
-def check_frame_options(dtype_backend: Any, tz: Any, categories: Any = False) -> None:
+def checked_frame_options(defaults: Mapping[str, Any] | None, **given: Any) -> dict[str, Any]:
+    """Return the options of a DataFrame: those that are given, and ``defaults`` for those that are left out."""
+    options = {**(defaults or {}), **{name: value for name, value in given.items() if value is not LEFT_OUT}}
+    check_frame_options(**options)
+    return options
+
+
+def check_frame_options(dtype_backend: Any = "numpy_nullable", tz: Any = None, categories: Any = False) -> None:
     """Accept what a DataFrame can be made with."""
     check_choice("dtype_backend", dtype_backend, get_args(DtypeBackend))
     check_choice("categories", categories, (True, False))

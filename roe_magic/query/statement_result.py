@@ -11,7 +11,7 @@ from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
 from roe_magic.errors import MissingExtra, UsageError
 from roe_magic.formatting import clean
-from roe_magic.query.checks import DtypeBackend, check_choice, check_frame_options
+from roe_magic.query.checks import LEFT_OUT, DtypeBackend, check_choice, checked_frame_options
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.row_hints import RowHints
 
@@ -39,8 +39,13 @@ class StatementResult(RowHints):
         ClickHouse's statistics: rows and bytes read, written and sent, elapsed_ns.
     """
 
-    def __init__(self, statement: models.Statement, origin: Mapping[str, Any]) -> None:
-        self._statement, self._origin = statement, dict(origin)
+    # A result that an earlier version pickled has none.
+    _frame_options: Mapping[str, Any] | None = None
+
+    def __init__(
+        self, statement: models.Statement, origin: Mapping[str, Any], frame_options: Mapping[str, Any] | None = None
+    ) -> None:
+        self._statement, self._origin, self._frame_options = statement, dict(origin), frame_options
         self._head: tuple[int, list[list[Any]]] | None = None
         self.query = statement.query
         self.column_names = list(statement.column_names)
@@ -89,8 +94,8 @@ class StatementResult(RowHints):
     def df(
         self,
         *,
-        dtype_backend: DtypeBackend = "numpy_nullable",
-        tz: str | None = None,
+        dtype_backend: DtypeBackend = LEFT_OUT,
+        tz: str | None = LEFT_OUT,
         categories: bool = False,
     ) -> pd.DataFrame:
         """Return the rows as a pandas DataFrame.
@@ -98,9 +103,10 @@ class StatementResult(RowHints):
         Parameters
         ----------
         dtype_backend : {"numpy_nullable", "pyarrow"}
-            As in pandas' own readers.
-        tz : str, optional
-            A time zone to show all times in; left out, each keeps its own.
+            As in pandas' own readers. Left out, that of the query's ``frame_options``, or else ``"numpy_nullable"``.
+        tz : str or None
+            A time zone to show all times in; with None each keeps its own. Left out, that of the query's
+            ``frame_options``, or else None.
         categories : bool
             Return Enums and LowCardinality text as ordered categories; left out, they are text.
 
@@ -111,10 +117,8 @@ class StatementResult(RowHints):
         """
         from roe_magic import frames
 
-        check_frame_options(dtype_backend, tz, categories)
-        frame: pd.DataFrame = frames.to_pandas(
-            self.arrow(), self.column_types, dtype_backend=dtype_backend, tz=tz, categories=categories
-        )
+        options = checked_frame_options(self._frame_options, dtype_backend=dtype_backend, tz=tz, categories=categories)
+        frame: pd.DataFrame = frames.to_pandas(self.arrow(), self.column_types, **options)
         frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
         return frame
 
@@ -139,7 +143,7 @@ class StatementResult(RowHints):
         from roe_magic import frames
 
         table = frames.from_rows(self.column_names, self.column_types, rows)
-        frame: pd.DataFrame = frames.to_pandas(table, self.column_types)
+        frame: pd.DataFrame = frames.to_pandas(table, self.column_types, **(self._frame_options or {}))
         return frame if labels is None else frame.set_axis(labels)
 
     def polars(self, *, categories: bool = False) -> pl.DataFrame:

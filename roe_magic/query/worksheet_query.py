@@ -15,7 +15,7 @@ from roe_magic.contract.models import FAILURE
 from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, UsageError
 from roe_magic.formatting import clean, clean_message, duration, plural
 from roe_magic.query import metadata, render
-from roe_magic.query.checks import DtypeBackend, check_display_limit, check_frame_options
+from roe_magic.query.checks import LEFT_OUT, DtypeBackend, check_display_limit, checked_frame_options
 from roe_magic.query.query_mapping import QueryMapping
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.statement_result import DISPLAY_LIMIT, StatementResult, provenance, read_statement
@@ -45,6 +45,12 @@ class WorksheetQuery(QueryMapping):
         How long the caller saw it take, by its own clock; used only where the server tells no times.
     displaylimit : int or None
         How many rows of each statement are shown; None for up to 1,000.
+
+    Attributes
+    ----------
+    frame_options : mapping of str to Any
+        The ``dtype_backend`` and ``tz`` of DataFrames where ``df()`` is given none; a notebook's queries take them from
+        ``%config RoeMagic``.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class WorksheetQuery(QueryMapping):
 
     def _set_up(self, state: QueryState, displaylimit: int | None) -> None:
         self.displaylimit = displaylimit
+        self.frame_options: Mapping[str, Any] = {}
         self._state = state
         self._fetch: Callable[[], None] | None = None
         # Kept with what they were made from.
@@ -124,9 +131,11 @@ class WorksheetQuery(QueryMapping):
         return state
 
     def _results(self, state: QueryState) -> list[StatementResult]:
-        made_from = (state.statements, state.submitted, state.last_status)
+        made_from = (state.statements, state.submitted, state.last_status, self.frame_options)
         if not (self._results_cache[0] and all(map(operator.is_, self._results_cache[0], made_from))):
-            results = [StatementResult(item, provenance(state, item)) for item in state.statements or []]
+            results = [
+                StatementResult(item, provenance(state, item), self.frame_options) for item in state.statements or []
+            ]
             self._results_cache = made_from, results
         return self._results_cache[1]
 
@@ -134,8 +143,8 @@ class WorksheetQuery(QueryMapping):
         self,
         index: int | None = None,
         *,
-        dtype_backend: DtypeBackend = "numpy_nullable",
-        tz: str | None = None,
+        dtype_backend: DtypeBackend = LEFT_OUT,
+        tz: str | None = LEFT_OUT,
         categories: bool = False,
     ) -> pd.DataFrame:
         """Return the rows of one statement, the last one by default, as a pandas DataFrame.
@@ -147,8 +156,9 @@ class WorksheetQuery(QueryMapping):
         dtype_backend, tz, categories
             As in :meth:`StatementResult.df`.
         """
-        check_frame_options(dtype_backend, tz, categories)  # before the rows are downloaded
-        return self._result(index).df(dtype_backend=dtype_backend, tz=tz, categories=categories)
+        # Checked before the rows are downloaded.
+        options = checked_frame_options(self.frame_options, dtype_backend=dtype_backend, tz=tz, categories=categories)
+        return self._result(index).df(**options)
 
     def arrow(self, index: int | None = None) -> pa.Table:
         """Return the rows of one statement, the last one by default, as a pyarrow Table."""
@@ -170,8 +180,8 @@ class WorksheetQuery(QueryMapping):
     def _result(self, index: int | None) -> StatementResult:
         if index is None and self.finished and not self.succeeded:
             before = len(self.results)
-            ways = f"; the first: {render.frame_call(self.variable, 0)}" if before else ""
-            hint = f"Results of the statements before the failure: {before}{ways}."
+            first = render.frame_call(self.variable, 0)
+            hint = f"Results of the statements before the failure: {before}; the first: {first}." if before else None
             raise UsageError(f"The query ended in {self.status}: {self.error or 'no reason given'}", hint=hint)
         if index is not None and type(index) is not int:
             raise UsageError(f"{index!r} is not the number of a statement.", hint="They are numbered from 0.")

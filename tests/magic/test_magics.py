@@ -117,6 +117,24 @@ class TestTargets:
         assert str(shell.variables["d"]["n"].dtype) == "uint8[pyarrow]"
         assert str(shell.variables["d"]["at"].iloc[0]) == "2026-01-01 09:00:00+09:00"
 
+    def test_the_query_takes_the_options_of_dataframes_along(self, shell: Shell) -> None:
+        """Its own ``df()`` and those of its results use them, unless they are told otherwise; later ones do not."""
+        before = shell.roe("", "SELECT 1 AS n").value
+        shell.run("%config RoeMagic.dtype_backend = 'pyarrow'\n%config RoeMagic.tz = 'Asia/Tokyo'")
+        query = shell.roe("", "SELECT toDateTime('2026-01-01 00:00:00', 'UTC') AS at, 1 AS n").value
+        for made in (query, query.results[0], shell.run(f"%roe result {query.id}").value):
+            assert str(made.df()["n"].dtype) == "uint8[pyarrow]"
+            assert str(made.df()["at"].iloc[0]) == "2026-01-01 09:00:00+09:00"
+            assert str(made.df(dtype_backend="numpy_nullable")["n"].dtype) == "UInt8"
+            assert str(made.df(tz=None)["at"].iloc[0]) == "2026-01-01 00:00:00+00:00"
+        assert str(before.df()["n"].dtype) == "UInt8"
+
+    def test_totals_have_the_same_dtypes_as_the_rows(self, shell: Shell) -> None:
+        """Both are DataFrames of the query."""
+        shell.run("%config RoeMagic.dtype_backend = 'pyarrow'")
+        query = shell.roe("", "SELECT number % 2 AS n, count() AS c FROM numbers(4) GROUP BY n WITH TOTALS").value
+        assert query.results[0].totals.dtypes.tolist() == query.df().dtypes.tolist()
+
     @pytest.mark.parametrize("header", ["SELECT 1", "2x", "for", "q r", "a.b", "<< q"])
     def test_what_is_no_name_is_refused_before_anything_is_sent(self, shell: Shell, header: str) -> None:
         """SQL on the header line, or a word that cannot be a variable, is a usage error."""
