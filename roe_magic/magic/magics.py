@@ -166,7 +166,8 @@ class RoeMagic(Magics, MagicSettings):
             raise
         finally:
             running.listen(None)
-            display.finish(running.state, rows_hidden=rows_hidden)
+            if not quiet:
+                display.finish(running.state, rows_hidden=rows_hidden)
             self._remember(running)
 
     def _wait(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:

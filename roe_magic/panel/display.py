@@ -35,7 +35,8 @@ class Display:
     mode : {"auto", "live", "static", "off"}
         ``live``: a widget that is replaced at the end by its static form, so that the saved notebook is right
         everywhere. ``static``: nothing until the end. ``auto``: live where somebody watches a notebook; static in
-        terminals, under ``%%capture`` and in batch runs (nbclient, nbval, papermill).
+        terminals, under ``%%capture`` and in batch runs (nbclient, nbval, papermill). ``off``: no panel; what the
+        server has to say about the query is printed at the end, one line each.
     on_stop : callable, optional
         See :class:`roe_magic.panel.widget.Panel`.
     """
@@ -62,10 +63,15 @@ class Display:
         ----------
         state : QueryState
         rows_hidden : bool
-            Whether the rows are not shown below, because of a semicolon; the panel then says so.
+            Whether the rows are not shown below, because of a semicolon; it is said then, in any mode.
         """
+        self._safely(lambda state: self._finish(state, rows_hidden), state)
+
+    def _finish(self, state: QueryState, rows_hidden: bool) -> None:
         if not self._off:
-            self._safely(lambda state: self._write(state, rows_hidden), state)
+            self._write(state, rows_hidden)
+        elif lines := static.notes(state, rows_hidden=rows_hidden):
+            print(lines)
 
     def _draw(self, state: QueryState) -> None:
         if not self._live:

@@ -56,11 +56,21 @@ def text(state: QueryState, *, rows_hidden: bool = False) -> str:
     return "\n".join(filter(None, (line, *messages)))
 
 
+def notes(state: QueryState, *, rows_hidden: bool = False) -> str:
+    """Return what is said even where no panel is shown, one line each: the notices, and that a semicolon hides rows."""
+    shown = view(state)
+    hidden = [f"{note[:1].upper()}{note[1:]}" for note in _hidden(state, rows_hidden)]
+    return "\n".join(filter(None, (shown["notice"], *shown["notices"], *hidden)))
+
+
 def _view(state: QueryState, rows_hidden: bool) -> dict[str, Any]:
     shown = view(state)
+    return {**shown, "outcome": [*shown["outcome"], *_hidden(state, rows_hidden)]}
+
+
+def _hidden(state: QueryState, rows_hidden: bool) -> list[str]:
     has_rows = state.status_word == SUCCESS and any(statement.column_names for statement in state.statements or ())
-    hidden = ["rows hidden by the closing ;"] if rows_hidden and has_rows else []
-    return {**shown, "outcome": [*shown["outcome"], *hidden]}
+    return ["rows hidden by the closing ;"] if rows_hidden and has_rows else []
 
 
 def _unfinished(shown: dict[str, Any]) -> str | None:

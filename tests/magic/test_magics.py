@@ -318,6 +318,23 @@ class TestFlags:
         ran = shell.roe("--progress-after 1.5", "SELECT sleep(3) AS slept")  # the id comes after 1 s
         assert isinstance(ran.error, QueryInterrupted)
         assert ran.error.query_id is not None
+    def test_without_a_panel_what_is_hidden_and_noticed_is_said(self, shell: Shell) -> None:
+        """One line each: a closing `;` leaves no cell without a word, and notices and errors appear."""
+        shell.run("%config RoeMagic.panel = 'off'")
+        assert shell.roe("", "SELECT 3;").out == "Rows hidden by the closing ;\n"
+        ignored = "FORMAT CSV was ignored: rows always arrive as values with their types.\n"
+        assert shell.roe("q", "SELECT 3 FORMAT CSV").out == ignored
+        assert shell.roe("", "SELECT 3 FORMAT CSV;").out == f"{ignored}Rows hidden by the closing ;\n"
+        assert shell.roe("q", "SELECT 3").out == ""
+        failed = shell.roe("", "SELECT nope FORMAT CSV;").out
+        assert failed.count("Unknown expression identifier") == failed.count(ignored.strip()) == 1
+        assert "hidden" not in failed
+
+    def test_quiet_prints_no_notices(self, shell: Shell) -> None:
+        """They are in `notices`; errors are raised as ever."""
+        assert shell.roe("-q", "SELECT 3 FORMAT CSV;").out == ""
+        assert len(shell.variables["_roe"].notices) == 1
+
         assert f"%roe result {ran.error.query_id}" in str(ran.error)
 
     def test_worksheet_by_name_and_by_id(self, shell: Shell) -> None:
