@@ -180,14 +180,14 @@ def _source_for(magic: MagicContext, url: str) -> SettingsSource:
 
 
 def _series(values: dict[str, Any], name: str) -> pd.Series[Any]:
-    import pandas as pd
+    from roe_magic.magic.listing import record  # its tables are not needed to load the extension
 
     series: pd.Series[Any] = pd.Series(values, dtype=object, name=name)
     return series
 
 
 def _frame(rows: Any, columns: list[str] | None = None) -> pd.DataFrame:
-    from roe_magic.magic.listing import listing  # its tables are not needed to load the extension
+    from roe_magic.magic.listing import listing
 
     return listing(rows, columns)
 

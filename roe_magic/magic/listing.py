@@ -1,4 +1,4 @@
-"""The DataFrame that a command returns, shown as the rows of a query are."""
+"""The DataFrames and Series that commands return, shown as the rows of a query are."""
 
 from __future__ import annotations
 
@@ -27,15 +27,24 @@ def listing(rows: Any, columns: list[str] | None = None) -> pd.DataFrame:
     The reprs of pandas cut a cell at 50 characters, and a notebook finds mathematics in what they show. What is made
     of a listing (a selection, a copy, a pickle) is a plain DataFrame.
     """
-    frame: pd.DataFrame = _listing_class()(rows, columns=columns)
+    frame: pd.DataFrame = _drawn_by_us("DataFrame")(rows, columns=columns)
     return frame
 
 
+def record(values: dict[str, Any], name: str) -> pd.Series[Any]:
+    """Return a Series that is drawn as :func:`listing` draws a DataFrame, one line for each value."""
+    series: pd.Series[Any] = _drawn_by_us("Series")(values, dtype=object, name=name)
+    return series
+
+
 @functools.cache
-def _listing_class() -> Any:
+def _drawn_by_us(kind: str) -> Any:
+    """Return a subclass of a class of pandas."""
     import pandas as pd
 
-    class Listing(pd.DataFrame):
+    base = getattr(pd, kind)
+
+    class Listing(base):  # type: ignore[misc, valid-type]  # the class is known only here, once pandas is loaded
         def _repr_html_(self) -> str:
             return html_table(_shown(self), _HTML_BUDGET)
 
@@ -43,7 +52,7 @@ def _listing_class() -> Any:
             return text_table(_shown(self), _TEXT_BUDGET, _TEXT_WIDTH)
 
         def __reduce_ex__(self, _protocol: Any) -> Any:
-            return pd.DataFrame, (pd.DataFrame(self),)
+            return base, (base(self),)
 
     return Listing
 
@@ -65,7 +74,8 @@ class _Rows:
         return [list(map(_text, row)) for row in self.frame.head(limit).itertuples(index=False)]
 
 
-def _shown(frame: pd.DataFrame) -> ShownRows:
+def _shown(listed: Any) -> ShownRows:
+    frame = listed if listed.ndim == 2 else listed.rename_axis("field").reset_index()
     names = list(map(str, frame.columns))
     rows = _Rows(frame, names, [""] * len(names), len(frame))
     return ShownRows(rows, MAX_ROWS, "print(_.to_string())")
@@ -74,6 +84,6 @@ def _shown(frame: pd.DataFrame) -> ShownRows:
 def _text(value: Any) -> str | None:
     import pandas as pd
 
-    if pd.isna(value):
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     return duration(value.total_seconds()) if isinstance(value, pd.Timedelta) else str(value)

@@ -664,6 +664,17 @@ class TestCommands:
     def test_before_the_first_query_there_is_none(self, bare: Shell, shell: Shell, command: str) -> None:
         """Told at once, without a request; the same where the first submit failed."""
         ran = shell.run(f"%roe {command}")
+    def test_a_record_is_shown_whole_and_as_it_is(self, shell: Shell) -> None:
+        """What `%roe status` and `%roe whoami` return is drawn as listings are; it stays a Series."""
+        shell.roe("", "SELECT throwIf(1, 'costs $5 to $10, which is more than a line of a screen can take of it')")
+        status = shell.run("%roe status").value
+        html = status._repr_html_()
+        assert "costs <span>$</span>5 to <span>$</span>10, which is more than a line of a screen can take of it" in html
+        assert "can take of it" in repr(status).replace("\n", "").replace(" " * 20, "")
+        assert list(status)[1] == status["status"] == "FAILURE"
+        assert type(pickle.loads(pickle.dumps(status))) is type(status.dropna()) is pd.Series
+        assert "<table" in shell.run("%roe whoami").value._repr_html_()
+
         assert isinstance(ran.error, UsageError)
         assert str(ran.error).startswith("No query yet")
         shell.run("_roe = None")
