@@ -15,6 +15,7 @@ from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
 from roe_magic.errors import (
     ConnectFailed,
+    NotFoundError,
     ProtocolError,
     RoeAPIException,
     ServerError,
@@ -138,7 +139,11 @@ class RoeClient(TableClient):
 
     def status(self, query_id: UUID | str) -> models.QueryStatus:
         """Return the status of a query, as it is now."""
-        return next(self.follow(query_id, wait=0)).status
+        try:
+            return next(self.follow(query_id, wait=0)).status
+        except NotFoundError as error:
+            error.hint = "Check the id; `%roe worksheets NAME` lists the queries of a worksheet."
+            raise
 
     def result(self, query_id: UUID | str, *, arrow: bool = True) -> Response:
         """Return the result of a query, with its body still to be read.

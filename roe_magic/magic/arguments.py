@@ -18,6 +18,8 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from roe_magic.errors import RoeError
 
 _OPTION = re.compile(r"(--?[A-Za-z][\w-]*)(.*)", re.DOTALL)
+# A short flag as the last thing on a line, with or without its value.
+_SHORT_FLAG_AT_END = re.compile(r"\s(?P<flag>-[A-Za-z])(?P<value>\s+\w+)?[\s;]*\Z")
 _TARGET = re.compile(r"(?P<name>[^\s=<]+)?\s*(?P<shown>=)?\s*(?P<arrow><<)?")
 
 
@@ -59,8 +61,30 @@ def join_continued(line: str, cell: str) -> tuple[str, str]:
     return line, cell
 
 
-def flag_in_comment(parser: MagicArgumentParser, sql: str) -> str | None:
-    """Return the first flag that stands behind the SQL of a line, where it is a comment; None where there is none."""
+def refuse_target(sql: str) -> None:
+    """Raise UsageError where the SQL of a line begins with a target, ``NAME <<``, which only a cell has."""
+    if match := re.match(r"(?P<name>[^\W\d]\w*)\s*=?\s*<<", sql):
+        raise UsageError(f"NAME << is for %%roe. On one line, write it as a flag: %roe -o {match['name']} SELECT ...")
+
+
+def note_on_flags(parser: MagicArgumentParser, sql: str) -> str | None:
+    """Return what to say of a flag that stands behind the SQL of a line, where it has no effect; None if none does."""
+    flag, taken_for = _flag_in_comment(parser, sql), "is a comment"
+    if flag is None:
+        flag, taken_for = _short_flag_at_end(parser, sql), "is part of the SQL"
+    if flag is None:
+        return None
+    return f"Note: {flag} behind the SQL {taken_for}. Write flags before the SQL: %roe {flag} ... SELECT ..."
+
+
+def _short_flag_at_end(parser: MagicArgumentParser, sql: str) -> str | None:
+    """Return the flag that ends a line; the server takes ``SELECT 1 -q`` for a subtraction."""
+    match = _SHORT_FLAG_AT_END.search(sql)
+    is_flag = match and match["flag"] in options(parser) and _takes_value(parser, match["flag"]) == bool(match["value"])
+    return match["flag"] if match and is_flag else None
+
+
+def _flag_in_comment(parser: MagicArgumentParser, sql: str) -> str | None:
     if "--" not in sql:
         return None
     from roe_magic.sql.lexer import tokenize  # not needed to load the extension

@@ -21,10 +21,11 @@ from roe_magic.contract import codec, models
 from roe_magic.errors import ConfigError
 from roe_magic.formatting import clean
 from roe_magic.magic.context import MagicContext
-from roe_magic.magic.query_lookup import query_id
+from roe_magic.magic.query_lookup import beginning_with, query_id
 from roe_magic.magic.upload_command import split_words, upload
 from roe_magic.query.worksheet_query import WorksheetQuery
 from roe_magic.sql.first_words import FIRST_WORDS, foreign_first_word
+from roe_magic.sql.tokens import first_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +37,11 @@ Command = Callable[[MagicContext, list[str]], Any]
 def find(line: str) -> tuple[Command, list[str]] | None:
     """Return the command that a line names and the words behind it; None where the line may be SQL."""
     first, *rest = line.rstrip("; \t\n").split(None, 1) or ["help"]  # a closing `;` is no part of a command
-    command = COMMANDS.get(first.lower())
-    return None if command is None else (command, _words(command, rest[0] if rest else ""))
+    command = show_help if first in _HELP_FLAGS else COMMANDS.get(first.lower())
+    if command is None:
+        return None
+    words = _words(command, rest[0] if rest else "")
+    return (show_help, [first]) if len(words) == 1 and words[0] in _HELP_FLAGS else (command, words)
 
 
 def _words(command: Command, text: str) -> list[str]:
@@ -54,22 +58,42 @@ def refuse_commands(sql: str) -> None:
         return
     if word.lower() in COMMANDS:
         raise UsageError(f"%roe {word} takes none of the flags that stand before it; they are for SQL.")
+    instead = _instead_of(word, behind=sql.partition(word)[2])
+    raise UsageError(f"{word!r} is no command, and no SQL begins with it{instead}")
+
+
+def _instead_of(word: str, behind: str) -> str:
+    """Return what to write instead of a word that is no command."""
     near = difflib.get_close_matches(word.lower(), [*COMMANDS, *map(str.lower, FIRST_WORDS)], n=1, cutoff=0.75)
-    known = near and (f"%roe {near[0]}" if near[0] in COMMANDS else near[0].upper())
-    raise UsageError(
-        f"{word!r} is no command, and no SQL begins with it"
-        + (f"; did you mean {known}?" if known else f". Commands: {', '.join(COMMANDS)}. `%roe help` explains them.")
-    )
+    if near:
+        return f"; did you mean {f'%roe {near[0]}' if near[0] in COMMANDS else near[0].upper()}?"
+    if first_word(behind) in FIRST_WORDS:
+        return f". To assign the query to {word}, write: %roe -o {word} {first_word(behind)} ..."
+    known = f". Commands: {', '.join(COMMANDS)}. `%roe help` explains them."
+    return f"{known} {_INSTEAD[word.lower()]}" if word.lower() in _INSTEAD else known
 
 
-def show_help(_magic: MagicContext, _words: list[str]) -> None:
-    """List the commands."""
+def show_help(magic: MagicContext, words: list[str]) -> None:
+    """List the commands, or explain one."""
+    if words:
+        _explain(magic, " ".join(words).lower())
+        return
     usages = [f"%roe {name} {_ARGUMENTS.get(name, '')}" for name in COMMANDS]
     width = max(map(len, usages)) + 2
     print("To run SQL, write %%roe above it, or %roe SQL on one line. %%roe? lists the flags.")
     print("Commands:")
     for usage, command in zip(usages, COMMANDS.values(), strict=True):
         print(f"  {usage:<{width}}{summary(command)}")
+
+
+def _explain(magic: MagicContext, name: str) -> None:
+    command = COMMANDS.get(name)
+    if command is None:
+        raise UsageError(f"{name!r} is no command. Commands: {', '.join(COMMANDS)}. %%roe? lists the flags.")
+    if command is upload:
+        upload(magic, ["--help"])
+    else:
+        print(f"%roe {name} {_ARGUMENTS.get(name, '')}".rstrip(), summary(command), sep="\n  ")
 
 
 def connect(magic: MagicContext, words: list[str]) -> None:
@@ -142,18 +166,20 @@ def _recent(queries: list[models.WorksheetQueryResponse]) -> pd.DataFrame:
 
 
 def worksheet_id(client: RoeClient, text: str) -> UUID:
-    """Return the id of the worksheet that has this id or name; UsageError where none or several have."""
+    """Return the id of the worksheet with this name or id, or beginning of an id; UsageError unless there is one."""
     if _is_uuid(text):
         return UUID(text)
     known = client.worksheets()
-    found = [item.id for item in known if item.name == text]
-    if len(found) != 1:
-        names = ", ".join(sorted(repr(item.name) for item in known)) or "none"
-        problem = "several worksheets are" if found else "no worksheet is"
-        raise UsageError(
-            f"{problem.capitalize()} named {text!r}. Worksheets: {names}. `%roe worksheets` lists their ids."
-        )
-    return found[0]
+    named = [item.id for item in known if item.name == text]
+    found = named or beginning_with(text, (item.id for item in known))
+    if len(found) == 1:
+        return found[0]
+    problem = "Several worksheets have" if found else "No worksheet has"
+    names = ", ".join(sorted(repr(item.name) for item in known)) or "none"
+    raise UsageError(
+        f"{problem} the {'name' if named else 'name or id'} {text!r}. Worksheets: {names}. "
+        "`%roe worksheets` lists their ids."
+    )
 
 
 def _connection(magic: MagicContext, where: str, *, memory: bool) -> SettingsSource:
@@ -182,8 +208,7 @@ def _source_for(magic: MagicContext, url: str) -> SettingsSource:
 def _series(values: dict[str, Any], name: str) -> pd.Series[Any]:
     from roe_magic.magic.listing import record  # its tables are not needed to load the extension
 
-    series: pd.Series[Any] = pd.Series(values, dtype=object, name=name)
-    return series
+    return record(values, name)
 
 
 def _frame(rows: Any, columns: list[str] | None = None) -> pd.DataFrame:
@@ -228,10 +253,17 @@ COMMANDS: dict[str, Command] = {
 # Commands after which the server's names are asked for anew.
 CHANGE_NAMES = (connect, tables, upload)
 _RECENT = 20
+_HELP_FLAGS = frozenset({"?", "??", "-h", "--help"})
+# What to do where somebody looks for a command that there is not.
+_INSTEAD = {
+    **dict.fromkeys(("cancel", "stop", "abort"), "To cancel a query, press Cancel in its panel."),
+    **dict.fromkeys(("history", "queries"), "`%roe worksheets NAME` lists the latest queries of a worksheet."),
+}
 _ARGUMENTS = {
     "connect": "[local [--memory] | PROFILE | URL]",
     "status": "[ID]",
     "result": "[ID]",
     "upload": "TABLE SOURCE [FLAGS|--help]",
     "worksheets": "[ID|NAME]",
+    "help": "[COMMAND]",
 }

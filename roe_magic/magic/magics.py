@@ -22,7 +22,7 @@ from roe_magic.config.settings import Settings, SettingsSource
 from roe_magic.contract.models import WorksheetQueryCreateRequest
 from roe_magic.errors import QueryInterrupted, QueryTimeout, ResultTooLarge, RoeError, UsageError
 from roe_magic.magic import commands
-from roe_magic.magic.arguments import Target, flag_in_comment, join_continued, parse, split_line
+from roe_magic.magic.arguments import Target, join_continued, note_on_flags, parse, refuse_target, split_line
 from roe_magic.magic.assignment import is_assigned
 from roe_magic.magic.catalogue import Catalogue
 from roe_magic.magic.dry_run import dry_run
@@ -104,9 +104,11 @@ class RoeMagic(Magics, MagicSettings):
 
     def _run_line(self, line: str) -> Any:
         flags, sql = split_line(self.parser, line)
+        parse(self.parser, flags)  # a mistyped flag is told first: its value looks like the beginning of the SQL
+        refuse_target(sql)
         commands.refuse_commands(sql)
-        if flag := flag_in_comment(self.parser, sql):
-            print(f"Note: {flag} behind the SQL is a comment. Write flags before the SQL: %roe {flag} ... SELECT ...")
+        if note := note_on_flags(self.parser, sql):
+            print(note)
         # `q = %roe SELECT 1;` must give q its query: on one line a `;` only ends the SQL, and flags hide the display.
         return self._run_sql(flags, sql, is_cell=False)
 
@@ -223,10 +225,10 @@ class RoeMagic(Magics, MagicSettings):
             self.session.query_ids.pop(query.id, None)
             self.session.query_ids[query.id] = None
             query.displaylimit, query.variable = self.displaylimit, "_roe"
+            query.frame_options = {"dtype_backend": self.dtype_backend, "tz": self.tz or None}
         self._refresh_catalogue(running.client, running.state.sql)
 
     def _refresh_catalogue(self, client: RoeClient, sql: str | None = None) -> None:
-            query.frame_options = {"dtype_backend": self.dtype_backend, "tz": self.tz or None}
         if self.attended:
             self.catalogue.refresh_soon(client, sql)
 

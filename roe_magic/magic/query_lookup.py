@@ -72,7 +72,7 @@ def _as_id(value: Any) -> UUID | None:
 
 
 def _by_beginning(magic: MagicContext, text: str) -> UUID:
-    found = _beginning_with(text, magic.session.query_ids) or _beginning_with(text, _on_server(magic.client()))
+    found = beginning_with(text, magic.session.query_ids) or beginning_with(text, _on_server(magic.client()))
     if len(found) == 1:
         return found[0]
     if found:
@@ -85,7 +85,10 @@ def _by_beginning(magic: MagicContext, text: str) -> UUID:
     )
 
 
-def _beginning_with(text: str, ids: Iterable[UUID]) -> list[UUID]:
+def beginning_with(text: str, ids: Iterable[UUID]) -> list[UUID]:
+    """Return the ids that begin with a text of four or more hexadecimal digits, with or without dashes."""
+    if not _BEGINNING.fullmatch(text):
+        return []
     beginning = text.lower().replace("-", "")
     return [each for each in dict.fromkeys(ids) if each.hex.startswith(beginning)]
 

@@ -57,7 +57,9 @@ def check_timeout(seconds: Any) -> None:
 def check_delay(seconds: Any) -> None:
     """Accept a number of seconds, zero among them."""
     if not (_is_number(seconds) and 0 <= seconds <= _LONGEST_WAIT):
-        raise UsageError(f"progress_after is {seconds!r}; it must be a number of seconds, 0 or more.")
+        raise UsageError(
+            f"progress_after is {seconds!r}; it must be a number of seconds, 0 or more, at most {_LONGEST_WAIT:,.0f}."
+        )
 
 
 def check_display_limit(rows: Any) -> int | None:

@@ -106,11 +106,7 @@ class Lifecycle:
 
     def attach(self, query_id: UUID) -> None:
         """Request the status of a query that was submitted before, instead of submitting one."""
-        try:
-            status = self._client.status(query_id)
-        except NotFoundError as error:
-            error.hint = "Check the id; `%roe worksheets NAME` lists the queries of a worksheet."
-            raise
+        status = self._client.status(query_id)
         self._publisher.publish(
             submitted=_submitted_from(status), last_status=status, age_before=_age(status, self._publisher.elapsed)
         )

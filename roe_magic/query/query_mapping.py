@@ -10,6 +10,9 @@ from roe_magic.query.query_fields import QueryFields
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.row_hints import RowHints, refuse_constructor
 
+# What a statement has and a query has not, since it may have several.
+_FIELDS_OF_RESULTS = ("summary", "row_count", "column_names", "column_types", "totals", "extremes", "extra_rows")
+
 
 class QueryMapping(RowHints, QueryFields, Mapping[str, Any]):
     """The fields of a query by flat names (``status``, ``worksheet.name``), at the query's present state."""
@@ -51,4 +54,6 @@ class QueryMapping(RowHints, QueryFields, Mapping[str, Any]):
             if name in statements[index].column_names:
                 call = render.frame_call(self.variable, None if index == len(statements) - 1 else index)
                 return f"It is a column of the rows: {call}[{name!r}]"
+        if name in _FIELDS_OF_RESULTS:
+            return f"Each statement has its own: {render.expression(self.variable, f'results[0].{name}')}"
         return f"The rows are a DataFrame: {render.frame_call(self.variable)}"

@@ -207,12 +207,43 @@ class TestLineMagic:
         assert ran.out.count("behind the SQL is a comment") == 1
         assert "before the SQL" in ran.out
 
+    @pytest.mark.parametrize(("sql", "flag"), [("SELECT 1 -q", "-q"), ("SELECT 1 -N;", "-N"), ("SELECT 1 -o q", "-o")])
+    def test_a_short_flag_behind_the_sql_is_part_of_it_and_said_to_be(self, shell: Shell, sql: str, flag: str) -> None:
+        """The server subtracts a column of that name."""
+        ran = shell.run(f"%roe {sql}")
+        assert isinstance(ran.error, QueryFailed)
+        assert ran.out.count(f"Note: {flag} behind the SQL is part of the SQL. Write flags before the SQL") == 1
+
+    @pytest.mark.parametrize("line", ["q2 << SELECT 5", "q2= << SELECT 5", "--quiet q2<<SELECT 5", "q2 SELECT 5"])
+    def test_the_target_of_a_line_is_a_flag(self, shell: Shell, line: str) -> None:
+        """Only a cell has it as words; the error says what to write."""
+        ran = shell.run(f"%roe {line}")
+        assert isinstance(ran.error, UsageError)
+        assert "%roe -o q2 SELECT ..." in str(ran.error)
+        assert "_roe" not in shell.variables
+
+    def test_a_mistyped_flag_is_told_before_what_follows_it(self, shell: Shell) -> None:
+        """Its value is no SQL, which is not what is wrong."""
+        ran = shell.run("%roe -df d SELECT 1")
+        assert isinstance(ran.error, UsageError)
+        assert str(ran.error).endswith("did you mean --df?")
+
     @pytest.mark.parametrize(
-        "sql", ["SELECT '--no-result' AS s", "SELECT 1 -- no-result", "SELECT 1 --nothing of ours"]
+        "sql",
+        [
+            "SELECT '--no-result' AS s",
+            "SELECT 1 -- no-result",
+            "SELECT 1 --nothing of ours",
+            "SELECT 1 -x",
+            "SELECT 3 - 1",
+            "WITH 1 AS q SELECT 5-q",
+            "WITH 1 AS q SELECT 5 -q FROM one",
+            "SELECT ' -q'",
+        ],
     )
     def test_other_comments_need_no_note(self, shell: Shell, sql: str) -> None:
         """Nor do texts that look like flags."""
-        assert "Note:" not in shell.run(f"x = %roe {sql}").out
+        assert "behind the SQL" not in shell.run(f"x = %roe {sql}").out
 
     def test_braces_and_dollars_reach_the_server(self, shell: Shell) -> None:
         """IPython does not rewrite the SQL of a cell."""
@@ -287,6 +318,23 @@ class TestFlags:
         assert (ran.out, ran.value) == ("", None)
         assert shell.variables["_roe"].succeeded
 
+    def test_without_a_panel_what_is_hidden_and_noticed_is_said(self, shell: Shell) -> None:
+        """One line each: a closing `;` leaves no cell without a word, and notices and errors appear."""
+        shell.run("%config RoeMagic.panel = 'off'")
+        assert shell.roe("", "SELECT 3;").out == "Rows hidden by the closing ;\n"
+        ignored = "FORMAT CSV was ignored: rows always arrive as values with their types.\n"
+        assert shell.roe("q", "SELECT 3 FORMAT CSV").out == ignored
+        assert shell.roe("", "SELECT 3 FORMAT CSV;").out == f"{ignored}Rows hidden by the closing ;\n"
+        assert shell.roe("q", "SELECT 3").out == ""
+        failed = shell.roe("", "SELECT nope FORMAT CSV;").out
+        assert failed.count("Unknown expression identifier") == failed.count(ignored.strip()) == 1
+        assert "hidden" not in failed
+
+    def test_quiet_prints_no_notices(self, shell: Shell) -> None:
+        """They are in `notices`; errors are raised as ever."""
+        assert shell.roe("-q", "SELECT 3 FORMAT CSV;").out == ""
+        assert len(shell.variables["_roe"].notices) == 1
+
     @pytest.mark.parametrize("flag", ["--dry-run", "-N", "--no-execute"])
     def test_a_dry_run_sends_nothing_and_shows_no_key(self, shell: Shell, service: Service, flag: str) -> None:
         """What would be sent is printed, without the key."""
@@ -318,33 +366,17 @@ class TestFlags:
         ran = shell.roe("--progress-after 1.5", "SELECT sleep(3) AS slept")  # the id comes after 1 s
         assert isinstance(ran.error, QueryInterrupted)
         assert ran.error.query_id is not None
-    def test_without_a_panel_what_is_hidden_and_noticed_is_said(self, shell: Shell) -> None:
-        """One line each: a closing `;` leaves no cell without a word, and notices and errors appear."""
-        shell.run("%config RoeMagic.panel = 'off'")
-        assert shell.roe("", "SELECT 3;").out == "Rows hidden by the closing ;\n"
-        ignored = "FORMAT CSV was ignored: rows always arrive as values with their types.\n"
-        assert shell.roe("q", "SELECT 3 FORMAT CSV").out == ignored
-        assert shell.roe("", "SELECT 3 FORMAT CSV;").out == f"{ignored}Rows hidden by the closing ;\n"
-        assert shell.roe("q", "SELECT 3").out == ""
-        failed = shell.roe("", "SELECT nope FORMAT CSV;").out
-        assert failed.count("Unknown expression identifier") == failed.count(ignored.strip()) == 1
-        assert "hidden" not in failed
-
-    def test_quiet_prints_no_notices(self, shell: Shell) -> None:
-        """They are in `notices`; errors are raised as ever."""
-        assert shell.roe("-q", "SELECT 3 FORMAT CSV;").out == ""
-        assert len(shell.variables["_roe"].notices) == 1
-
         assert f"%roe result {ran.error.query_id}" in str(ran.error)
 
     def test_worksheet_by_name_and_by_id(self, shell: Shell) -> None:
         """`--worksheet` takes a name or an id; the query is found in that worksheet again."""
         made = shell.magic.client().create_worksheet("Quarterly numbers")
-        for text in ("'Quarterly numbers'", str(made.id)):
+        for text in ("'Quarterly numbers'", str(made.id), str(made.id)[:13]):
             shell.roe(f"q --worksheet {text}", "SELECT 1")
             assert shell.variables["q"].worksheet.id == made.id
         listed = shell.run("%roe worksheets Quarterly numbers").value
-        assert listed["query"].tolist() == ["SELECT 1", "SELECT 1"]
+        assert listed["query"].tolist() == ["SELECT 1"] * 3
+        assert len(shell.run(f"%roe worksheets {str(made.id)[:13].upper()}").value) == 3
         assert str(shell.variables["q"].id) in set(map(str, listed["id"]))
 
     def test_an_unknown_worksheet_name_lists_the_known_ones(self, shell: Shell) -> None:
@@ -632,6 +664,17 @@ class TestCommands:
         assert type(listed[listed["table"] == "wide_listing"]) is pd.DataFrame
         shell.roe("--use-admin", "DROP TABLE wide_listing")
 
+    def test_a_record_is_shown_whole_and_as_it_is(self, shell: Shell) -> None:
+        """What `%roe status` and `%roe whoami` return is drawn as listings are; it stays a Series."""
+        shell.roe("", "SELECT throwIf(1, 'costs $5 to $10, which is more than a line of a screen can take of it')")
+        status = shell.run("%roe status").value
+        html = status._repr_html_()
+        assert "costs <span>$</span>5 to <span>$</span>10, which is more than a line of a screen can take of it" in html
+        assert "can take of it" in repr(status).replace("\n", "").replace(" " * 20, "")
+        assert list(status)[1] == status["status"] == "FAILURE"
+        assert type(pickle.loads(pickle.dumps(status))) is type(status.dropna()) is pd.Series
+        assert "<table" in shell.run("%roe whoami").value._repr_html_()
+
     def test_a_worksheet_with_many_queries_says_how_many_it_has(self, shell: Shell) -> None:
         """The newest twenty are listed."""
         shell.run("for _ in range(21):\n    %roe -q --worksheet Default SELECT 1")
@@ -664,17 +707,6 @@ class TestCommands:
     def test_before_the_first_query_there_is_none(self, bare: Shell, shell: Shell, command: str) -> None:
         """Told at once, without a request; the same where the first submit failed."""
         ran = shell.run(f"%roe {command}")
-    def test_a_record_is_shown_whole_and_as_it_is(self, shell: Shell) -> None:
-        """What `%roe status` and `%roe whoami` return is drawn as listings are; it stays a Series."""
-        shell.roe("", "SELECT throwIf(1, 'costs $5 to $10, which is more than a line of a screen can take of it')")
-        status = shell.run("%roe status").value
-        html = status._repr_html_()
-        assert "costs <span>$</span>5 to <span>$</span>10, which is more than a line of a screen can take of it" in html
-        assert "can take of it" in repr(status).replace("\n", "").replace(" " * 20, "")
-        assert list(status)[1] == status["status"] == "FAILURE"
-        assert type(pickle.loads(pickle.dumps(status))) is type(status.dropna()) is pd.Series
-        assert "<table" in shell.run("%roe whoami").value._repr_html_()
-
         assert isinstance(ran.error, UsageError)
         assert str(ran.error).startswith("No query yet")
         shell.run("_roe = None")
@@ -728,6 +760,8 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("line", "told"),
         [
+            *((word, "press Cancel in its panel") for word in ("cancel", "cancel 065a03d3", "stop")),
+            ("history", "`%roe worksheets NAME` lists the latest queries"),
             *((word, "Commands: connect, whoami") for word in ("cancel", "history", "cancel 065a03d3", "background x")),
             ("SELCT 1", "did you mean SELECT?"),
             ("descrbe t", "did you mean DESCRIBE?"),
@@ -775,6 +809,36 @@ class TestCommands:
         columns = [re.split(r"\s{2,}", line.strip()) for line in usages]
         assert all(len(column) == 2 for column in columns), columns
         assert len({line.index(column[1]) for line, column in zip(usages, columns, strict=True)}) == 1
+
+    @pytest.mark.parametrize("line", ["?", "-h", "--help", "help"])
+    def test_help_has_several_names(self, shell: Shell, line: str) -> None:
+        """None of them is sent to the server."""
+        ran = shell.run(f"%roe {line}")
+        assert ran.error is None
+        assert "%roe tables" in ran.out
+
+    @pytest.mark.parametrize("line", ["help tables", "tables --help", "tables -h", "tables ?", "help Tables;"])
+    def test_one_command_is_explained(self, shell: Shell, line: str) -> None:
+        """With its usage and what it does."""
+        assert shell.run(f"%roe {line}").out == "%roe tables\n  List the organisation's tables and their columns.\n"
+
+    @pytest.mark.parametrize("line", ["help upload", "upload ?"])
+    def test_the_upload_explains_itself(self, shell: Shell, line: str) -> None:
+        """It has flags of its own."""
+        assert "--if-missing" in shell.run(f"%roe {line}").out
+
+    def test_help_on_what_is_no_command_lists_the_commands(self, shell: Shell) -> None:
+        """It is not passed over."""
+        ran = shell.run("%roe help --timeout")
+        assert isinstance(ran.error, UsageError)
+        assert "Commands: connect, whoami" in str(ran.error)
+
+    @pytest.mark.parametrize("command", ["status", "result"])
+    def test_an_id_that_the_server_does_not_know_has_a_hint(self, shell: Shell, command: str) -> None:
+        """The same for both commands."""
+        ran = shell.run(f"%roe {command} 00000000-0000-0000-0000-000000000000")
+        assert isinstance(ran.error, NotFoundError)
+        assert "`%roe worksheets NAME` lists the queries" in str(ran.error)
 
     def test_status_tells_one_query(self, shell: Shell) -> None:
         """`%roe status ID` gives what the status endpoint says."""

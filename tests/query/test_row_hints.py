@@ -94,6 +94,14 @@ def test_private_names_have_the_usual_error(thing: Any) -> None:
     assert pickle.loads(pickle.dumps(thing)).df().equals(thing.df())
 
 
+@pytest.mark.parametrize("name", ["summary", "row_count", "column_names", "column_types", "totals", "extremes"])
+def test_what_each_statement_has_is_named_with_a_statement(name: str) -> None:
+    """A query may have several."""
+    assert hasattr(QUERY.results[0], name)
+    with pytest.raises(AttributeError, match=rf"Each statement has its own: results\[0\]\.{name}$"):
+        getattr(QUERY, name)
+
+
 def test_a_column_is_named_with_the_statement_that_has_it() -> None:
     """As a key and as an attribute."""
     for ask in (lambda: QUERY.__getitem__("a"), lambda: getattr(QUERY, "a")):  # noqa: B009

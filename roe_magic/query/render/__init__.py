@@ -6,7 +6,7 @@ A repr shows the rows only; how the query ran is in the panel. ``statements.py``
 """
 
 from roe_magic.query.render.html_table import preformatted
-from roe_magic.query.render.shown_rows import frame_call
+from roe_magic.query.render.shown_rows import expression, frame_call
 from roe_magic.query.render.statements import html, text
 
-__all__ = ["frame_call", "html", "preformatted", "text"]
+__all__ = ["expression", "frame_call", "html", "preformatted", "text"]

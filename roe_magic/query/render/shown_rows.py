@@ -123,8 +123,12 @@ def _is_text(value: Any) -> bool:
 
 def frame_call(variable: str, index: int | None = None) -> str:
     """Return what gives the rows of a statement, the last one by default, of the query in a variable: ``q.df(0)``."""
-    call = f"df({'' if index is None else index})"
-    return f"{variable}.{call}" if variable else call
+    return expression(variable, f"df({'' if index is None else index})")
+
+
+def expression(variable: str, attribute: str) -> str:
+    """Return what is typed for an attribute of the query in a variable; the attribute alone where none is known."""
+    return f"{variable}.{attribute}" if variable else attribute
 
 
 def within(budget: int, rows: Iterable[_Row], size: Callable[[_Row], int]) -> list[_Row]:
