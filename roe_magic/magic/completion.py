@@ -178,6 +178,8 @@ def _arguments(magic: MagicContext, command: str, words: list[str], typed: str) 
         return [CompletionItem("local", "service"), *_profiles(), CompletionItem("--memory", "flag")]
     if command == "worksheets":
         return _worksheets(magic)
+    if command == "help":
+        return _commands()
     if command in {"status", "result"}:
         return _variables(magic, lambda value: isinstance(value, WorksheetQuery))
     return _upload_arguments(magic, words, typed) if command == "upload" else []

@@ -73,6 +73,7 @@ def types(shell: Shell, text: str) -> list[str]:
         ("%%roe \\\n--df d\nsel|", ["select"]),
         ("%roe conn|", ["connect"]),
         ("%roe connect |", ["local", "work", "'with space'", "--memory"]),
+        ("%roe help ta|", ["tables"]),
         ("%roe connect wo|", ["work"]),
         ("%roe -s |", ["work", "'with space'"]),
         ("%%roe q --section w|", ["work", "'with space'"]),

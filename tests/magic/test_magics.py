@@ -460,6 +460,13 @@ class TestErrors:
         assert shell.variables["_roe"].status == "FAILURE"
         assert ran.error.query_id == str(shell.variables["_roe"].id)
 
+    def test_the_rows_of_a_failed_query_without_results_are_not_pointed_at(self, shell: Shell) -> None:
+        """Only where statements before the failure have some does the error name them."""
+        shell.roe("", "SELECT nope")
+        assert "df(0)" not in str(shell.run("_roe.df()").error)
+        shell.roe("", "SELECT 1; SELECT nope")
+        assert str(shell.run("_roe.df()").error).endswith("before the failure: 1; the first: _roe.df(0).")
+
     def test_a_notice_stands_below_the_outcome(self, shell: Shell) -> None:
         """For a query that succeeds and one that fails, and again when it is come back to."""
         for sql in ("SELECT 1 FORMAT CSV", "SELECT throwIf(1) FORMAT CSV"):
