@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from roe_magic.formatting import clean
 from roe_magic.frames.type_parser import ClickHouseType, parse
 from roe_magic.frames.type_properties import (
+    CALENDAR_INTERVALS,
     DOCUMENT_TYPES,
     INTERVAL_UNITS,
     STRING_TYPES,
@@ -25,6 +26,7 @@ from roe_magic.frames.type_properties import (
     unwrap,
 )
 from roe_magic.sql.quoting import sql_name, sql_text
+from roe_magic.uploads.csv_casts import json_extract, maybe_nullable, sql_cast
 
 # Digits that a Float64 keeps of a decimal number, and a 64-bit integer of a whole one.
 FLOAT_DIGITS, INTEGER_DIGITS = 15, 18
@@ -37,6 +39,10 @@ LOOKS = {
 }
 # Text that may be read as NULL, so that the other values alone say what the column looks like.
 NULL_TEXT = r"^[ \t]*(?i:null)[ \t]*$|^\\N$"
+EXPONENTS = "numbers with an exponent, such as 1e+10, may be read as text"
+_INTERVALS = "spans of time are sent as plain numbers"
+# An Enum with more characters is not written into a sentence.
+_LONGEST_ENUM = 300
 # Seconds since 1970 that every date type of ClickHouse can hold.
 _FIRST, _LAST = 0, 2**32 - 1
 # What the types that are sent as text or as plain numbers are, and what makes them of that again.
@@ -52,7 +58,12 @@ _SENT_OTHERWISE = {
         )
         for name in WIDE_INTEGER_TYPES
     },
-    **{name: ("spans of time are sent as plain numbers", f"to{name}({{}})") for name in INTERVAL_UNITS},
+    **{name: (_INTERVALS, f"to{name}({{}})") for name in CALENDAR_INTERVALS},
+    # Days and the like are sent as seconds.
+    **{
+        name: (_INTERVALS, f"to{name}({{}})" if factor == 1 else f"to{name}(intDiv({{}}, {factor}))")
+        for name, (_, factor) in INTERVAL_UNITS.items()
+    },
 }
 
 
@@ -75,9 +86,10 @@ class LossFinder:
     def __init__(self, name: str, type_name: str, *, alone: bool = False) -> None:
         self._name, self._alone = name, alone
         self._type = unwrap(parse(type_name))
+        self._is_nullable = type_name.startswith("Nullable(")
         self._looks = set(LOOKS)
         self._has_null = self._has_empty = self._has_null_text = self._has_text = self._out_of_range = False
-        self._has_exponent = self._has_float = False
+        self._has_exponent = self._has_float = self._has_inner_bytes = False
         self._whole, self._has_number, self._has_value, self.has_bytes = True, False, False, False
 
     def add(self, array: pa.Array) -> None:
@@ -95,6 +107,8 @@ class LossFinder:
             self._add_floats(array)
         elif types.is_date(array.type) or types.is_timestamp(array.type):
             self._add_times(array)
+        elif types.is_nested(array.type):
+            self._has_inner_bytes |= _holds_binary(array.type)
 
     def _add_text(self, array: pa.Array) -> None:
         array = array.drop_null()
@@ -132,15 +146,18 @@ class LossFinder:
         elif name in ("DateTime", "DateTime64"):
             yield from _of_time(self._type, column)
         elif name in ("Time", "Time64"):
-            yield "times of day are sent as text."
+            type_name = maybe_nullable(self._type, nullable=self._is_nullable)
+            yield _loss("times of day are sent as text", sql_cast(column, type_name))
         elif name in ("Array", "Map", "Tuple"):
-            cast = f"JSONExtract({column}, {sql_text(str(self._type))})"
+            cast = json_extract(column, self._type, nullable=self._is_nullable)
             yield f"lists and objects are sent as JSON text. In queries, if it is text there: {cast}"
         elif name in _SENT_OTHERWISE:
             what, cast = _SENT_OTHERWISE[name]
             yield _loss(what, cast.format(column))
         elif self.has_bytes:
             yield _loss("bytes are sent as hexadecimal digits", f"unhex({column})")
+        elif is_enum(self._type):
+            yield from _of_enum(self._type, column, nullable=self._is_nullable)
 
     def _of_values(self) -> Iterator[str]:
         name = sql_name(self._name)
@@ -155,6 +172,8 @@ class LossFinder:
             yield "empty text may become NULL."
         if self._has_null_text:
             yield r"the text NULL or \N may be read as NULL."
+        if self._has_inner_bytes:
+            yield r"bytes in them that are not UTF-8 are sent as \udc80 to \udcff, which queries cannot read."
         if self._out_of_range:
             yield "dates before 1970 or after 2105 may be changed or read as text."
         yield from self._of_floats(name)
@@ -163,7 +182,7 @@ class LossFinder:
 
     def _of_floats(self, name: str) -> Iterator[str]:
         if self._has_exponent:
-            yield _loss("numbers with an exponent, such as 1e+10, may be read as text", f"toFloat64({name})")
+            yield _loss(EXPONENTS, f"toFloat64({name})")
         elif self._has_number and self._whole:
             yield _loss("whole numbers are read as integers", f"toFloat64({name})")
         elif self._has_float and not self._has_number:
@@ -189,12 +208,18 @@ def _of_name(name: str, counts: Mapping[str, int]) -> Iterator[str]:
 def _of_decimal(ch_type: ClickHouseType, column: str) -> str:
     precision, scale = decimal_size(ch_type)
     bits = next(bits for bits, most in ((32, 9), (64, 18), (128, 38), (256, 76)) if precision <= most)
-    how = (
-        "read as a number without a fixed scale"
-        if is_number(ch_type)
-        else "sent as text, and may be rounded if it is read as numbers"
-    )
+    if is_number(ch_type):
+        how = "read as a number without a fixed scale"
+    else:
+        # If it is read as a float, its text has fewer wrong digits than the float itself.
+        how, column = "sent as text, and may be rounded if it is read as numbers", f"toString({column})"
     return _loss(f"{ch_type} is {how}", f"toDecimal{bits}({column}, {scale})")
+
+
+def _of_enum(ch_type: ClickHouseType, column: str, *, nullable: bool) -> Iterator[str]:
+    what, type_name = "labels are sent as text, without their order", maybe_nullable(ch_type, nullable=nullable)
+    is_short = len(type_name) <= _LONGEST_ENUM
+    yield _loss(what, sql_cast(f"toString({column})", type_name)) if is_short else f"{what}."
 
 
 def _of_time(ch_type: ClickHouseType, column: str) -> Iterator[str]:
@@ -216,13 +241,13 @@ def is_number(ch_type: ClickHouseType) -> bool:
     return precision <= (FLOAT_DIGITS if scale else INTEGER_DIGITS)
 
 
-def cast_expression(name: str, type_name: str) -> str:
-    """Return the SQL that makes a column that type."""
-    return f"CAST({sql_name(name)}, {sql_text(type_name)})"
-
-
 def _loss(what: str, cast: str) -> str:
     return f"{what}. In queries: {cast}"
+
+
+def _holds_binary(data_type: pa.DataType) -> bool:
+    fields = (data_type.field(index).type for index in range(data_type.num_fields))
+    return pa.types.is_binary(data_type) or any(map(_holds_binary, fields))
 
 
 def _any(flags: pa.Array) -> bool:

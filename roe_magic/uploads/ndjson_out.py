@@ -18,7 +18,7 @@ from roe_magic.contract.models import NDJSON
 from roe_magic.errors import UsageError
 from roe_magic.formatting import clean
 from roe_magic.sql.quoting import sql_name
-from roe_magic.uploads.csv_losses import INTEGER_DIGITS, LOOKS, NULL_TEXT, name_losses
+from roe_magic.uploads.csv_losses import EXPONENTS, INTEGER_DIGITS, LOOKS, NULL_TEXT, name_losses
 from roe_magic.uploads.csv_out import header, quoted
 from roe_magic.uploads.json_objects import json_objects
 from roe_magic.uploads.sources import encoding_hint
@@ -36,7 +36,7 @@ class _ColumnNotes:
     def __init__(self) -> None:
         self.kinds: set[str] = set()
         self.looks = set(_LOOKS)
-        self.has_long_number = self.has_empty = self.has_text = self.has_null_text = False
+        self.has_long_number = self.has_exponent = self.has_empty = self.has_text = self.has_null_text = False
         self.count = 0
 
     def add(self, value: bytes) -> None:
@@ -48,6 +48,7 @@ class _ColumnNotes:
             self._add_text(_decode_text(value))
         elif kind == "numbers":
             self.has_long_number |= len(_DIGITS.findall(value)) > INTEGER_DIGITS - 2
+            self.has_exponent |= b"e" in value.lower()
 
     def _add_text(self, text: str) -> None:
         self.has_empty |= not text
@@ -70,6 +71,8 @@ class _ColumnNotes:
             yield "empty text and NULL may become one." if has_null else "empty text may become NULL."
         if self.has_null_text:
             yield r"the text NULL or \N may be read as NULL."
+        if self.has_exponent:
+            yield f"{EXPONENTS}. In queries: toFloat64({column})"
         if self.has_long_number:
             yield "numbers of many digits may be rounded by the server."
         if alone and (has_null or self.has_empty):
@@ -149,10 +152,13 @@ def _row(text: bytes) -> Mapping[str, msgspec.Raw]:
 
 
 def _reason(error: Exception, text: bytes) -> str:
-    if isinstance(error, msgspec.DecodeError):
-        with contextlib.suppress(ValueError):  # Python's own decoder takes half of a character
-            if isinstance(json.loads(text), dict):
-                return r"half of a character (\ud800 to \udfff) stands alone"
+    if not isinstance(error, msgspec.DecodeError):
+        return str(error)
+    constants: list[str] = []
+    with contextlib.suppress(ValueError):  # Python's own decoder takes these constants, and half of a character
+        if isinstance(json.loads(text, parse_constant=constants.append), dict):
+            no_value = f"{constants[0]} is no value of JSON; write null" if constants else None
+            return no_value or r"half of a character (\ud800 to \udfff) stands alone"
     return "its end is missing" if "truncated" in str(error) else str(error)
 
 

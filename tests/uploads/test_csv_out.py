@@ -25,6 +25,7 @@ def written(**columns: Any) -> tuple[str, list[str]]:
     return buffer.getvalue().decode(), losses
 
 
+AS_JSON = "lists and objects are sent as JSON text. In queries, if it is text there"
 BERLIN = pa.array([dt.datetime(2024, 1, 1, 11, tzinfo=dt.timezone.utc)], pa.timestamp("ms", "Europe/Berlin"))
 # A column, how its values are written, and how the sentence on it begins and ends; None where nothing is lost.
 COLUMNS: list[tuple[Any, str, str | None]] = [
@@ -73,17 +74,21 @@ COLUMNS: list[tuple[Any, str, str | None]] = [
         "2",
         "spans of time are sent as plain numbers. In queries:",
     ),
-    (pa.array([dt.time(1, 2, 3)], pa.time32("s")), '"01:02:03"', "times of day are sent as text."),
+    (
+        pa.array([dt.time(1, 2, 3)], pa.time32("s")),
+        '"01:02:03"',
+        "times of day are sent as text. In queries: CAST(x, 'Time64(0)')",
+    ),
     ([b"\xff\x00", b"ok"], '"ff00","6f6b"', "bytes are sent as hexadecimal digits. In queries: unhex(x)"),
     (
         [[1, 2], []],
         '"[1, 2]","[]"',
-        "lists and objects are sent as JSON text. In queries, if it is text there: JSONExtract(x, 'Array(",
+        f"{AS_JSON}: JSONExtract(assumeNotNull(x), 'Array(",
     ),
     (
         [{"a": 1}],
         '"{""a"": 1}"',
-        "lists and objects are sent as JSON text. In queries, if it is text there: JSONExtract(x, 'Tuple(a ",
+        f"{AS_JSON}: JSONExtract(assumeNotNull(x), 'Tuple(a ",
     ),
     (
         pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
@@ -186,6 +191,13 @@ def test_json_lines_keep_their_characters() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_constants_that_json_does_not_have_are_named(name: str) -> None:
+    """Python writes them."""
+    with pytest.raises(UsageError, match=f"line 1, is not a JSON object: {name} is no value of JSON; write null"):
+        as_csv(f'{{"a":{name}}}\n')
+
+
 def test_bytes_that_are_not_text_are_told() -> None:
     """With the line, and how to read the file."""
     with pytest.raises(UsageError, match=r"'t\.jsonl' is not UTF-8 \(line 2\)\.\n.*encoding='latin-1'"):
@@ -219,6 +231,7 @@ def test_text_that_may_be_null_does_not_hide_what_the_rest_looks_like() -> None:
         ([None, None], ["it has no values, so the server chooses a type without any."]),
         ([r"\N", "x"], [r"the text NULL or \N may be read as NULL."]),
         (["NULL", "null"], [r"the text NULL or \N may be read as NULL."]),
+        ([1e100, 2.5], ["numbers with an exponent, such as 1e+10, may be read as text. In queries: toFloat64(x)"]),
         ([True, 1], ["numbers and booleans are in one column, and the server cannot tell them apart."]),
     ],
 )

@@ -167,6 +167,12 @@ class TestOnOurService:
         done = roe_magic.upload(client, NAME, pd.DataFrame({"a": [time], "l": [[time]], "n": [1]}))
         assert done.notices == ["Times without a time zone are taken as UTC: a, l."]
 
+    def test_a_dynamic_becomes_json_text(self, client: RoeClient) -> None:
+        """As results have it, and a notice says so."""
+        done = roe_magic.upload(client, NAME, run("SELECT 'x'::Dynamic AS d", client))
+        assert (done.columns[0].type, done.notices) == ("String", ["'d': the values of Dynamic are kept as JSON text."])
+        assert rows(client, "*", "d") == [['"x"']]
+
     def test_a_result_can_be_looked_at(self, client: RoeClient) -> None:
         """As text and as HTML, with nothing unescaped and no mathematics."""
         done = roe_magic.upload(client, NAME, pd.DataFrame({"<b>&$1$": [1]}))
@@ -205,25 +211,59 @@ class TestOnAServerThatTakesCsvAlone:
     @pytest.mark.parametrize(
         ("cast", "column"),
         [
-            ("toString(toDecimal128(x, 9))", pa.array([Decimal("12345678901234567.123456789")], pa.decimal128(38, 9))),
+            ("toString(toDecimal128(toString(x), 9))",
+             pa.array([Decimal("12345678901234567.123456789")], pa.decimal128(38, 9))),
             ("toString(toInt256(x))", pa.array([Decimal(2**200)], pa.decimal256(61, 0))),
             ("toString(toTimeZone(toDateTime64(toString(x), 3, 'UTC'), 'Europe/Berlin'))",
              pa.array([dt.datetime(2024, 7, 1, tzinfo=dt.timezone.utc)], pa.timestamp("ms", "Europe/Berlin"))),
             ("hex(unhex(x))", pa.array([b"\xff\x00"])),
-            ("JSONExtract(x, 'Tuple(a Int64)').a", pa.array([{"a": 5}])),
+            ("JSONExtract(assumeNotNull(x), 'Tuple(a Int64)').a", pa.array([{"a": 5}])),
         ],
         ids=["decimal", "integer", "zone", "bytes", "object"],
     )  # fmt: skip  # a table
     def test_what_is_suggested_gives_the_value_back(self, csv_only: RoeClient, cast: str, column: pa.Array) -> None:
         """The very words of the warning, run as SQL."""
         expected = {
-            "toString(toDecimal128(x, 9))": "12345678901234567.123456789",
+            "toString(toDecimal128(toString(x), 9))": "12345678901234567.123456789",
             "toString(toInt256(x))": str(2**200),
             "hex(unhex(x))": "FF00",
-            "JSONExtract(x, 'Tuple(a Int64)').a": 5,
+            "JSONExtract(assumeNotNull(x), 'Tuple(a Int64)').a": 5,
         }.get(cast, "2024-07-01 02:00:00.000")
         roe_magic.upload(csv_only, NAME, pa.table({"k": [1], "x": column}))
         assert rows(csv_only, cast) == [[expected]]
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "[1, NULL]",
+            "[[0.1], [nan, inf]]",
+            "map('k', [1, 2])",
+            "map(1, 'x')",
+            "map(0.5, toDate('2024-01-01'))",
+            "[map(toDate32('1950-01-01'), toIntervalDay(2))]",
+            "CAST((1, ['x']), 'Tuple(`a b` Int8, c Array(String))')",
+            "CAST(NULL, 'Nullable(Tuple(a Int8))')",
+            "[toDecimal64('1.10', 2)]",
+            "[toDateTime64('2024-07-01 12:00:00.5', 3, 'Europe/Berlin')]",
+            "toIntervalDay(3)",
+            "toIntervalMonth(3)",
+            "toIntervalMillisecond(3)",
+            "toTime64('12:34:56.7', 3)",
+            "toDecimal128('1.1', 20)",
+            "toUUID('3c90c3cc-0d44-4b50-8888-8dd25736052a')",
+            "toIPv6('::1')",
+            "toUInt256('115792089237316195423570985008687907853269984665640564039457584007913129639935')",
+            "CAST('1', 'Enum8(\\'1\\' = 2, \\'2\\' = 1)')",
+            '\'{"a":{"b":[1,null]}}\'::JSON',
+            "unhex('ff00')",
+        ],
+    )
+    def test_each_suggestion_gives_the_value_back(self, client: RoeClient, csv_only: RoeClient, value: str) -> None:
+        """Of every type that CSV does not have; columns of CSV are Nullable."""
+        source = run(f"SELECT {value} AS x, 1 AS k", client)
+        notices = [notice for notice in roe_magic.upload(csv_only, NAME, source).notices if "In queries" in notice]
+        suggested = notices[0].partition("In queries")[2].partition(": ")[2]
+        assert str(rows(csv_only, f"{suggested} AS x")) == str(source.df()[["x"]].values.tolist())
 
     @pytest.mark.parametrize("name", ["t.parquet", "t.arrow", "t.feather", "t.jsonl", "t.csv.gz"])
     def test_files_of_other_kinds_are_written_as_csv(self, csv_only: RoeClient, tmp_path: Path, name: str) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from roe_magic.frames.type_parser import ClickHouseType
-from roe_magic.frames.type_properties import INTERVAL_UNITS, WIDE_INTEGER_TYPES
+from roe_magic.frames.type_properties import DOCUMENT_TYPES, INTERVAL_UNITS, WIDE_INTEGER_TYPES
 from roe_magic.uploads.arrow.column_facts import Facts, integers, is_text, plain
 from roe_magic.uploads.arrow.column_problem import NotCarried
 
@@ -45,6 +45,8 @@ def _cast(target: pa.DataType, hint: ClickHouseType | None = None, *notices: str
 
 
 def _text(data_type: pa.DataType, _: Facts, hint: ClickHouseType | None) -> ScalarPlan:
+    if hint is not None and hint.name in DOCUMENT_TYPES - {"JSON"}:
+        return data_type, hint, plain, frozenset({f"the values of {hint.name} are kept as JSON text"})
     if hint is None or hint.name not in WIDE_INTEGER_TYPES:
         return _unchanged(data_type, _, hint)
     width = 16 if hint.name.endswith("128") else 32
