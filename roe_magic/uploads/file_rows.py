@@ -8,16 +8,17 @@ import pyarrow.parquet
 from roe_magic.contract.models import ARROW_FILE, PARQUET
 from roe_magic.errors import UsageError
 from roe_magic.uploads.arrow.arrow_source import ArrowSource
-from roe_magic.uploads.arrow.frames_to_arrow import to_arrow
+from roe_magic.uploads.arrow.arrow_table import from_stream
 from roe_magic.uploads.sources import UploadSource
 
 
 def arrow_rows(source: UploadSource) -> ArrowSource:
     """Return the rows of a Parquet or Arrow file; raise UsageError where it cannot be read."""
     try:
-        return to_arrow(_reader(source))
+        reader = _reader(source)
     except (pa.ArrowException, OSError) as error:
-        raise UsageError(f"{source.name!r} cannot be read: {error}.") from None
+        raise UsageError(f"{source.name!r} cannot be read: {str(error).rstrip('.')}.") from None
+    return from_stream(reader, repr(source.name))
 
 
 def _reader(source: UploadSource) -> pa.RecordBatchReader:

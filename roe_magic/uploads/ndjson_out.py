@@ -131,7 +131,7 @@ def _rows(source: BinaryIO, name: str) -> Iterator[Mapping[str, msgspec.Raw]]:
             yield _row(text)
         except UnicodeDecodeError:
             raise UsageError(f"{name!r} is not UTF-8 (line {line}).", hint=encoding_hint(NDJSON, "latin-1")) from None
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise UsageError(f"{name!r}, line {line}, is not a JSON object: {_reason(error, text)}.") from None
 
 
@@ -152,6 +152,8 @@ def _row(text: bytes) -> Mapping[str, msgspec.Raw]:
 
 
 def _reason(error: Exception, text: bytes) -> str:
+    if isinstance(error, RecursionError):
+        return "its lists and objects are nested too deeply"
     if not isinstance(error, msgspec.DecodeError):
         return str(error)
     constants: list[str] = []

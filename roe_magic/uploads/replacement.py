@@ -67,8 +67,10 @@ class Replacement:
             self._clean_up(uncertain=isinstance(error, (UploadUncertain, ServerError)))
             error.hint = self._standing
             problem = error
-        except Exception as error:  # of the caller's `confirm` or `progress`
+        except BaseException as error:  # of the caller's `confirm` or `progress`
             self._clean_up(uncertain=True)
+            if not isinstance(error, Exception):  # such as SystemExit
+                raise
             message = f"The replacement was ended by {type(error).__name__}: {error}".rstrip(": ") + "."
             raise UsageError(message, hint=self._standing) from error
         raise problem from None

@@ -37,6 +37,8 @@ _TEXT_KINDS = {CSV: "CSV", NDJSON: "JSON lines"}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # What to do with files that others read well.
 _READ_BY_PANDAS = {".xlsx": "read_excel", ".xls": "read_excel", ".json": "read_json", ".xml": "read_xml"}
+_PACKED = frozenset({".bz2", ".xz", ".zst", ".lz4", ".br", ".7z", ".rar", ".tar", ".tgz"})
+_UNPACK = "Unpack it, and upload the file that is in it."
 # What the libraries raise for a file that is damaged; an OSError is gzip's or bzip2's, or the disk's.
 _DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)
 
@@ -88,7 +90,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def is_file_name(text: str) -> bool:
     """Whether a text ends like the name of a file that can be uploaded, or that is known not to be."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(text).suffixes]
-    return bool(suffixes) and suffixes[-1] in {*EXTENSIONS, *_READ_BY_PANDAS, ".gz", ".zip"}
+    return bool(suffixes) and suffixes[-1] in {*EXTENSIONS, *_READ_BY_PANDAS, *_PACKED, ".gz", ".zip"}
 
 
 def _names_beside(path: Path) -> list[str]:
@@ -99,8 +101,12 @@ def _names_beside(path: Path) -> list[str]:
 
 def _unknown_extension(name: str) -> UsageError:
     extension = PurePosixPath(name).suffix.lower()
-    reader = _READ_BY_PANDAS.get(extension)
-    hint = f"Read it with pandas.{reader}, and upload the DataFrame." if reader else f"A file may be {_LISTED}."
+    if extension in _PACKED:
+        hint = _UNPACK
+    elif reader := _READ_BY_PANDAS.get(extension):
+        hint = f"Read it with pandas.{reader}, and upload the DataFrame."
+    else:
+        hint = f"A file may be {_LISTED}."
     return UsageError(f"{name!r} cannot be uploaded: {_kind_of(extension)}.", hint=hint)
 
 
@@ -120,8 +126,8 @@ def _unpacked(path: Path) -> Iterator[tuple[BinaryIO, str]]:
         try:
             name = unpack(path, copy)
         except NotImplementedError:  # zipfile's, for a method that it does not have
-            hint = "Unpack it, and upload the file that is in it."
-            raise UsageError(f"{path.name!r} is packed by a method that Python does not have.", hint=hint) from None
+            message = f"{path.name!r} is packed by a method that Python does not have."
+            raise UsageError(message, hint=_UNPACK) from None
         except _DAMAGED as error:
             raise UsageError(f"{path.name!r} cannot be unpacked: {error}.", hint="Is the file complete?") from None
         copy.seek(0)

@@ -90,6 +90,8 @@ def upload(
 @contextlib.contextmanager
 def prepared(client: RoeClient, table: str, data: Any, options: UploadOptions) -> Iterator[PreparedUpload]:
     """Read and check the source, and give what will be sent."""
+    if not isinstance(table, str) or not table.strip():
+        raise UsageError(f"{table!r} is no name of a table.")
     with _read(data) as given:
         server = client.table_list()
         if server.upload_types is None:

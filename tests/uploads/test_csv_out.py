@@ -272,6 +272,7 @@ def test_what_csv_does_not_keep_of_json_is_said() -> None:
         ('{"b":0}\n{"a":1,"a":2}\n', "line 2, is not a JSON object: the key 'a' is there twice"),
         ('{"x:":":","a":"::","x:":2}\n', "the key 'x:' is there twice"),
         ('{"a":"\\ud800"}\n', "half of a character"),
+        ('{"a":' + "[" * 99_999 + "]" * 99_999 + "}", "nested too deeply"),
     ],
 )
 def test_what_is_no_json_line_is_told(lines: str, said: str) -> None:

@@ -597,3 +597,15 @@ def test_a_million_rows_need_little_memory() -> None:
     for batch in source.batches():
         assert batch.nbytes < 64 * 2**20
         assert pa.total_allocated_bytes() - before < 128 * 2**20
+
+
+def test_an_error_of_a_stream_is_told() -> None:
+    """Whatever its source raises, and with the type of the data."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"a": [1]})
+        raise KeyError("no such file")
+
+    reader = pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
+    with pytest.raises(UsageError, match="The Arrow stream of the RecordBatchReader cannot be read: .*no such file"):
+        to_arrow(reader)

@@ -161,6 +161,17 @@ def test_an_error_of_the_question_leaves_everything_as_it_was(
     assert (ours(direct), rows(direct, NAME)) == ([NAME], [1, 2, 3])
 
 
+def test_an_exit_in_the_question_leaves_everything_as_it_was(client: RoeClient, direct: RoeClient) -> None:
+    """It goes on after the proof is taken away."""
+
+    def leave(_question: str) -> bool:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        upload(client, NAME, NEW, replace=True, confirm=leave)
+    assert (ours(direct), rows(direct, NAME)) == ([NAME], [1, 2, 3])
+
+
 def test_without_somebody_to_ask_nothing_is_sent(client: RoeClient, proxy: FaultyProxy, direct: RoeClient) -> None:
     """The refusal says how to confirm."""
     with pytest.raises(UsageError, match="cannot swap") as caught:

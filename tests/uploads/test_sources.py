@@ -112,6 +112,7 @@ BAD = {
     "t.xlsx": (b"PK\3\4", "pandas.read_excel"),
     "t.json": (b"[]", "pandas.read_json"),
     "t.sql": (b"SELECT 1", "files that end in .sql are not taken"),
+    "t.csv.bz2": (b"BZh", "files that end in .bz2 are not taken.\nUnpack it"),
     "noextension": (b"a,b", "has no extension"),
     "t.gz": (gzip.compress(CSV_TEXT), "has no extension"),
     "torn.csv.gz": (gzip.compress(CSV_TEXT * 1000)[:-9], "cannot be unpacked"),

@@ -274,6 +274,15 @@ class TestOnAServerThatTakesCsvAlone:
         assert (done.rows, [column.name for column in done.columns]) == (2, ["k", "s"])
         assert rows(csv_only) == [[1, "a,b"], [2, "c"]]
 
+    @pytest.mark.parametrize(("name", "kept"), [("t.parquet", 20), ("t.arrow", 200), ("t.feather", 40)])
+    def test_a_torn_file_is_told_by_its_name(self, csv_only: RoeClient, tmp_path: Path, name: str, kept: int) -> None:
+        """Nothing is sent of it."""
+        path = tmp_path / name
+        path.write_bytes(FILES[name][:kept])
+        with pytest.raises(UsageError, match=rf"'{name}' cannot be read: .*[^.]\.$"):
+            roe_magic.upload(csv_only, NAME, path)
+        assert not csv_only.has_table(NAME)
+
     def test_types_and_dry_runs_are_refused_with_the_reason(self, csv_only: RoeClient, tmp_path: Path) -> None:
         """The server chooses; a dry run of a frame says what is known here."""
         path = tmp_path / "t.csv"
@@ -358,6 +367,9 @@ def test_what_is_wrong_here_asks_no_server(service: Service) -> None:
         for data in ("nosuch.csv", {"a": [1]}, None, 5):
             with pytest.raises(UsageError):
                 roe_magic.upload(client, NAME, data)
+        for name in (None, 5, "", " "):
+            with pytest.raises(UsageError, match="is no name of a table"):
+                roe_magic.upload(client, name, FRAME)  # type: ignore[arg-type]  # as users may
         with pytest.raises(ConnectFailed):
             roe_magic.upload(client, NAME, FRAME)
 

@@ -47,11 +47,11 @@ def _wish(field: pa.Field) -> ClickHouseType | None:
         return None
 
 
-def from_stream(data: Any) -> ArrowSource:
+def from_stream(data: Any, name: str = "") -> ArrowSource:
     """Return what has an Arrow stream as one: a RecordBatchReader, a relation of duckdb, a query.
 
     The stream can be read once only, while its rows are needed twice: they go to a temporary file, which is mapped into
-    memory.
+    memory. ``name`` is that of the data in messages.
     """
     try:
         reader = data if isinstance(data, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(data)
@@ -61,6 +61,11 @@ def from_stream(data: Any) -> ArrowSource:
                     writer.write_batch(batch)
             file.flush()
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return from_table(pa.ipc.open_stream(pa.BufferReader(pa.py_buffer(mapped))).read_all())
-    except pa.ArrowException as error:
-        raise UsageError(f"The Arrow stream of the {type(data).__name__} cannot be read: {error}.") from error
+        table = pa.ipc.open_stream(pa.BufferReader(pa.py_buffer(mapped))).read_all()
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever the source of the stream raises
+        reason = str(error).rstrip(".") or type(error).__name__
+        name = name or f"The Arrow stream of the {type(data).__name__}"
+        raise UsageError(f"{name} cannot be read: {reason}.") from error
+    return from_table(table)
