@@ -85,6 +85,7 @@ COLUMNS: list[tuple[Any, str, str | None]] = [
         '"[1, 2]","[]"',
         f"{AS_JSON}: JSONExtract(assumeNotNull(x), 'Array(",
     ),
+    (pa.array([["a", None], []], pa.large_list(pa.large_string())), '"[""a"", null]","[]"', f"{AS_JSON}: JSONExtract("),
     (
         [{"a": 1}],
         '"{""a"": 1}"',

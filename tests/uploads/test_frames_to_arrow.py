@@ -10,6 +10,7 @@ import re
 import struct
 import uuid
 import zoneinfo
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -607,5 +608,5 @@ def test_an_error_of_a_stream_is_told() -> None:
         raise KeyError("no such file")
 
     reader = pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
-    with pytest.raises(UsageError, match="The Arrow stream of the RecordBatchReader cannot be read: .*no such file"):
+    with pytest.raises(UsageError, match=r"The Arrow stream of the RecordBatchReader cannot be read: .*no such file"):
         to_arrow(reader)
