@@ -10,7 +10,22 @@ import pytest
 
 from roe_magic.service.engine.chdb.database import EngineError
 from roe_magic.service.engine.chdb.imports import csv_file
+from tests.support import csv_uploads
 from tests.support.services import Api
+
+NO_ROWS = (
+    "The file has column names but no rows, so the types of the columns are not known; "
+    "choose the type of each with --types."
+)
+LONG_LINE = "The first line is longer than 1,048,576 characters; shorten it, or upload the file as Parquet."
+
+
+def not_utf8(line: int, encoding: str) -> str:
+    """Return the message for a file that is not UTF-8, and probably in another encoding."""
+    return (
+        f"The file is not UTF-8 (line {line}). Convert it first (iconv -f {encoding} -t utf-8), "
+        f"or upload the DataFrame of pandas.read_csv(..., encoding={encoding!r})."
+    )
 
 
 def loaded(api: Api, content: bytes, **more: str) -> pd.DataFrame:
@@ -111,12 +126,27 @@ def test_a_byte_order_mark_is_no_part_of_the_first_cell(api: Api) -> None:
     assert loaded(api, b"\xef\xbb\xbf1,x\n2,y\n", with_headers="false")["column_1"].tolist() == [1, 2]
 
 
+def test_a_single_row_is_separated_too(api: Api) -> None:
+    """It has as many values as itself."""
+    assert loaded(api, b"1;2,5\n", with_headers="false").to_dict("records") == [{"column_1": 1, "column_2": "2,5"}]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "The file is empty."),
         (b"\n\n", "The file is empty."),
-        (b"a,b\n", "The file has column names but no rows, so the types of the columns are not known."),
+        (b"a,b\n", NO_ROWS),
+        (b"a,b\n" + b"\n" * 3, NO_ROWS),
+        (b",".join(b"column_%d" % n for n in range(100_000)) + b"\n1\n", LONG_LINE),
+        (
+            b'a,b\n"x" ,3,5\n',
+            "The file cannot be read as CSV: line 2 has 3 values, and the first line has 2.",
+        ),
+        (
+            b'a\tb\tc\n1\t "x\ty"\t3\n',
+            "The file cannot be read as CSV: line 2 has 4 values, and the first line has 3 (separated by '\\t').",
+        ),
         (b"a,b\n1,2\n3,4,5\n", "The file cannot be read as CSV: line 3 has 3 values, and the first line has 2."),
         (b'a,b\n"1\n2",2\n3\n', "The file cannot be read as CSV: line 4 has 1 value, and the first line has 2."),
         (
@@ -145,9 +175,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_cell(api: Api) -> None:
             b'a,b\n1,"x"y\n2,3\n',
             "The file cannot be read as CSV: text follows a quotation mark in the row that begins on line 2.",
         ),
-        ("a\nx\nBjörn\n".encode("latin-1"), "The file is not UTF-8 (line 3); convert it first."),
-        ("a\nBjörn\n".encode("utf-16"), "The file is not UTF-8 (line 1); convert it first."),
-        (b"a\nx\xc3", "The file is not UTF-8 (line 2); convert it first."),
+        ("a\nx\nBjörn\n".encode("latin-1"), not_utf8(3, "latin-1")),
+        ("a\nBjörn\n".encode("utf-16"), not_utf8(1, "utf-16")),
+        (b"a\nx\xc3", not_utf8(2, "latin-1")),
         (b"a,b\r1,2\r", "The file's lines end in a carriage return alone; convert them to line feeds first."),
         (
             b"a,b\nx\ry,1\n2,3\n",
@@ -159,6 +189,14 @@ def test_a_byte_order_mark_is_no_part_of_the_first_cell(api: Api) -> None:
 def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(api: Api, content: bytes, says: str) -> None:
     """The sentence names the line, and no table is left."""
     assert refusal(api, content) == says
+
+
+@pytest.mark.parametrize("content", [b"n,d\n", b"n,d", b"\n\nn;d\r\n\r\n"])
+def test_column_names_alone_become_a_table_if_the_types_are_declared(api: Api, content: bytes) -> None:
+    """There are no values from which the types could be known otherwise."""
+    found = csv_uploads.upload(api, content, {"n": "Int64", "d": "DateDMY"})
+    assert (found.types, found.rows) == (["Int64", "Date"], [])
+    assert csv_uploads.refusal(api, content, {"n": "Int64"}) == NO_ROWS
 
 
 def test_the_line_that_is_not_utf8_is_found_in_a_long_file(tmp_path: Path) -> None:

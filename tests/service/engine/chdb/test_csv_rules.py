@@ -13,6 +13,8 @@ from tests.support.services import Api
 
 EITHER_DATE = "all values are dates written day/month/year or month/day/year"
 EITHER_TIME = "all values are dates and times written day.month.year or month.day.year"
+MAYBE_IDS = "Numbers written like 1E5, without a point, may be ids: a. --types a=String keeps the text."
+TRIMMED = "Spaces around all values were removed, since there are some around quotation marks."
 NO_ZONE = "Times without a time zone are taken as UTC: a."
 
 
@@ -187,10 +189,22 @@ def test_a_column_says_why_it_has_its_type(api: Api, cells: list[str], reason: s
             ['Empty quotation marks ("") are read as NULL, since the other values are no text: a.'],
         ),
         (one_column(*map(str, range(20)), "NA"), ["a is text: 1 of 21 values is not a number (NA)."]),
-        (
-            'a,b\n1, "x, y"\n2, z\n',
-            ["Spaces around all values were removed, since there are some around quotation marks."],
-        ),
+        ('a,b\n1, "x, y"\n2, z\n', [TRIMMED]),
+        ('a,b\n"x" ,3\n', [TRIMMED]),
+        ('a,b\nx,"3" ', [TRIMMED]),
+        # No quotation mark here has a space between it and a border of its value, or spaces matter beside tabs.
+        ('a,b\nhe said "hi" ,1\n z ,2\n', []),
+        ('a;b\nx; "hi" she said\n z ;y\n', []),
+        ('a,b\n"x ""y"" ,z",1\n', []),
+        ('a\tb\n "x"\t3\n', []),
+        (one_column("1E5", "7E2", "10E10"), [MAYBE_IDS]),
+        (one_column("12", "7e2", ""), [MAYBE_IDS]),
+        (one_column(*["12"] * 12_000, "7E2"), [MAYBE_IDS]),
+        (one_column("1E5", "0.5"), []),
+        (one_column("1e+05"), []),
+        (one_column("1e-07"), []),
+        (one_column("-1E5"), []),
+        (one_column(*["1E5"] * 12_000, "0.5"), []),
         (one_column("02134", "00501"), []),
     ],
 )
@@ -217,6 +231,15 @@ def test_an_empty_text_is_not_null(api: Api) -> None:
         ('a,b\n"x, ""y"" ,z"," w "\n', [['x, "y" ,z', " w "]]),
         ('a,b\n"x\n ""y""\n", w\n', [['x\n "y"\n', " w"]]),
         ("a,b\n x , y\n", [[" x ", " y"]]),
+        ('a,b\nhe said "hi" ,1\n z ,2\n', [['he said "hi" ', 1], [" z ", 2]]),
+        ('a;b\nx; "hi" she said\n z ;y\n', [["x", ' "hi" she said'], [" z ", "y"]]),
+        # All values are trimmed, the last one of a line and of the file too.
+        ('a,b,n\n1, "x",5 \n2, "y" ,6 ', [[1, "x", 5], [2, "y", 6]]),
+        ('a,b,n\r\n1, "x",5 \r\n2, "y" ,6 \r\n', [[1, "x", 5], [2, "y", 6]]),
+        ('a\n "x"\n 5 ', [["x"], ["5"]]),
+        ('a,b,c\n"x" ,3,\n', [["x", 3, None]]),
+        # Beside tabs a space is always a part of the value.
+        ('a\tb\tc\n1\t "x y"\t3 \n', [[1, ' "x y"', "3 "]]),
     ],
 )
 def test_spaces_around_quotation_marks_are_no_text(api: Api, content: str, rows: list[list[Any]]) -> None:

@@ -6,6 +6,8 @@ that say why it is no number or date come before the readings that the same valu
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from roe_magic.service.engine.chdb.imports import csv_times
 from roe_magic.service.engine.chdb.imports.csv_reading import TEXT, Reading, call, matches, unchanged, written_again
 
@@ -52,6 +54,8 @@ BOOL = Reading(
     "Bool", lambda text: f"{text} NOT IN ({_BOOLEANS})", lambda text: f"{text} IN ({_TRUE})", "true or false"
 )
 FLOAT = Reading("Float64", no_float, call("toFloat64OrNull"), "numbers")
+# Numbers such as 1E5, beside whole ones; other programs write 1e+05, but article numbers look like this.
+MAYBE_IDS = replace(FLOAT, misfit=lambda text: f"NOT {matches(text, '[0-9]+([eE][0-9]+)?')} OR {no_float(text)}")
 
 READINGS = (
     NO_VALUES,
@@ -61,6 +65,7 @@ READINGS = (
         for name in INTEGERS
     ),
     NAN_ALONE,
+    MAYBE_IDS,
     FLOAT,
     *csv_times.READINGS,
 )

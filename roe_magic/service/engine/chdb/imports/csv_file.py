@@ -25,10 +25,9 @@ from roe_magic.service.engine.chdb.imports.csv_head import (
 from roe_magic.service.engine.chdb.imports.csv_lengths import may_be_longer
 
 _CHUNK_BYTES = 2**20
-# A space before a quotation mark and one after it, which may stand next to a separator. Both patterns begin with fixed
-# bytes, which are found quickly.
-_AFTER_SPACE, _BEFORE_SPACE = re.compile(rb' "(?<=[,;\t|\n ] ")'), re.compile(rb'" (?=[,;\t|\r\n ])')
-_MAX_SPACES = 20
+# A value in quotation marks between two separators or line ends, and the spaces around the marks.
+_QUOTED = re.compile(rb'[,;\t|\n]( *)"[^"]*(?:""[^"]*)*"( *)(?=[,;\t|\r\n])')
+_SPACES_BEHIND = re.compile(r'" +(?=[,;|\r\n])')
 # For each byte, whether it may stand next to a quotation mark, outside the value.
 _BESIDE_QUOTES = np.isin(np.arange(256), list(b',;\t|\r\n"'))
 # Where a row is by lines is not looked for beyond so many rows.
@@ -40,7 +39,7 @@ _PARSE_ERRORS = frozenset({6, 26, 27, 33, 38, 41, 53, 72, INCORRECT_DATA, 130, 1
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A file that is UTF-8 text and has at least one row.
+    """A file that is UTF-8 text and has column names or rows.
 
     Parameters
     ----------
@@ -57,6 +56,8 @@ class CsvFile:
         taken for no part of them.
     has_stray_quotes : bool
         Whether there are quotation marks within values that do not begin with one, as in 5".
+    has_rows : bool
+        Whether there is a row.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class CsvFile:
     names: Sequence[str]
     is_padded: bool = False
     has_stray_quotes: bool = False
+    has_rows: bool = True
 
     def explain(self, error: EngineError) -> EngineError:
         """Return an error that says in one sentence why ClickHouse could not read the file.
@@ -97,7 +99,9 @@ class CsvFile:
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the first line and the values of each row; csv.Error says what is wrong with one, and its line."""
         with self.path.open(encoding="utf-8-sig", newline="\n") as file:
-            reader = csv_reader(file, self.separator, skipinitialspace=self.is_padded, strict=True)
+            # Python's reader skips spaces before quotation marks only.
+            lines = (_SPACES_BEHIND.sub('"', line) for line in file) if self.is_padded else file
+            reader = csv_reader(lines, self.separator, skipinitialspace=self.is_padded, strict=True)
             first_line = 1
             try:
                 for number, row in enumerate(reader):
@@ -116,7 +120,7 @@ class CsvFile:
 
 
 def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambda: None) -> CsvFile:
-    """Examine a file, and remove empty lines at its end, which ClickHouse would read as rows with too few values.
+    """Examine a file, and end it with one line end: ClickHouse takes empty lines for rows with too few values.
 
     Parameters
     ----------
@@ -130,7 +134,7 @@ def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambd
     Raises
     ------
     EngineError
-        It is not UTF-8, has no rows, or ends inside quotation marks.
+        It is not UTF-8, is empty, or ends inside quotation marks.
     """
     quotation_marks, padded, has_stray_quotes = _look_at_bytes(path, check)
     with path.open(encoding="utf-8-sig", newline="\n") as text:
@@ -138,13 +142,17 @@ def prepare(path: Path, *, with_headers: bool, check: Callable[[], None] = lambd
     separator, skipped, records = first_records(head)
     if not records:
         raise EngineError("The file is empty.")
-    if with_headers and len(records) < 2:
-        raise EngineError("The file has column names but no rows, so the types of the columns are not known.")
-    if len(records[0]) > 1:
-        _remove_last_empty_lines(path)
+    if len(records) == 1 and len(head) == HEAD_CHARACTERS:
+        raise EngineError(
+            f"The first line is longer than {HEAD_CHARACTERS:,} characters; shorten it, or upload the file as Parquet."
+        )
+    has_rows = len(records) > with_headers
+    _end_with_line(path, keep_empty=len(records[0]) == 1)
     header = records[0] if with_headers else [""] * len(records[0])
-    is_padded = not padded.isdisjoint({separator.encode(), b""})
-    file = CsvFile(path, separator, skipped + with_headers, column_names(header), is_padded, has_stray_quotes)
+    # ClickHouse does not skip spaces where the separator is a tab.
+    is_padded = separator != "\t" and not padded.isdisjoint({separator.encode(), b""})
+    names = column_names(header)
+    file = CsvFile(path, separator, skipped + with_headers, names, is_padded, has_stray_quotes, has_rows)
     # An odd number is rare, and ClickHouse would read the rest of the file as one value.
     if quotation_marks % 2 and (fault := file.first_fault()):
         raise csv_error(fault)
@@ -195,7 +203,7 @@ def _look_at_bytes(path: Path, check: Callable[[], None]) -> tuple[int, set[byte
             read += len(chunk)
             if b'"' in chunk:
                 if b' "' in chunk or b'" ' in chunk:
-                    padded |= _padded_separators(b"\n" + chunk, quotation_marks)
+                    padded |= _padded_separators(chunk, is_quoted=quotation_marks % 2 == 1)
                 has_stray_quotes = has_stray_quotes or _has_stray_quotes(chunk, quotation_marks)
                 quotation_marks += chunk.count(b'"')
     if decoder.getstate()[0]:
@@ -221,32 +229,49 @@ def _not_utf8(path: Path, size: int) -> EngineError:
         while left > 0:
             chunk = file.read(min(_CHUNK_BYTES, left))
             line, left = line + chunk.count(b"\n"), left - len(chunk)
-    return EngineError(f"The file is not UTF-8 (line {line}); convert it first.")
+    with path.open("rb") as file:
+        encoding = "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin-1"
+    return EngineError(
+        f"The file is not UTF-8 (line {line}). Convert it first (iconv -f {encoding} -t utf-8), "
+        f"or upload the DataFrame of pandas.read_csv(..., encoding={encoding!r})."
+    )
 
 
-def _padded_separators(chunk: bytes, quotation_marks: int) -> set[bytes]:
-    """Return the separators with a space between them and a quotation mark; within quotation marks, they are text."""
-    opening = [(match.end() - 1, True) for match in _AFTER_SPACE.finditer(chunk)]
-    closing = [(match.start(), False) for match in _BEFORE_SPACE.finditer(chunk)]
-    found, position = set[bytes](), 0
-    for mark, opens in sorted(opening + closing):
-        quotation_marks += chunk.count(b'"', position, mark)
-        position = mark
-        if opens:
-            neighbour = chunk[max(mark - _MAX_SPACES, 0) : mark].rstrip(b" ")[-1:]
-        else:
-            neighbour = chunk[mark + 1 : mark + 1 + _MAX_SPACES].lstrip(b" ")[:1]
-        # The number of marks before it is even where it opens, and odd where it closes.
-        if neighbour in (b",", b";", b"\t", b"|", b"\r", b"\n") and quotation_marks % 2 != opens:
-            found.add(neighbour.strip(b"\r\n"))
-    return found
+def _padded_separators(chunk: bytes, *, is_quoted: bool) -> set[bytes]:
+    """Return the separators with a space between them and the quotation marks of a value.
+
+    Parameters
+    ----------
+    is_quoted : bool
+        Whether the chunk begins within quotation marks.
+    """
+    start = chunk.find(b'"') + 1 if is_quoted else 0
+    text, found = b"\n" + chunk[start:] + b"\n", set[bytes]()
+    for match in _QUOTED.finditer(text):
+        if match[1]:
+            found.add(text[match.start() : match.start() + 1])
+        if match[2]:
+            found.add(text[match.end() : match.end() + 1])
+    return {each.strip(b"\r\n") for each in found}
 
 
-def _remove_last_empty_lines(path: Path) -> None:
+def _end_with_line(path: Path, *, keep_empty: bool) -> None:
+    """Let the last line end like the others, without which ClickHouse does not trim its last value.
+
+    Parameters
+    ----------
+    keep_empty : bool
+        Whether empty lines at the end are kept: they are rows of one column.
+    """
     with path.open("r+b") as file:
         start = max(0, file.seek(0, io.SEEK_END) - _CHUNK_BYTES)
         file.seek(start)
-        file.truncate(start + len(file.read().rstrip(b"\r\n")))
+        end = file.read()
+        size = len(end) if keep_empty and end.endswith(b"\n") else len(end.rstrip(b"\r\n"))
+        file.truncate(start + size)
+        file.seek(start + size)
+        if not end[:size].endswith(b"\n"):
+            file.write(b"\n")
 
 
 def _reason(message: str) -> str:

@@ -47,9 +47,9 @@ def _fit(head: str, separator: str) -> float:
         _, (first, *others) = _records(head, separator)
     except (EngineError, ValueError):
         return 0
-    if len(first) == 1 or not others:
+    if len(first) == 1:
         return 0
-    return sum(len(record) == len(first) for record in others) / len(others)
+    return sum(len(record) == len(first) for record in others) / len(others) if others else 1
 
 
 def _records(head: str, separator: str) -> tuple[int, list[list[str]]]:

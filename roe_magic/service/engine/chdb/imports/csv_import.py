@@ -56,6 +56,11 @@ def plan(
     file = csv_file.prepare(path, with_headers=with_headers, check=check)
     require_text(file.names)
     require_columns(types, file.names)
+    if not file.has_rows and not set(file.names) <= types.keys():
+        raise EngineError(
+            "The file has column names but no rows, so the types of the columns are not known; "
+            "choose the type of each with --types."
+        )
     columns = [_column(name, position, types.get(name)) for position, name in enumerate(file.names)]
     texts = CsvText(clickhouse, file, settings)
     try:

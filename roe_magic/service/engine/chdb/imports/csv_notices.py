@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from roe_magic.service.engine.chdb.database import EngineError
 from roe_magic.service.engine.chdb.imports import csv_declared
+from roe_magic.service.engine.chdb.imports.csv_candidates import MAYBE_IDS
 from roe_magic.service.engine.chdb.imports.csv_file import CsvFile
 from roe_magic.service.engine.chdb.imports.csv_reasons import Reason, share
 from roe_magic.service.engine.chdb.imports.csv_text import CsvText, cell
@@ -23,6 +24,12 @@ def notices(file: CsvFile, columns: Sequence[CsvColumn], reasons: Sequence[Reaso
         if column.reading.choices:
             choices = " or ".join(f"--types {column.name}={choice}" for choice in column.reading.choices)
             yield f"{column.name} stays text: all values are {column.reading.meaning}. To choose, add {choices}."
+    maybe_ids = [column.name for column in columns if column.reading is MAYBE_IDS]
+    if maybe_ids:
+        yield (
+            f"Numbers written like 1E5, without a point, may be ids: {listed(maybe_ids)}. "
+            f"--types {maybe_ids[0]}=String keeps the text."
+        )
     without_zone = [c.name for c in columns if c.reading.type.startswith("DateTime") and "'" not in c.reading.type]
     if without_zone:
         yield taken_as_utc(without_zone)

@@ -126,6 +126,8 @@ def _look_at(
         ],
         limit,
     )
+    if not int(rows):
+        return Findings(columns, is_complete=True)
     unfit = _unfit(tests, counts)
     narrowed = [
         replace(
