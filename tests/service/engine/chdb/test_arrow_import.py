@@ -174,6 +174,8 @@ def test_a_column_without_values_is_text(live: LiveEngine, files: Path) -> None:
     outcome = create(live, files, pa.table({"n": pa.nulls(2), "a": [1, 2]}))
     assert types(outcome) == ["Nullable(String)", "Int64"]
     assert outcome.notices == ["Columns without any value are Nullable(String): n."]
+    declared = create(live, files, pa.table({"n": pa.nulls(2)}), types={"n": "Int8"})
+    assert (types(declared), declared.notices) == (["Nullable(Int8)"], [])
 
 
 @pytest.mark.parametrize("content_type", FORMATS)
@@ -302,6 +304,10 @@ DECLARED: list[tuple[pa.Array, str, str, list[object]]] = [
         [b"2024-01-01 01:00:00"],
     ),
     (pa.array([D("1.50")]), "Float64", "Float64", [b"1.5"]),
+    (pa.array(["02/01/2024", None]), "DateDMY", "Nullable(Date)", [b"2024-01-02", None]),
+    (pa.array(["02.01.2024"]).dictionary_encode(), "DateMDY", "Date", [b"2024-02-01"]),
+    (pa.array(["02/01/2024 9:30"]), "DateTimeDMY", "DateTime", [b"2024-01-02 09:30:00"]),
+    (pa.nulls(1), "DateDMY", "Nullable(Date)", [None]),
 ]
 
 
@@ -319,22 +325,31 @@ def test_a_declared_type_is_taken_where_it_keeps_every_value(
 @pytest.mark.parametrize(
     ("column", "declared", "says"),
     [
-        (pa.array([1, 300]), "Int8", "The column 'c' cannot be Int8: 1 of 2 values does not fit, such as '300'."),
-        (pa.array([2**53 + 1]), "Float64", "such as '9007199254740993'"),
-        (pa.array([0.5]), "Int64", "such as '0.5'"),
-        (pa.array([2]), "Bool", "such as '2'"),
-        (pa.array([-1]), "UInt64", "such as '-1'"),
-        (pa.array([D("1.239")]), "Decimal(5, 2)", "such as '1.239'"),
-        (pa.array(["1.239"]), "Decimal(5, 2)", "such as '1.239'"),
-        (pa.array(["x", ""]), "Int64", "2 of 2 values do not fit"),
-        (pa.array(["2024-02-30"]), "Date", "such as '2024-02-30'"),
+        (
+            pa.array([1, 300]),
+            "Int8",
+            r"The column 'c' cannot be Int8: 1 of 2 values does not fit; the first is '300' \(row 2, counted from 1\).",
+        ),
+        (pa.array([2**53 + 1]), "Float64", "the first is '9007199254740993'"),
+        (pa.array([0.5]), "Int64", "the first is '0.5'"),
+        (pa.array([2]), "Bool", "the first is '2'"),
+        (pa.array([-1]), "UInt64", "the first is '-1'"),
+        (pa.array([D("1.239")]), "Decimal(5, 2)", "the first is '1.239'"),
+        (pa.array(["1.239"]), "Decimal(5, 2)", "the first is '1.239'"),
+        (pa.array(["x", ""]), "Int64", r"all 2 values do not fit; the first is 'x' \(row 1, counted"),
+        (pa.array(["2024-02-30"]), "Date", "the first is '2024-02-30'"),
         (pa.array([dt.date(1900, 1, 1)]), "Date", "out of (the )?allowed Date range"),
-        (pa.array([MOMENTS[0]]), "Date", "such as '1969-12-31 23:59:59.000000'"),
+        (pa.array([MOMENTS[0]]), "Date", "the first is '1969-12-31 23:59:59.000000'"),
         (
             pa.array([1711852200], pa.timestamp("s")),
             "DateTime('Europe/Berlin')",
-            "such as '2024-03-31 02:30:00",
+            "the first is '2024-03-31 02:30:00",
         ),
+        (pa.array([[["x"]]]), "DateDMY", "DateDMY says how text is read, and the column 'c' is Array"),
+        (pa.array([1]), "DateMDY", "DateMDY says how text is read, and the column 'c' is Int64"),
+        (pa.array(["02/01/2024"]), "Date", "cannot be Date without a choice.*Ask for DateDMY or DateMDY instead"),
+        (pa.array(["13/13/2024"]), "DateDMY", "the first is '13/13/2024'"),
+        (pa.array(["1e3"]), "Int64", "the first is '1e3'"),
         (pa.array([[1]]), "Array(Int8)", r"'c' is Array\(Nullable\(Int64\)\) in the file"),
         (pa.array([1]), "Array(Int8)", "'c' is Int64 in the file"),
     ],
@@ -346,3 +361,13 @@ def test_a_declared_type_that_does_not_keep_every_value_is_refused(
     """Nothing is rounded, cut off or wrapped; the message has the number of values, and one of them."""
     with pytest.raises(UsageError, match=says):
         create(live, files, pa.table({"c": column}), content_type, types={"c": declared})
+
+
+@pytest.mark.parametrize("content_type", FORMATS)
+def test_the_first_value_that_does_not_fit_is_named_by_its_row(
+    live: LiveEngine, files: Path, content_type: str
+) -> None:
+    """Also where it comes after many batches of rows."""
+    table = pa.table({"c": [*map(str, range(300_000)), "x", "y"]})
+    with pytest.raises(UsageError, match=r"2 of 300,002 values do not fit; the first is 'x' \(row 300,001,"):
+        create(live, files, table, content_type, types={"c": "Int64"})

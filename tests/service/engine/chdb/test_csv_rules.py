@@ -258,6 +258,7 @@ def test_spaces_around_quotation_marks_are_no_text(api: Api, content: str, rows:
         ("Int256", [str(-(2**255))], [str(-(2**255))]),
         ("Float64", ["007", "+.5", "1.234567890123456789"], [7.0, 0.5, 1.2345678901234567]),
         ("Float32", ["0.5", "nan"], [0.5, "nan"]),
+        ("Float64", ["1e3", "+1E5"], [1000.0, 100000.0]),
         ("Decimal(5, 2)", ["123.45", "-0.5", "7", "1.2300", "+001"], ["123.45", "-0.50", "7.00", "1.23", "1.00"]),
         ("Decimal(2, 2)", ["0.25", ".5"], ["0.25", "0.50"]),
         ("Bool", ["yes", "0", "TRUE", "f"], [True, False, True, False]),
@@ -284,6 +285,9 @@ def test_a_declared_type_is_used(api: Api, kind: str, cells: list[str], values: 
     ("kind", "cells", "says"),
     [
         ("Int64", ["1", "x1", "", "y"], "2 of 3 values do not fit; the first is 'x1' (line 3)."),
+        # An exponent is for floats alone.
+        ("Int64", ["1e3"], "the only value does not fit; the first is '1e3' (line 2)."),
+        ("Decimal(9, 2)", ["1", "1E3"], "1 of 2 values does not fit; the first is '1E3' (line 3)."),
         ("Int64", ["1.5"], "the only value does not fit; the first is '1.5' (line 2)."),
         ("UInt8", ["256", "-1", "1"], "2 of 3 values do not fit; the first is '256' (line 2)."),
         ("Int64", ["a\nb", "1", "2\n"], "1 of 3 values does not fit; the first is 'a\\nb' (line 2)."),

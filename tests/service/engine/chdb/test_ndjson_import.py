@@ -13,6 +13,7 @@ from roe_magic.errors import UsageError
 from roe_magic.service.queries.interfaces import UploadOutcome
 from tests.support.engines import LiveEngine, upload_of
 
+DEEP = "line 1 has more than 1,000 lists and objects inside of each other"
 pytestmark = pytest.mark.integration
 
 
@@ -71,6 +72,7 @@ def test_values_arrive_as_they_are(
     """Text stays text, and a column is Nullable only if it holds NULL."""
     outcome = create(live, files, lines(*values))
     assert [column.type for column in outcome.columns] == ["Int64", type_name]
+    assert outcome.notices == []
     rows = [text if text is None else text.encode() for text in texts]
     assert [text for (text,) in live.rows("SELECT toString(c) FROM t ORDER BY n")] == rows
 
@@ -82,6 +84,11 @@ def test_values_arrive_as_they_are(
         (["9007199254740993", "0.5"], ["9007199254740993", "0.5"]),
         (["1e400", "1"], ["1e400", "1"]),
         (['"x"', '{"b": 1}'], ["x", '{"b": 1}']),
+        (['"x"', "1"], ["x", "1"]),
+        (["1", '"1"'], ["1", "1"]),
+        (['"x"', "true", "null"], ["x", "true", None]),
+        (['"x"', "[1]"], ["x", "[1]"]),
+        (["123456789012345678901234567890", "1"], ["123456789012345678901234567890", "1"]),
         (["[1]", '{"b": 1}'], ["[1]", '{"b": 1}']),
         (["[1]", "null"], ["[1]", None]),
         (["[1]", ""], ["[1]", None]),
@@ -103,6 +110,7 @@ def test_what_no_type_holds_exactly_is_the_text_of_the_file(
     )
     rows = [text if text is None else text.encode() for text in texts]
     assert [text for (text,) in live.rows("SELECT c FROM t ORDER BY n")] == rows
+    assert outcome.notices == ["Columns with values of different kinds are text: c."]
 
 
 def test_whole_numbers_beyond_64_bits_keep_every_digit(live: LiveEngine, files: Path) -> None:
@@ -121,6 +129,8 @@ def test_whole_numbers_beyond_64_bits_keep_every_digit(live: LiveEngine, files: 
         ("String", "1.50", "String", b"1.50"),
         ("Decimal(10, 2)", '"1.50"', "Decimal(10, 2)", b"1.5"),
         ("Date", '"2024-01-01"', "Date", b"2024-01-01"),
+        ("DateDMY", '"02/01/2024"', "Date", b"2024-01-02"),
+        ("DateTimeMDY", '"02/01/2024 9:30"', "DateTime", b"2024-02-01 09:30:00"),
         ("DateTime64(3)", '"2024-01-01 00:00:00.5"', "DateTime64(3)", b"2024-01-01 00:00:00.500"),
         ("Nullable(Int8)", "5", "Nullable(Int8)", b"5"),
         ("String", "[1, 2]", "String", b"[1, 2]"),
@@ -134,7 +144,7 @@ def test_a_declared_type_is_strict(
     assert (outcome.columns[1].type, outcome.columns[1].reason) == (type_name, "declared")
     assert live.rows("SELECT toString(c) FROM t") == [(text,)]
     if declared != "String":
-        with pytest.raises(UsageError, match=r"The column 'c' cannot be .*such as 'some words'"):
+        with pytest.raises(UsageError, match=r"The column 'c' cannot be .*the first is 'some words' \(row 2, counted"):
             create(live, files, lines(value, '"some words"'), types={"c": declared})
 
 
@@ -183,6 +193,45 @@ def test_what_is_no_file_of_json_lines_is_refused(live: LiveEngine, files: Path,
         assert hidden not in caught.value.message
     assert live.rows("SELECT old FROM t") == [(1,)]
     assert live.engine.pid == pid
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'{"a": 1}\n{"a":', "line 2 ends before its object does"),
+        (b'{"a": "x\n', "line 1 ends before its object does"),
+        (b'\n{"a": 1}\r\n\r\n{"a": x}\r\n', "line 4 is no JSON at 'x}'"),
+        (b'{"a": 1}\n{"a": "\\ud800"}\n', "line 2 has one half of a character (\\ud800 to \\udfff) without the other"),
+        (b'{"a": 1}\n{"a": 1, "a": 2}\n', "line 2 has the key 'a' more than once"),
+        (b'{"a": 1}\n{"a": NaN}\n', "line 2 has NaN, which JSON does not have"),
+        (b"no json\n", "line 1 is no object in braces"),
+        (b"[1, 2]\n", "line 1 is no object in braces"),
+        (b'{"a": 1\n{"a": 2}\n', "line 1 ends before its object does"),
+        (b'[{"a": 1}, {"a": 2}, {"a":', "line 1 ends before its object does"),
+        (b'{"a": 1}{"a": 2}\n{\n"a": [1,\n2],\n"b": y}\n', "line 5 is no JSON at 'y}'"),
+        (b'{\n"a": 1\n}\n{\n"a": 2,\n"a": 3\n}\n', "line 4 has the key 'a' more than once"),
+        (b'{"a": "[[{"}\n5\n', "line 2 is no object in braces"),
+        (b'[{"a": 1},\n{"a": }]', "line 2 is no JSON at '}]'"),
+        (b'{"a": 1}\n{"": 1}\n', "line 2 has an empty key"),
+        (b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}\n", DEEP),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said(live: LiveEngine, files: Path, content: bytes, says: str) -> None:
+    """By the line's number, in words that do not speak of the engine."""
+    with pytest.raises(UsageError) as caught:
+        create(live, files, content)
+    assert caught.value.message == f"The file cannot be read as JSON lines: {says}."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'[{"c": 1}, {"c": "x"}]', b'[\n{"c": 1},\n{"c": "x"}\n]\n', b'{"c": 1},\n{"c": "x"},\n', b'{"c": 1}{"c": "x"}'],
+)
+def test_objects_may_stand_in_an_array_or_have_commas(live: LiveEngine, files: Path, content: bytes) -> None:
+    """Other programs write JSON so; each object is a row all the same."""
+    outcome = create(live, files, content)
+    assert live.rows("SELECT c FROM t") == [(b"1",), (b"x",)]
+    assert outcome.notices == ["Columns with values of different kinds are text: c."]
 
 
 def test_a_file_with_many_conflicting_columns_is_read(live: LiveEngine, files: Path) -> None:

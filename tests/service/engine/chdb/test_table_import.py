@@ -352,11 +352,45 @@ def test_a_type_that_no_column_may_have_is_refused_by_name(live: LiveEngine, typ
         "Decimal32(2)",
         "DateTime64(3, 'Europe/Paris')",
         "Enum('a', 'b' = 2)",
+        # In small letters or capitals as well, which ClickHouse does not take for all types.
+        "string",
+        "int64",
+        "FLOAT64",
+        "nullable(string)",
+        "array(uint8)",
+        "lowcardinality(String)",
+        "decimal(10, 2)",
+        "datedmy",
     ],
 )
 def test_a_type_may_be_written_as_in_sql(live: LiveEngine, type_name: str) -> None:
     """Aliases are types too."""
     live.call(live.engine.check_upload("own", "free", upload_of(Path("nowhere"), types={"amount": type_name})))
+
+
+@pytest.mark.parametrize(
+    ("type_name", "says"),
+    [
+        ("str", "types: column 'a': 'str' is not a type that a column of a file can have; did you mean String?"),
+        ("Strng", "types: column 'a': 'Strng' is not a type that a column of a file can have; did you mean String?"),
+        ("Array(Flaot64)", "'Flaot64' is not a type that a column of a file can have; did you mean Float64?"),
+        ("Variant(String)", "'Variant(String)' is not a type that a column of a file can have."),
+        ("float", "types: column 'a': 'float' may be Float64 or Float32; choose one of them."),
+        ("Array(DateDMY)", "'DateDMY' is not a type that a column of a file can have"),
+    ],
+)
+def test_a_type_that_nobody_knows_is_refused_with_a_suggestion(live: LiveEngine, type_name: str, says: str) -> None:
+    """ClickHouse's float has 32 bits and Python's 64: that is asked."""
+    with pytest.raises(UsageError) as caught:
+        live.call(live.engine.check_upload("own", "free", upload_of(Path("nowhere"), types={"a": type_name})))
+    assert says in caught.value.message
+
+
+def test_a_type_in_small_letters_is_the_type(live: LiveEngine) -> None:
+    """The column's type is written as ClickHouse does."""
+    outcome = create(live, "small", "s,n,d\n1,1,02/01/2024\n", types={"s": "string", "n": "uint8", "d": "datedmy"})
+    assert [column.type for column in outcome.columns] == ["Nullable(String)", "Nullable(UInt8)", "Nullable(Date)"]
+    live.call(live.engine.drop("own", "small"))
 
 
 @pytest.mark.parametrize("content_type", [models.CSV, models.PARQUET])

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from roe_magic.contract import models
 from roe_magic.frames.arrow_types import TYPE_KEY
 from roe_magic.frames.clickhouse_types import clickhouse_type
 from roe_magic.frames.type_parser import ClickHouseType, parse
@@ -80,6 +81,8 @@ def _conversion(field: pa.Field, held: str, declared: str) -> ColumnChoice:
     if inner.name == TEXT:
         text = f"CAST({quoted(name)} AS Nullable(String))"
         return ColumnChoice(name, text, csv_declared.readings(name, declared), declared)
+    if declared in models.CSV_DATE_TYPES:
+        raise EngineError(f"types: {declared} says how text is read, and the column {name!r} is {held}.")
     if {inner.name, strip_wrappers(parse(declared))[0].name} & _NESTED:
         raise EngineError(f"types: column {name!r} is {held} in the file, which is not read as {declared}.")
     return ColumnChoice(name, quoted(name), [_converted(str(inner), _plain(declared))], declared)

@@ -101,7 +101,7 @@ def _columns(
 
 def _notices(content: ArrowContent, types: Mapping[str, str]) -> list[str]:
     naive = [field.name for field in content.schema if _is_naive(field.type) and field.name not in types]
-    empty = [field.name for field in content.schema if pa.types.is_null(field.type)]
+    empty = [field.name for field in content.schema if pa.types.is_null(field.type) and field.name not in types]
     notices = []
     if naive:
         notices.append(taken_as_utc(naive))

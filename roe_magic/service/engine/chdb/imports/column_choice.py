@@ -82,21 +82,54 @@ def choose(
 
 def _counts(column: ColumnChoice) -> str:
     """Return the expression of how many values a column has, and per reading, how many do not fit, and the first."""
-    example = f"leftUTF8(toString({column.values}), {_EXAMPLE_LENGTH})"
+    row, example = "rowNumberInAllBlocks()", f"leftUTF8(toString({column.values}), {_EXAMPLE_LENGTH})"
     misfits = [f"ifNull({reading.misfit(column.values)}, 0)" for reading in column.readings]
-    return f"(count({column.values}), [{', '.join(f'(countIf({m}), anyIf({example}, {m}))' for m in misfits)}])"
+    counts = (f"(countIf({m}), minIf({row}, {m}), argMinIf({example}, {row}, {m}))" for m in misfits)
+    return f"(count({column.values}), [{', '.join(counts)}])"
 
 
-def _chosen(column: ColumnChoice, row_count: int, counted: tuple[str, list[tuple[str, str]]]) -> ChosenReading:
-    value_count, misfits = int(counted[0]), [(int(count), example) for count, example in counted[1]]
+def _chosen(column: ColumnChoice, row_count: int, counted: tuple[str, list[tuple[str, str, str]]]) -> ChosenReading:
+    value_count, misfits = int(counted[0]), [(int(count), int(row), example) for count, row, example in counted[1]]
     # A table without rows may get others later, with NULL among them.
     has_null = value_count < row_count or not row_count
-    for reading, (count, _) in zip(column.readings, misfits, strict=True):
+    for reading, (count, _, _) in zip(column.readings, misfits, strict=True):
+        if not count and column.declared and reading.choices:
+            raise undecided_error(column.name, column.declared, reading)
         if not count:
             return ChosenReading(column, reading, has_null)
-    count, example = min(misfits)
-    verb = "does not fit" if count == 1 else "do not fit"
-    raise EngineError(
-        f"The column {column.name!r} cannot be {column.declared}: {count} of {value_count} values {verb}, "
-        f"such as {example!r}."
+    # A date may be written in several ways: it is told of the one that most values fit.
+    count, row, example = min(misfits)
+    raise misfit_error(column.name, column.declared, (count, value_count), example, f"row {row + 1:,}, counted from 1")
+
+
+def undecided_error(column: str, declared: str, reading: Reading) -> EngineError:
+    """Return the error for dates of which either of two numbers may be the day."""
+    return EngineError(
+        f"The column {column!r} cannot be {declared} without a choice: all values are {reading.meaning}. "
+        f"Ask for {' or '.join(reading.choices)} instead."
     )
+
+
+def misfit_error(column: str, declared: str, counts: tuple[int, int], example: str, place: str) -> EngineError:
+    """Return the error for values that do not fit the type that was declared for their column.
+
+    Parameters
+    ----------
+    counts : (int, int)
+        How many do not fit, and how many there are.
+    example, place : str
+        The first that does not, and where it is.
+    """
+    verb = "does not fit" if counts[0] == 1 else "do not fit"
+    return EngineError(
+        f"The column {column!r} cannot be {declared}: {share(*counts)} {verb}; the first is {example!r} ({place})."
+    )
+
+
+def share(number: int, total: int, *, are_all: bool = True) -> str:
+    """Return "2 of 3 values", "all 3 values", or "2 of the first 3 values" if there are more."""
+    if total == 1:
+        return "the only value" if are_all else "the first value"
+    if number == total:
+        return f"all {total:,} values" if are_all else f"all of the first {total:,} values"
+    return f"{number:,} of {'' if are_all else 'the first '}{total:,} values"

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from roe_magic.service.engine.chdb.database import EngineError
 from roe_magic.service.engine.chdb.imports import csv_declared
+from roe_magic.service.engine.chdb.imports.column_choice import misfit_error, undecided_error
 from roe_magic.service.engine.chdb.imports.csv_candidates import MAYBE_IDS
 from roe_magic.service.engine.chdb.imports.csv_file import CsvFile
-from roe_magic.service.engine.chdb.imports.csv_reasons import Reason, share
+from roe_magic.service.engine.chdb.imports.csv_reasons import Reason
 from roe_magic.service.engine.chdb.imports.csv_text import CsvText, cell
 from roe_magic.service.engine.chdb.imports.csv_types import CsvColumn, Findings
 from roe_magic.service.engine.chdb.imports.import_plan import listed, taken_as_utc
@@ -44,10 +45,7 @@ def refuse_misfits(texts: CsvText, findings: Findings) -> None:
     """Raise EngineError if values do not fit the type that was declared for their column."""
     for column in findings.columns:
         if column.declared and column.reading.choices:
-            raise EngineError(
-                f"The column {column.name!r} cannot be {column.declared} without a choice: all values are "
-                f"{column.reading.meaning}. Ask for {' or '.join(column.reading.choices)} instead."
-            )
+            raise undecided_error(column.name, column.declared, column.reading)
         if column.declared and not column.readings:
             raise _misfits(texts, column)
 
@@ -69,9 +67,5 @@ def _misfits(texts: CsvText, column: CsvColumn) -> EngineError:
     )
     # A date may be written in several ways: it is told of the one that most values fit.
     number, row, example = min(found, key=lambda counts: int(counts[0]))
-    verb = "does not fit" if int(number) == 1 else "do not fit"
     place = texts.file.describe_place(int(row))
-    return EngineError(
-        f"The column {column.name!r} cannot be {column.declared}: "
-        f"{share(int(number), int(total))} {verb}; the first is {example!r} ({place})."
-    )
+    return misfit_error(column.name, column.declared, (int(number), int(total)), example, place)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roe_magic.service.engine.chdb.imports import csv_times
+from roe_magic.service.engine.chdb.imports.column_choice import share
 from roe_magic.service.engine.chdb.imports.csv_candidates import BOOL, digits_lost, no_float
 from roe_magic.service.engine.chdb.imports.csv_reading import matches
 from roe_magic.service.engine.chdb.imports.csv_text import CsvText, cell
@@ -116,15 +117,6 @@ class _Kinds:
         """Return "2 of 3 values have a leading zero (02134)"."""
         example = self.examples[kind] or self.examples[self.most]
         return f"{share(number, self.total, are_all=self.are_all)} {verbs[number > 1]} ({example})"
-
-
-def share(number: int, total: int, *, are_all: bool = True) -> str:
-    """Return "2 of 3 values", "all 3 values", or "2 of the first 3 values" if there are more."""
-    if total == 1:
-        return "the only value" if are_all else "the first value"
-    if number == total:
-        return f"all {total:,} values" if are_all else f"all of the first {total:,} values"
-    return f"{number:,} of {'' if are_all else 'the first '}{total:,} values"
 
 
 def reasons(texts: CsvText, findings: Findings) -> list[Reason]:

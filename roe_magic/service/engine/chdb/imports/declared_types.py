@@ -6,8 +6,10 @@ parsed type, never the caller's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Iterator, Mapping
 
+from roe_magic.contract import models
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.type_parser import Argument, ClickHouseType, NamedArgument, parse
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
@@ -27,10 +29,13 @@ _PERMITTED = frozenset(
 )
 
 
-def judged(
-    clickhouse: EmbeddedClickHouse, types: Mapping[str, str], also_permitted: Sequence[str] = ()
-) -> dict[str, str]:
-    """Return types by column as ClickHouse writes them, or as they are if they are among those also permitted.
+# By their small letters. ClickHouse takes string and int64 for no types; nobody can mean another one by them.
+_NAMES = {name.lower(): name for name in _PERMITTED}
+_DATE_NAMES = {name.lower(): name for name in models.CSV_DATE_TYPES}
+
+
+def judged(clickhouse: EmbeddedClickHouse, types: Mapping[str, str]) -> dict[str, str]:
+    """Return types by column as ClickHouse writes them, or one of ``CSV_DATE_TYPES``.
 
     Raises
     ------
@@ -38,7 +43,7 @@ def judged(
         A text is no type, or not one that a column of a file may have; the message names the column.
     """
     return {
-        column: text if text in also_permitted else _judged(clickhouse, column, text) for column, text in types.items()
+        column: _DATE_NAMES.get(text.lower()) or _judged(clickhouse, column, text) for column, text in types.items()
     }
 
 
@@ -55,7 +60,7 @@ def _resolved(clickhouse: EmbeddedClickHouse, tree: ClickHouseType) -> ClickHous
     """Return a type by ClickHouse's own names instead of aliases, such as Int32 for INTEGER."""
     name = _own_name(clickhouse, tree.name)
     if name not in _PERMITTED or (name == "JSON" and tree.args):
-        raise EngineError(f"{str(tree)!r} is not a type that a column of a file can have.")
+        raise EngineError(f"{str(tree)!r} is not a type that a column of a file can have{_suggestion(name)}")
     return ClickHouseType(name, tuple(_arguments(clickhouse, tree)))
 
 
@@ -73,9 +78,17 @@ def _arguments(clickhouse: EmbeddedClickHouse, tree: ClickHouseType) -> Iterator
             raise EngineError(f"{str(tree)!r} cannot be read.")
 
 
+def _suggestion(name: str) -> str:
+    close = [_NAMES[each] for each in difflib.get_close_matches(name.lower(), _NAMES, 1)]
+    return f"; did you mean {close[0]}?" if close and close[0] != name else "."
+
+
 def _own_name(clickhouse: EmbeddedClickHouse, name: str) -> str:
-    if name in _PERMITTED:
-        return name
+    if name.lower() in _NAMES:
+        return _NAMES[name.lower()]
+    if name.lower() == "float":
+        # Float32 to ClickHouse, and 64 bits to Python.
+        raise EngineError(f"{name!r} may be Float64 or Float32; choose one of them.")
     sql = (
         "SELECT if(alias_to = '', name, alias_to) FROM system.data_type_families "
         "WHERE name = {name:String} OR (case_insensitive AND lower(name) = lower({name:String})) LIMIT 1"

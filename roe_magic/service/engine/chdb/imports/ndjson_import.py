@@ -2,25 +2,26 @@
 
 ClickHouse finds out the types from all rows. It widens and rounds without a word, though: true beside 2 becomes 1, and
 9007199254740993 beside 0.5 another number. So every value is then looked at as the text that stands in the file, and a
-column whose values do not all fit its type becomes that text.
+column whose values do not all fit its type becomes that text. Text beside other values is text to ClickHouse, too; that
+is found by the first character of each value.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from roe_magic.contract import models
 from roe_magic.frames.type_parser import parse
 from roe_magic.service.engine.chdb.database import EmbeddedClickHouse, EngineError
 from roe_magic.service.engine.chdb.file_source import FileSource
-from roe_magic.service.engine.chdb.imports import column_choice, csv_declared
+from roe_magic.service.engine.chdb.imports import column_choice, csv_declared, ndjson_fault
 from roe_magic.service.engine.chdb.imports.column_choice import ChosenReading, ColumnChoice
 from roe_magic.service.engine.chdb.imports.csv_candidates import READINGS
 from roe_magic.service.engine.chdb.imports.csv_reading import TEXT, Reading, unchanged
-from roe_magic.service.engine.chdb.imports.import_plan import ImportPlan, require_columns, require_text
-from roe_magic.service.engine.chdb.source_errors import explained
+from roe_magic.service.engine.chdb.imports.import_plan import ImportPlan, listed, require_columns, require_text
+from roe_magic.service.engine.chdb.source_errors import LIMITS, explained
 from roe_magic.service.engine.sql.quoting import literal, quoted
 from roe_magic.service.results import writer
 
@@ -47,6 +48,11 @@ _EMPTY_OBJECT = "Cannot infer named Tuple from JSON object because object is emp
 # Inside of a JSON text a quotation mark has a backslash before it.
 _EMPTY_KEY_PATTERN = r'(^|[^\\])""\s*:'
 _EMPTY_KEY = f"match(line, {literal(_EMPTY_KEY_PATTERN)})"
+# For each key of an object whether its value is text, other than null.
+_KINDS = (
+    "arrayMap(pair -> (pair.1, startsWith(pair.2, '\"')), "
+    "arrayFilter(pair -> pair.2 != 'null', JSONExtractKeysAndValuesRaw(object)))"
+)
 _INTEGERS = frozenset({"Int64", "UInt64"})
 _MAX_CONFLICTS = 1000
 
@@ -69,6 +75,7 @@ def plan(
     path: Path,
     types: Mapping[str, str],
     settings: Mapping[str, str],
+    check: Callable[[], None],
 ) -> ImportPlan:
     """Return how a file of JSON lines is to be imported; parameters and errors are those of ``csv_import.plan``."""
     settings, source = {**settings, **_SETTINGS}, FileSource(str(path), "JSONEachRow")
@@ -76,18 +83,22 @@ def plan(
     def explain(error: EngineError) -> EngineError:
         if _EMPTY_OBJECT in error.message:  # the only conflict of which ClickHouse does not name the column
             return EngineError("A column holds empty objects ({}) beside values of another kind; leave them out.")
-        return explained(error, "JSON lines")
+        if error.code in (0, *LIMITS):
+            return error
+        fault = ndjson_fault.first_fault(path, check)
+        return ndjson_fault.error(fault) if fault else explained(error, "JSON lines")
 
     try:
         _require_names(clickhouse, path, settings)
         inferred = _infer(clickhouse, source, settings)
         require_columns(types, inferred)
+        inferred |= dict.fromkeys(_mixed(clickhouse, path, settings, inferred), "Mixed")
         as_text = source.sql([(name, "Nullable(String)") for name in inferred])
         columns = [_choice(name, type_name, types.get(name, "")) for name, type_name in inferred.items()]
         chosen = column_choice.choose(clickhouse, as_text, settings, columns)
     except EngineError as error:
         raise explain(error) from None
-    return ImportPlan(list(_columns(chosen)), _select(source, chosen), settings, explain=explain)
+    return ImportPlan(list(_columns(chosen)), _select(source, chosen), settings, _notices(chosen), explain)
 
 
 def _require_names(clickhouse: EmbeddedClickHouse, path: Path, settings: Mapping[str, str]) -> None:
@@ -96,7 +107,7 @@ def _require_names(clickhouse: EmbeddedClickHouse, path: Path, settings: Mapping
     sql = f"SELECT minIf(rowNumberInAllBlocks() + 1, {_EMPTY_KEY}) FROM {text}"  # noqa: S608  # our own
     ((line,),) = writer.decode_lines(clickhouse.query(sql, settings, output_format="JSONCompactEachRow"))
     if int(line):
-        raise EngineError(f"The file cannot be read as JSON lines: a key is empty (line {line}).")
+        raise ndjson_fault.error(f"line {line} has an empty key")
 
 
 def _infer(clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping[str, str]) -> dict[str, str]:
@@ -119,6 +130,19 @@ def _infer(clickhouse: EmbeddedClickHouse, source: FileSource, settings: Mapping
             found = {name: type_name for name, type_name, *_ in writer.decode_lines(text)}
             require_text(found)
             return {name: conflicts.get(name, type_name) for name, type_name in found.items()}
+
+
+def _mixed(
+    clickhouse: EmbeddedClickHouse, path: Path, settings: Mapping[str, str], inferred: Mapping[str, str]
+) -> list[str]:
+    """Return the columns that ClickHouse takes for text though not all of their values are."""
+    if not any(_without_nullable(type_name) == TEXT for type_name in inferred.values()):
+        return []
+    objects = FileSource(str(path), "JSONAsString").sql([("object", "String")])
+    sql = f"SELECT groupUniqArrayArray({_KINDS}) FROM {objects}"  # noqa: S608  # our own
+    ((kinds,),) = writer.decode_lines(clickhouse.query(sql, settings, output_format="JSONCompactEachRow"))
+    texts, others = ({name for name, is_text in kinds if bool(is_text) == wanted} for wanted in (True, False))
+    return [name for name in inferred if name in texts & others]
 
 
 def _choice(name: str, inferred: str, declared: str) -> ColumnChoice:
@@ -150,6 +174,11 @@ def _without_nullable(type_name: str) -> str:
 def _is_native(chosen: ChosenReading) -> bool:
     """Whether the engine reads the values as what they are, rather than as text."""
     return parse(chosen.reading.type).name in ("Array", "Tuple", "Map")
+
+
+def _notices(chosen: list[ChosenReading]) -> list[str]:
+    mixed = [each.column.name for each in chosen if each.reading is _MIXED_TEXT]
+    return [f"Columns with values of different kinds are text: {listed(mixed)}."] if mixed else []
 
 
 def _columns(chosen: list[ChosenReading]) -> Iterator[models.UploadColumn]:

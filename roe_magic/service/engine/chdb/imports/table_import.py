@@ -52,7 +52,7 @@ class TableImport:
         """Raise EngineError if a table is in the way, or a type is not permitted: before the file is read."""
         if not dry_run:
             self._existing(database, table, replace=replace)
-        declared_types.judged(self._clickhouse, types, models.CSV_DATE_TYPES)
+        declared_types.judged(self._clickhouse, types)
 
     def create_table(self, database: str, table: str, run: ImportRun) -> dict[str, Any]:
         """Create a table from a file, or replace one; return the fields of UploadOutcome.
@@ -91,14 +91,11 @@ class TableImport:
         return False
 
     def _plan(self, run: ImportRun, *, thorough: bool) -> ImportPlan:
-        arguments = self._clickhouse, run.path
+        arguments, types = (self._clickhouse, run.path), declared_types.judged(self._clickhouse, run.upload.types)
         if run.upload.content_type in arrow_import.FORMATS:
-            types = declared_types.judged(self._clickhouse, run.upload.types)
             return arrow_import.plan(*arguments, run.upload.content_type, types, run.settings, run.check)
         if run.upload.content_type == models.NDJSON:
-            types = declared_types.judged(self._clickhouse, run.upload.types)
-            return ndjson_import.plan(*arguments, types, run.settings)
-        types = declared_types.judged(self._clickhouse, run.upload.types, models.CSV_DATE_TYPES)
+            return ndjson_import.plan(*arguments, types, run.settings, run.check)
         headers = run.upload.with_headers
         return csv_import.plan(*arguments, headers, types, run.settings, thorough=thorough, check=run.check)
 
