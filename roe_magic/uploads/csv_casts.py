@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from roe_magic.frames.type_parser import Argument, ClickHouseType, NamedArgument
 from roe_magic.frames.type_properties import FLOAT_TYPES
-from roe_magic.sql.quoting import sql_text
+from roe_magic.sql.quoting import sql_name, sql_text
+
+
+def column_cast(name: str, type_name: str) -> str:
+    """Return the SQL that makes a column that type."""
+    column = sql_name(name)
+    # Of the float 8.29 a Decimal gets 8.28, and of its text 8.29.
+    return sql_cast(f"toString({column})" if type_name.startswith("Decimal") else column, type_name)
 
 
 def sql_cast(expression: str, type_name: str) -> str:

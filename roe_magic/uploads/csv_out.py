@@ -65,7 +65,9 @@ def quoted(text: str) -> str:
 def _writable(column: pa.ChunkedArray, type_name: str, has_bytes: bool) -> pa.ChunkedArray:
     """Return the values of a column in a type that the CSV writer knows."""
     if has_bytes:
-        return _texts(value.hex() if value is not None else None for value in column.cast(pa.binary()).to_pylist())
+        values = column.cast(pa.binary()).to_pylist()
+        # Without 0x the bytes 1E 90 would be a number.
+        return _texts(None if value is None else f"0x{value.hex()}" for value in values)
     target = _written_type(column.type, unwrap(parse(type_name)))
     return _as_text(column, type_name) if target is None else column.cast(target)
 

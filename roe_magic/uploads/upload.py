@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from roe_magic.client import RoeClient
 from roe_magic.contract.models import ARROW_STREAM, CSV, NDJSON
 from roe_magic.errors import UsageError
-from roe_magic.sql.quoting import sql_name
 from roe_magic.uploads.prepared_upload import PreparedUpload, UploadOptions
 from roe_magic.uploads.sources import UploadSource, opened
 from roe_magic.uploads.upload_result import UploadResult
@@ -118,10 +117,10 @@ def _check_options(options: UploadOptions, source: UploadSource | ArrowSource) -
     chooses = "This server takes CSV alone and chooses the types itself"
     if options.types:
         column, type_name = next(iter(options.types.items()))
-        from roe_magic.uploads.csv_casts import sql_cast
+        from roe_magic.uploads.csv_casts import column_cast
 
-        example = sql_cast(sql_name(column), type_name)
-        raise UsageError(f"{chooses}.", hint=f"Convert in queries instead, for example {example}.")
+        hint = f"Convert in queries instead, for example {column_cast(column, type_name)}."
+        raise UsageError(f"{chooses}.", hint=hint)
     if options.dry_run and isinstance(source, UploadSource) and source.content_type == CSV:
         raise UsageError(f"{chooses}, which it cannot do without creating the table.", hint="Upload it, and look.")
 

@@ -192,11 +192,11 @@ class TestOnAServerThatTakesCsvAlone:
         proxy.before = lambda request: seen.append([str(w.message) for w in caught.list]) if "POST" in request else None
         with pytest.warns(UploadWarning) as caught:
             done = roe_magic.upload(csv_only, NAME, TABLE)
-        assert seen == [
-            ["price: Decimal(10, 2) is read as a number without a fixed scale. In queries: toDecimal64(price, 2)"]
-        ]
+        (told,) = seen
+        cast = "toDecimal64(toString(price), 2)"
+        assert told == [f"price: Decimal(10, 2) is read as a number without a fixed scale. In queries: {cast}"]
         assert done.notices == seen[0]
-        assert rows(csv_only, "toString(toDecimal64(price, 2))") == [["1.1"], ["2.2"]]
+        assert rows(csv_only, "toString(toDecimal64(toString(price), 2))") == [["1.1"], ["2.2"]]
 
     def test_a_frame_arrives_as_far_as_csv_goes(self, csv_only: RoeClient) -> None:
         """NULL, empty text, quotes and line ends."""
@@ -216,7 +216,7 @@ class TestOnAServerThatTakesCsvAlone:
             ("toString(toInt256(x))", pa.array([Decimal(2**200)], pa.decimal256(61, 0))),
             ("toString(toTimeZone(toDateTime64(toString(x), 3, 'UTC'), 'Europe/Berlin'))",
              pa.array([dt.datetime(2024, 7, 1, tzinfo=dt.timezone.utc)], pa.timestamp("ms", "Europe/Berlin"))),
-            ("hex(unhex(x))", pa.array([b"\xff\x00"])),
+            ("hex(unhex(substring(x, 3)))", pa.array([b"\xff\x00"])),
             ("JSONExtract(assumeNotNull(x), 'Tuple(a Int64)').a", pa.array([{"a": 5}])),
         ],
         ids=["decimal", "integer", "zone", "bytes", "object"],
@@ -226,7 +226,7 @@ class TestOnAServerThatTakesCsvAlone:
         expected = {
             "toString(toDecimal128(toString(x), 9))": "12345678901234567.123456789",
             "toString(toInt256(x))": str(2**200),
-            "hex(unhex(x))": "FF00",
+            "hex(unhex(substring(x, 3)))": "FF00",
             "JSONExtract(assumeNotNull(x), 'Tuple(a Int64)').a": 5,
         }.get(cast, "2024-07-01 02:00:00.000")
         roe_magic.upload(csv_only, NAME, pa.table({"k": [1], "x": column}))
@@ -256,6 +256,9 @@ class TestOnAServerThatTakesCsvAlone:
             "CAST('1', 'Enum8(\\'1\\' = 2, \\'2\\' = 1)')",
             '\'{"a":{"b":[1,null]}}\'::JSON',
             "unhex('ff00')",
+            "unhex('1e90')",
+            "arrayJoin([toDecimal64('8.29', 2), toDecimal64('0.29', 2), toDecimal64('4.77', 2)])",
+            "arrayJoin([toDecimal64('0.0000001', 10), toDecimal64('12345.6789', 10)])",
         ],
     )
     def test_each_suggestion_gives_the_value_back(self, client: RoeClient, csv_only: RoeClient, value: str) -> None:
@@ -263,7 +266,9 @@ class TestOnAServerThatTakesCsvAlone:
         source = run(f"SELECT {value} AS x, 1 AS k", client)
         notices = [notice for notice in roe_magic.upload(csv_only, NAME, source).notices if "In queries" in notice]
         suggested = notices[0].partition("In queries")[2].partition(": ")[2]
-        assert str(rows(csv_only, f"{suggested} AS x")) == str(source.df()[["x"]].values.tolist())
+        assert sorted(map(str, rows(csv_only, f"{suggested} AS x"))) == sorted(
+            map(str, source.df()[["x"]].values.tolist())
+        )
 
     @pytest.mark.parametrize("name", ["t.parquet", "t.arrow", "t.feather", "t.jsonl", "t.csv.gz"])
     def test_files_of_other_kinds_are_written_as_csv(self, csv_only: RoeClient, tmp_path: Path, name: str) -> None:
@@ -290,13 +295,15 @@ class TestOnAServerThatTakesCsvAlone:
         with pytest.raises(UsageError, match="chooses the types itself") as caught:
             roe_magic.upload(csv_only, NAME, FRAME, types={"k": "Int8"})
         assert "CAST(k, 'Int8')" in str(caught.value)
+        with pytest.raises(UsageError, match=r"CAST\(toString\(k\), 'Decimal\(5, 2\)'\)"):
+            roe_magic.upload(csv_only, NAME, FRAME, types={"k": "Decimal(5, 2)"})
         with pytest.raises(UsageError, match="CAST\\(`a b`, 'String'\\)"):
             roe_magic.upload(csv_only, NAME, pd.DataFrame({"a b": [1]}), types={"a b": "String"})
         with pytest.raises(UsageError, match="without creating the table"):
             roe_magic.upload(csv_only, NAME, path, dry_run=True)
         tried = roe_magic.upload(csv_only, NAME, TABLE, dry_run=True)
         assert "Decimal(10, 2) here" in tried.columns[1].type
-        assert "toDecimal64(price, 2)" in str(tried)
+        assert "toDecimal64(toString(price), 2)" in str(tried)
         assert not csv_only.has_table(NAME)
 
     @pytest.mark.parametrize(("name", "types"), [("t.parquet", ["? (Int64 here)", "? (String here)"]),
