@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
-from roe_magic.service.queries.errors import EngineGone, QueryNotAccepted
+from roe_magic.service.queries.errors import DiskFull, EngineGone, QueryNotAccepted
 
 _CONTRACT = "/v1/database/"
 _MESSAGES = {
@@ -84,6 +84,11 @@ def unavailable() -> Problem:
     return Problem(503, "The service accepts no queries right now.", headers={"Retry-After": "1"})
 
 
+def disk_full() -> Problem:
+    """Return the 507 for a file or its table, if there is no room for it."""
+    return Problem(507, "The service's disk has no room for this file; delete tables that are no longer needed.")
+
+
 async def error_response(request: Request, error: Exception) -> Response:
     """Return the response to a request that ended in an exception."""
     problem = _problem(request, error)
@@ -92,7 +97,7 @@ async def error_response(request: Request, error: Exception) -> Response:
 
 # Starlette's exception handlers. It also logs an exception that none but the last entry covers, with its traceback.
 HANDLERS: dict[Any, Any] = dict.fromkeys(
-    (Problem, QueryNotAccepted, EngineGone, ClientDisconnect, HTTPException, Exception), error_response
+    (Problem, QueryNotAccepted, EngineGone, DiskFull, ClientDisconnect, HTTPException, Exception), error_response
 )
 
 
@@ -101,6 +106,8 @@ def _problem(request: Request, error: Exception) -> Problem:
         return error
     if isinstance(error, QueryNotAccepted | EngineGone):
         return unavailable()
+    if isinstance(error, DiskFull):
+        return disk_full()
     if isinstance(error, ClientDisconnect):
         return Problem(400, "The body ended too early.")
     if isinstance(error, HTTPException):

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from starlette.concurrency import run_in_threadpool
 
-from roe_magic.service.http.problems import Problem
+from roe_magic.service.http.problems import Problem, disk_full
 
 # So many files may be received or imported at the same time.
 MAX_FILES = 32
@@ -46,7 +46,7 @@ class ReceivedFile:
             file.write(block)
             file.flush()
         except OSError as error:
-            raise _disk_full() if error.errno in (errno.ENOSPC, errno.EDQUOT) else error from None
+            raise disk_full() if error.errno in (errno.ENOSPC, errno.EDQUOT) else error from None
 
 
 class UploadFolder:
@@ -80,8 +80,4 @@ class UploadFolder:
 def require_space(folder: Path, size: int) -> None:
     """Raise a 507 if so many bytes would leave too little room on the disk."""
     if shutil.disk_usage(folder).free < size + MIN_FREE_BYTES:
-        raise _disk_full()
-
-
-def _disk_full() -> Problem:
-    return Problem(507, "The service's disk has no room for this file; delete tables that are no longer needed.")
+        raise disk_full()

@@ -9,5 +9,9 @@ class EngineGone(ServiceError):
     """The engine's process ended during a call, or the engine has been stopped."""
 
 
+class DiskFull(ServiceError):
+    """The disk has no room for what a call would write."""
+
+
 class QueryNotAccepted(Exception):
     """The service is stopping, or too many queries are unfinished; nothing was stored."""

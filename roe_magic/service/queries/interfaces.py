@@ -76,7 +76,7 @@ class Engine(Protocol):
     async def create_table(self, database: str, table: str, upload: Upload) -> UploadOutcome:
         """Create a table from a file, or replace one; UsageError if that is not possible, and nothing has changed then.
 
-        ``cancel`` with the upload's id ends it.
+        DiskFull says that there is no room for it. ``cancel`` with the upload's id ends it.
         """
         ...
 

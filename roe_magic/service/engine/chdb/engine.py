@@ -177,6 +177,8 @@ class ChdbEngine:
         ------
         UsageError
             It is not possible, or was cancelled. The tables are as they were.
+        DiskFull
+            There is no room for the table. The tables are as they were.
         """
         _check_database(database)
         active = self._jobs[upload.id] = _ActiveJob()

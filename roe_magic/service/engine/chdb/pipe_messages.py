@@ -51,13 +51,15 @@ class ProgressReport(msgspec.Struct, tag=True):
 class CallResult(msgspec.Struct, tag=True):
     """From the engine: the end of the call ``id``.
 
-    ``error`` is what the user did wrong, ``failure`` an exception that nobody expected; else ``value`` is the result.
+    ``error`` is what the user did wrong, or that the disk is full; ``failure`` an exception that nobody expected; else
+    ``value`` is the result.
     After a message that ``is_last`` the process ends, and the other calls with it.
     """
 
     id: int
     value: Any = None
     error: str | None = None
+    is_disk_full: bool = False
     failure: str | None = None
     is_last: bool = False
 

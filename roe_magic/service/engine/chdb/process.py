@@ -31,7 +31,7 @@ import msgspec
 from roe_magic.errors import MissingExtra, ServiceError, UsageError
 from roe_magic.service.engine.chdb import pipe_messages
 from roe_magic.service.job import Job, TableCreation
-from roe_magic.service.queries.errors import EngineGone
+from roe_magic.service.queries.errors import DiskFull, EngineGone
 
 RESTARTED = "The engine was restarted while this query ran; run it again."
 START_SECONDS = 120.0
@@ -185,7 +185,7 @@ class EngineProcess:
         if response.failure:
             future.set_exception(ServiceError(f"The engine's process failed: {response.failure}"))
         elif response.error:
-            future.set_exception(UsageError(response.error))
+            future.set_exception((DiskFull if response.is_disk_full else UsageError)(response.error))
         else:
             future.set_result(response.value)
 

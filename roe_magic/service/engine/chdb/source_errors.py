@@ -22,5 +22,11 @@ def explained(error: EngineError, format_name: str) -> EngineError:
     return EngineError(f"The file cannot be read as {format_name}: {reason}", error.code)
 
 
+def is_disk_full(error: EngineError) -> bool:
+    """Whether the engine found no room on the disk, before it wrote or while it did."""
+    return error.code == _NOT_ENOUGH_SPACE or "No space left on device" in error.message
+
+
 # Errors that say nothing about a file: too long, too much memory, no disk space, killed.
-LIMITS = frozenset({159, 241, 243, 394})
+_NOT_ENOUGH_SPACE = 243
+LIMITS = frozenset({159, 241, _NOT_ENOUGH_SPACE, 394})

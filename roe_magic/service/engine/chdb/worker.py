@@ -34,6 +34,7 @@ from roe_magic.service.engine.chdb.imports.import_run import ImportRun
 from roe_magic.service.engine.chdb.imports.table_import import TableImport
 from roe_magic.service.engine.chdb.parser import Parser
 from roe_magic.service.engine.chdb.preparation import Preparation
+from roe_magic.service.engine.chdb.source_errors import is_disk_full
 from roe_magic.service.engine.chdb.submission import Submission
 from roe_magic.service.engine.chdb.system_views import SystemViews
 from roe_magic.service.engine.chdb.table_catalogue import TableCatalogue
@@ -147,7 +148,7 @@ class Worker:
         try:
             response = pipe_messages.CallResult(call_id, method())
         except EngineError as error:
-            response = pipe_messages.CallResult(call_id, error=error.message)
+            response = pipe_messages.CallResult(call_id, error=error.message, is_disk_full=is_disk_full(error))
         except Exception as error:  # the call must get a response, and the log gets the traceback
             response = pipe_messages.CallResult(call_id, failure=f"{type(error).__name__}: {error}")
             sys.excepthook(type(error), error, error.__traceback__)

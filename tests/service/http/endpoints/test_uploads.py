@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from roe_magic.contract import codec, models
+from roe_magic.service.engine.chdb import engine
 from roe_magic.service.http import upload_folder
 from roe_magic.service.http.endpoints import uploads
-from tests.support.services import PATIENCE, Api, wait_for
+from tests.support.services import PATIENCE, Api, api_on, wait_for
 
 UPLOAD = "/v1/tables/upload/"
 TABLE = pa.table({"zip": ["02134", None], "n": pa.array([1, 2], pa.int16())})
@@ -251,6 +253,19 @@ def test_an_upload_leaves_room_on_the_disk(api: Api, monkeypatch: pytest.MonkeyP
     assert (full.status_code, list(full.json())) == (507, ["detail"])
     assert api.http.get("/v1/tables/uploaded/preview/").json()["rows"] == [{"a": 1}]
     api.http.delete("/v1/tables/uploaded/")
+
+
+def test_a_table_for_which_the_engine_has_no_room_is_a_507(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's own check of the disk, which is told here to leave more room than there is."""
+    settings = engine._settings
+    more = {"min_free_disk_bytes_to_perform_insert": str(2**60)}
+    monkeypatch.setattr(engine, "_settings", lambda limits: {**settings(limits), **more})
+    with api_on(tmp_path) as full:
+        for content, content_type in ((b"a\n1\n", models.CSV), (arrow(TABLE, models.PARQUET), models.PARQUET)):
+            answer = post(full, content, content_type)
+            assert (answer.status_code, list(answer.json())) == (507, ["detail"])
+            assert "no room" in answer.json()["detail"]
+        assert shown(full) == []
 
 
 def test_too_many_uploads_are_sent_away_with_a_time_to_wait(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
