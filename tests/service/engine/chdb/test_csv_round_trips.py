@@ -248,3 +248,29 @@ def test_any_name_may_be_in_the_header(api: Api, name: str) -> None:
     found = upload(api, file.getvalue(), {"c1": "String"})
     assert [column["name"] for column in found.columns] == [name, "c1", f"{name}_2", "column_4"]
     assert found.rows == [[1, "x", "2024-12-31", None]]
+
+
+@st.composite
+def padded_cells(draw: st.DrawFn, separator: str) -> tuple[str, str, bool]:
+    """Draw a cell as it is written, its text, and whether there are spaces around its quotation marks."""
+    text = draw(st.text(st.sampled_from(f'ab "\n{separator}'), min_size=1, max_size=6).filter(str.strip))
+    if not draw(st.booleans()) and not set(text) & {'"', "\n", separator}:
+        return text, text, False
+    before, after = (draw(st.sampled_from(["", "", " ", "  "])) for _ in range(2))
+    quoted = text.replace('"', '""')
+    return f'{before}"{quoted}"{after}', text, bool(before or after)
+
+
+@PATIENT
+@given(data=st.data(), separator=st.sampled_from(",;|"), end=st.sampled_from(["", "\n", "\r\n"]))
+def test_spaces_around_quotation_marks_are_no_part_of_any_value(
+    api: Api, data: st.DataObject, separator: str, end: str
+) -> None:
+    """Wherever they are; then values without quotation marks lose theirs, and those within them do not."""
+    rows = data.draw(st.lists(st.lists(padded_cells(separator), min_size=3, max_size=3), min_size=1, max_size=5))
+    lines = [separator.join(written for written, _, _ in row) for row in rows]
+    found = upload(api, "\n".join([separator.join("xyz"), *lines]) + end, dict.fromkeys("xyz", "String"))
+    is_padded = any(padded for row in rows for _, _, padded in row)
+    assert bool(found.notices) == is_padded
+    expected = [[text.strip(" ") if is_padded and '"' not in cell else text for cell, text, _ in row] for row in rows]
+    assert found.rows == expected

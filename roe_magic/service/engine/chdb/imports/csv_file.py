@@ -25,6 +25,9 @@ from roe_magic.service.engine.chdb.imports.csv_head import (
 from roe_magic.service.engine.chdb.imports.csv_lengths import may_be_longer
 
 _CHUNK_BYTES = 2**20
+# A space between a quotation mark and a border of its value. Both patterns begin with fixed bytes, which are found
+# quickly.
+_AFTER_SPACE, _BEFORE_SPACE = re.compile(rb' "(?<=[,;\t|\n ] ")'), re.compile(rb'" +[,;\t|\r\n]')
 # A value in quotation marks between two separators or line ends, and the spaces around the marks.
 _QUOTED = re.compile(rb'[,;\t|\n]( *)"[^"]*(?:""[^"]*)*"( *)(?=[,;\t|\r\n])')
 _SPACES_BEHIND = re.compile(r'" +(?=[,;|\r\n])')
@@ -202,7 +205,7 @@ def _look_at_bytes(path: Path, check: Callable[[], None]) -> tuple[int, set[byte
                 raise _not_utf8(path, read + len(chunk) - len(error.object) + error.start) from None
             read += len(chunk)
             if b'"' in chunk:
-                if b' "' in chunk or b'" ' in chunk:
+                if _AFTER_SPACE.search(b"\n" + chunk) or _BEFORE_SPACE.search(chunk + b"\n"):
                     padded |= _padded_separators(chunk, is_quoted=quotation_marks % 2 == 1)
                 has_stray_quotes = has_stray_quotes or _has_stray_quotes(chunk, quotation_marks)
                 quotation_marks += chunk.count(b'"')
