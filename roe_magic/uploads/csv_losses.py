@@ -30,10 +30,17 @@ from roe_magic.uploads.csv_casts import json_extract, maybe_nullable, sql_cast
 
 # Digits that a Float64 keeps of a decimal number, and a 64-bit integer of a whole one.
 FLOAT_DIGITS, INTEGER_DIGITS = 15, 18
+_MONTH = (
+    r"\b(?i:jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sep(t(ember)?)?|oct(ober)?|nov(ember)?|"
+    r"dec(ember)?)\b"
+)
 # What text may look like to a server; a text is not looked at any further once one value looks otherwise.
 LOOKS = {
     "numbers": r"^[ \t]*[-+]?(\d[\d_,' ]*\.?\d*|\.\d+)([eE][-+]?\d+)?%?[ \t]*$|^[-+]?(?i:inf|infinity|nan)$",
-    "dates or times": r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$|^\d{1,2}:\d{2}(:\d{2}.*)?$|^\d{8}([T ].*)?$",
+    "dates or times": (
+        r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$|^\d{1,2}:\d{2}([: ].*)?$|^\d{8}([T ].*)?$"
+        rf"|^.*\d.*{_MONTH}|^.*{_MONTH}.*\d"
+    ),
     "booleans": r"^(?i:true|false|t|f|yes|no|y|n|on|off)$",
     "lists or objects": r"^[\[{(].*[\]})]$",
 }
