@@ -14,7 +14,7 @@ from roe_magic.frames.json.scanner import row_ends
 
 _BLOCK = 1 << 20
 # Where no object ends within so many bytes, a bracket or a quotation mark is missing: the rest need not be read.
-_LONGEST = 64 << 20
+LONGEST_OBJECT = 64 << 20
 _BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[?\s*")
 _GAP = re.compile(rb"\s*,?\s*")
 _END_OF_ARRAY = re.compile(rb"\s*\]\s*")
@@ -57,4 +57,4 @@ def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
 def _may_go_on(data: bytes) -> bool:
     """Whether an object or the end of the array may follow; otherwise nothing more is read."""
     start = _end(_GAP, data, 0)
-    return len(data) < _LONGEST and data[start : start + 1] in (b"", b"{", b"]")
+    return len(data) < LONGEST_OBJECT and data[start : start + 1] in (b"", b"{", b"]")

@@ -16,11 +16,11 @@ import msgspec
 
 from roe_magic.contract.models import NDJSON
 from roe_magic.errors import UsageError
-from roe_magic.formatting import clean
+from roe_magic.formatting import clean, size
 from roe_magic.sql.quoting import sql_name
 from roe_magic.uploads.csv_losses import EXPONENTS, INTEGER_DIGITS, LOOKS, NULL_TEXT, name_losses
 from roe_magic.uploads.csv_out import header, quoted
-from roe_magic.uploads.json_objects import json_objects
+from roe_magic.uploads.json_objects import LONGEST_OBJECT, json_objects
 from roe_magic.uploads.sources import encoding_hint
 
 _decode_row = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -97,8 +97,8 @@ _KINDS = {
 }
 
 
-def write_ndjson_as_csv(source: BinaryIO, target: IO[bytes], name: str) -> list[str]:
-    """Write JSON lines as CSV, and return what CSV does not keep of them, a sentence each.
+def write_ndjson_as_csv(source: BinaryIO, target: IO[bytes], name: str) -> tuple[list[str], int]:
+    """Write JSON lines as CSV, and return what CSV does not keep of them, a sentence each, and the number of rows.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def write_ndjson_as_csv(source: BinaryIO, target: IO[bytes], name: str) -> list[
     target.write(header(notes))
     for row in _rows(source, name):
         target.write(_line(row, notes))
-    return [*name_losses(notes), *_losses(notes, row_count)]
+    return [*name_losses(notes), *_losses(notes, row_count)], row_count
 
 
 def _losses(notes: Mapping[str, _ColumnNotes], row_count: int) -> Iterator[str]:
@@ -161,6 +161,8 @@ def _reason(error: Exception, text: bytes) -> str:
         if isinstance(json.loads(text, parse_constant=constants.append), dict):
             no_value = f"{constants[0]} is no value of JSON; write null" if constants else None
             return no_value or r"half of a character (\ud800 to \udfff) stands alone"
+    if len(text) >= LONGEST_OBJECT:
+        return f"its end is missing, or it has more than {size(LONGEST_OBJECT)}"
     return "its end is missing" if "truncated" in str(error) else str(error)
 
 

@@ -71,7 +71,7 @@ class PreparedUpload:
 
     @property
     def _row_count(self) -> int | None:
-        return None if isinstance(self.source, UploadSource) else self.source.row_count
+        return self.file.row_count
 
     def _send(self, table: str, progress: Progress | None, *, swaps: bool) -> TableUpload:
         self.file.file.seek(0)

@@ -45,11 +45,12 @@ _DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)
 
 @dataclass(frozen=True)
 class UploadSource:
-    """A binary file at its beginning, and the media type of what is in it."""
+    """A binary file at its beginning, the media type of what is in it, and its number of rows where that is known."""
 
     file: BinaryIO
     content_type: str
     name: str
+    row_count: int | None = None
 
 
 @contextlib.contextmanager

@@ -142,20 +142,21 @@ def _written(source: UploadSource | ArrowSource, taken: list[str]) -> Iterator[t
         return
     with tempfile.TemporaryFile() as temporary:
         file = cast("BinaryIO", temporary)
-        content_type, losses = _write(source, file, taken)
+        content_type, losses, row_count = _write(source, file, taken)
         file.seek(0)
-        yield UploadSource(file, content_type, "the rows"), losses
+        yield UploadSource(file, content_type, "the rows", row_count), losses
 
 
-def _write(source: UploadSource | ArrowSource, file: BinaryIO, taken: list[str]) -> tuple[str, list[str]]:
+def _write(source: UploadSource | ArrowSource, file: BinaryIO, taken: list[str]) -> tuple[str, list[str], int]:
+    """Write the rows to a file, and return its media type, what it does not keep of the source, and the row count."""
     from roe_magic.uploads.csv_out import write_csv
     from roe_magic.uploads.ndjson_out import write_ndjson_as_csv
 
     if isinstance(source, UploadSource):
-        return CSV, write_ndjson_as_csv(source.file, file, source.name)
+        return CSV, *write_ndjson_as_csv(source.file, file, source.name)
     if ARROW_STREAM in taken:
         source.write(file)
-        return ARROW_STREAM, []
+        return ARROW_STREAM, [], source.row_count
     if not source.row_count:
         raise UsageError("There are no rows, and this server does not take a CSV file without any.")
-    return CSV, write_csv(source, file)
+    return CSV, write_csv(source, file), source.row_count

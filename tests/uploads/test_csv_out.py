@@ -183,7 +183,8 @@ def test_names_are_quoted_where_sql_wants_it(name: str, in_sql: str) -> None:
 def as_csv(*rows: Any) -> tuple[str, list[str]]:
     lines = "".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
     buffer = io.BytesIO()
-    losses = write_ndjson_as_csv(io.BytesIO(lines.encode()), buffer, "t.jsonl")
+    losses, row_count = write_ndjson_as_csv(io.BytesIO(lines.encode()), buffer, "t.jsonl")
+    assert row_count == sum(1 for row in rows if row != "\n")
     return buffer.getvalue().decode(), losses
 
 

@@ -64,7 +64,7 @@ def test_objects_have_the_line_in_which_they_begin() -> None:
 def test_a_lost_bracket_does_not_read_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line where it was is told."""
     monkeypatch.setattr(module, "_BLOCK", 10)
-    monkeypatch.setattr(module, "_LONGEST", 100)
+    monkeypatch.setattr(module, "LONGEST_OBJECT", 100)
     file = io.BytesIO(b'{"a":1}\n{"a":{"b":1}\n' + b'{"a":1}\n' * 1000)
     with pytest.raises(UsageError, match="line 2, is not a JSON object"):
         write_ndjson_as_csv(file, io.BytesIO(), "t.jsonl")
@@ -77,7 +77,7 @@ def test_a_file_is_read_as_the_local_service_reads_it(client: RoeClient, text: s
     """Taken or refused by both."""
     read = io.BytesIO()
     if text in TAKEN:
-        assert write_ndjson_as_csv(io.BytesIO(text.encode()), read, "t.jsonl") == []
+        assert write_ndjson_as_csv(io.BytesIO(text.encode()), read, "t.jsonl") == ([], 2)
         assert read.getvalue() == b'"a"\n1\n2\n'
         client.upload("json_objects", io.BytesIO(text.encode()), content_type=NDJSON, replace=True)
         assert client.preview("json_objects").rows == [{"a": 1}, {"a": 2}]

@@ -381,8 +381,11 @@ def test_what_is_wrong_here_asks_no_server(service: Service) -> None:
             roe_magic.upload(client, NAME, FRAME)
 
 
-def test_a_server_that_creates_fewer_rows_is_told_on(service: Service) -> None:
+@pytest.mark.parametrize("kind", ["frame", "JSON lines"])
+def test_a_server_that_creates_fewer_rows_is_told_on(service: Service, tmp_path: Path, kind: str) -> None:
     """Rows that got lost are never passed over."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"k":1}\n{"k":2}\n')
     listed = {"results": [], "total": 0}
     described = {"table_name": NAME, "columns": [{"name": "k", "type": "Int64"}], "row_count": 1, "updated_at": None}
     with ScriptedServer() as server, client_of(service, server.url) as client:
@@ -390,5 +393,5 @@ def test_a_server_that_creates_fewer_rows_is_told_on(service: Service) -> None:
         server.on(
             "POST", "/v1/tables/upload/", answer({"table_name": NAME, "organization_id": service.organization_id}, 201)
         )
-        done = roe_magic.upload(client, NAME, pd.DataFrame({"k": [1, 2]}))
+        done = roe_magic.upload(client, NAME, pd.DataFrame({"k": [1, 2]}) if kind == "frame" else path)
     assert done.notices == ["2 rows were sent, but the table has 1."]
