@@ -64,6 +64,8 @@ class UploadResult:
         columns = plural(len(self.columns), "column")
         if self.dry_run:
             return f"Dry run: the table {clean(self.table_name)} would have {columns}; nothing was created."
+        if self.rows is None and not self.columns:
+            return f"Table {clean(self.table_name)} was created; the server did not say what is in it."
         rows = "row count unknown" if self.rows is None else plural(self.rows, "row")
         return f"Table {clean(self.table_name)}: {rows}, {columns}."
 

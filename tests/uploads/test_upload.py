@@ -344,6 +344,13 @@ class TestOnAServerThatTakesCsvAlone:
             roe_magic.upload(csv_only, NAME, path)
         assert proxy.journal.count("POST /v1/tables/upload/") == 1
 
+    def test_a_table_that_cannot_be_described_has_no_figures(self, csv_only: RoeClient, proxy: FaultyProxy) -> None:
+        """What is not known is not told as 0."""
+        proxy.fault = 2, "gone"
+        done = roe_magic.upload(csv_only, NAME, FRAME)
+        assert (done.rows, done.columns) == (None, [])
+        assert done.heading == f"Table {NAME} was created; the server did not say what is in it."
+
     def test_a_request_that_never_arrived_is_looked_after_too(self, csv_only: RoeClient, proxy: FaultyProxy) -> None:
         """There is no table, and the error says so."""
         proxy.fault = 1, "refuse"
