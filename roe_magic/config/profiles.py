@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from roe_magic.config.hidden_frames import hides_frames
 from roe_magic.config.secret import Secret, secret_of
 from roe_magic.config.settings import DEFAULT_BASE_URL, SettingsSource, check_base_url, check_organization, read_number
 from roe_magic.errors import ConfigError, MissingExtra
@@ -44,10 +45,20 @@ def _read_profiles(location: Path, *_: int) -> dict[str, dict[str, str]]:
     try:
         parser.read(location, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"The profiles in {location} cannot be read: {error}.") from None
+        raise ConfigError(f"The profiles in {location} cannot be read: {_reason(error)}.") from None
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
+def _reason(error: Exception) -> str:
+    """Return what is wrong with the file, and in which line; not the line itself, in which a key may stand."""
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"line {error.lineno} stands below no [profile]"
+    if isinstance(error, configparser.ParsingError):
+        return f"line {error.errors[0][0]} is not NAME = value"
+    return str(error)
+
+
+@hides_frames
 def from_profile(name: str, path: Path | None = None) -> SettingsSource:
     """Return one profile of the user's file, with its key from the keyring or from the variable that it names.
 
@@ -68,12 +79,14 @@ def from_profile(name: str, path: Path | None = None) -> SettingsSource:
     return source
 
 
+@hides_frames
 def keyed_profiles() -> list[SettingsSource]:
     """Return the profiles that have a key."""
     sources = (_profile_source(name, section) for name, section in read_profiles().items())
     return [source for source in sources if source.api_key is not None]
 
 
+@hides_frames
 def from_user_file(path: Path | None = None) -> SettingsSource:
     """Return the profile ``default``; an empty source where there is none."""
     section = read_profiles(path).get("default")
@@ -94,6 +107,7 @@ def _profile_source(name: str, section: Mapping[str, str]) -> SettingsSource:
     )
 
 
+@hides_frames
 def save_profile(name: str, base_url: str, organization_id: str | None, key: Secret) -> Path:
     """Store a profile: the key in the keyring, bound to its address, the rest in the user's file.
 
@@ -135,16 +149,21 @@ def require_keyring() -> Any:
     return keyring
 
 
+@hides_frames
 def ask_for_key(prompt: str) -> Secret:
     """Return the API key that the user types at a prompt, unseen."""
     try:
-        return Secret(getpass.getpass(prompt).strip())
+        key = secret_of(getpass.getpass(prompt))
     except (EOFError, OSError):
         raise ConfigError(
             "The API key cannot be typed in here: there is no terminal.", hint="Set ROE_API_KEY instead."
         ) from None
+    if key is None:
+        raise ConfigError("No API key was typed in.", hint="Start again, and paste the key at the prompt.")
+    return key
 
 
+@hides_frames
 def stored_key(profile: str, base_url: str) -> str | None:
     """Return a profile's key from the keyring; None without a keyring or an entry.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from roe_magic.config.hidden_frames import hides_frames
 from roe_magic.errors import ConfigError
 
 
@@ -12,6 +13,7 @@ class Secret:
 
     __slots__ = ("_value",)
 
+    @hides_frames
     def __init__(self, value: str) -> None:
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise ConfigError(
@@ -37,6 +39,7 @@ class Secret:
         raise TypeError("A secret is never pickled.")
 
 
+@hides_frames
 def secret_of(text: str | None) -> Secret | None:
     """Return a text as a Secret; None where there is no text."""
     return Secret(text.strip()) if text and text.strip() else None

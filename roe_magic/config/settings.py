@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from roe_magic.config.hidden_frames import hides_frames
 from roe_magic.config.secret import Secret, secret_of
 from roe_magic.errors import ConfigError
 
@@ -141,6 +142,7 @@ def _first(sources: Sequence[SettingsSource], name: str) -> Any:
     return next((value for source in sources if (value := getattr(source, name)) is not None), None)
 
 
+@hides_frames
 def from_environment(environ: Mapping[str, str] = os.environ) -> SettingsSource:
     """Return what the environment variables set; they are those of the official SDK."""
     return SettingsSource(
@@ -158,6 +160,7 @@ def with_organization(source: SettingsSource, organization_id: str | None) -> Se
     return replace(source, organization_id=organization_id) if organization_id else source
 
 
+@hides_frames
 def check_base_url(url: str) -> str:
     """Return a base URL in its one normal form; raise ConfigError where it cannot be used."""
     return _normalized(url.strip(), allow_http=os.environ.get("ROE_ALLOW_HTTP") == "1")

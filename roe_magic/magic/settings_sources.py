@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from roe_magic import config
-from roe_magic.config.secret import Secret
+from roe_magic.config.hidden_frames import hides_frames
+from roe_magic.config.secret import Secret, secret_of
 from roe_magic.config.settings import SettingsSource
 from roe_magic.errors import ConfigError
 
@@ -61,10 +62,11 @@ def from_traits(traits: Any) -> SettingsSource:
     )
 
 
+@hides_frames
 def _key_in(variable: str) -> Secret:
-    value = os.environ.get(variable)
-    if not value:
+    key = secret_of(os.environ.get(variable))
+    if key is None:
         raise ConfigError(
             f"The environment variable {variable}, which %config RoeMagic.api_key_variable names, is not set."
         )
-    return Secret(value)
+    return key
