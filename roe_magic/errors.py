@@ -14,6 +14,7 @@
     │   ├── SubmitUncertain          a query was sent and may or may not be running
     │   └── UploadUncertain          a file was sent and its table may or may not exist
     ├── ProtocolError            the answer is not what the contract says
+    │   ├── RedirectRefused          it is a redirect that is not followed
     │   └── ResultNotReady           SUCCESS, but the rows are not there yet
     ├── RoeAPIException          the server answered with an error status
     │   ├── BadRequestError          400, 422
@@ -136,6 +137,10 @@ class UploadUncertain(TransportError):
 
 class ProtocolError(RoeError):
     """The server answered something that the contract does not permit."""
+
+
+class RedirectRefused(ProtocolError):
+    """The server redirects to another server, or a request that is no GET; the key is not sent there."""
 
 
 class ResultNotReady(ProtocolError):

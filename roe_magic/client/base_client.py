@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import UUID
 
 from roe_magic.client.messages import Request, Response
+from roe_magic.client.retry_policy import RequestKind
 from roe_magic.config.profiles import from_user_file
 from roe_magic.config.settings import Settings, from_environment, resolve
+from roe_magic.contract.codec import parse
+from roe_magic.errors import ProtocolError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from roe_magic.client.transport import Transport
+
+M = TypeVar("M")
+# A list of more pages than this has no end.
+MOST_PAGES = 1000
 
 
 class BaseClient:
@@ -41,22 +49,41 @@ class BaseClient:
         self,
         path: str,
         *,
+        kind: RequestKind = RequestKind.READ,
         headers: Mapping[str, str] | None = None,
         extra_time: float = 0.0,
         stream: bool = False,
         query_id: str | None = None,
-        **params: str,
+        stop: threading.Event | None = None,
+        params: Mapping[str, str] | None = None,
     ) -> Response:
         request = Request(
             method="GET",
             path=path,
-            params={**self._organization(), **params},
+            kind=kind,
+            params={**self._organization(), **(params or {})},
             headers=headers or {},
             extra_time=extra_time,
             stream=stream,
             query_id=query_id,
+            stop=stop or threading.Event(),
         )
         return self._transport.send(request)
+
+    def _pages(self, kind: type[M], path: str) -> list[M]:
+        """Return the models in a list: a bare one, or all pages of one of Django REST framework."""
+        items: list[M] = []
+        params: dict[str, str] = {}
+        for _ in range(MOST_PAGES):
+            payload = self._get(path, params=params).json()
+            page = payload.get("results") if isinstance(payload, Mapping) else payload
+            if not isinstance(page, list):
+                raise ProtocolError(f"The server's response is not a list of {kind.__name__}.")
+            items += [parse(kind, item) for item in page]
+            params = _next_page(payload)
+            if not params:
+                return items
+        raise ProtocolError(f"The server's list of {kind.__name__} has more than {MOST_PAGES} pages.")
 
     def _organization(self) -> dict[str, str | None]:
         return {"organization_id": self.settings.organization_id}
@@ -66,6 +93,15 @@ def _transport(settings: Settings) -> Transport:
     from roe_magic.client.transport import Transport  # imports requests, which takes 0.1 s
 
     return Transport(settings)
+
+
+def _next_page(payload: Any) -> dict[str, str]:
+    """Return the query of the next page; nothing where this is the last one.
+
+    Only the query of the address is used: the key goes to no other address than the one that is set.
+    """
+    link = payload.get("next") if isinstance(payload, Mapping) else None
+    return dict(parse_qsl(urlsplit(link).query)) if isinstance(link, str) else {}
 
 
 def segment(value: UUID | str) -> str:

@@ -1,7 +1,7 @@
-"""Connections whose responses have a total deadline, however slowly their bytes arrive.
+"""Responses that are read within a deadline, however slowly their bytes arrive.
 
-urllib3 builds its connection pools from :data:`POOL_CLASSES`; their connections read each response through a
-``_DeadlineReader``, which lowers the socket's timeout with every read.
+A socket's own timeout starts anew with every byte, so that a byte now and then holds a caller for ever. The deadline of
+these responses counts from when the request was sent; only whole blocks of bytes give it more time.
 """
 
 from __future__ import annotations
@@ -9,26 +9,27 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
-import ssl
 import time
 from typing import Any
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+# So many bytes start the deadline anew: a download lives as long as it goes on, a drip and a silence end.
+RENEWING_BYTES = 1 << 16
+# More interim responses than this to one request are a fault, not hints.
+_MOST_INTERIM = 100
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Reads the bytes of a response until its total time is over.
-
-    A socket's timeout starts anew with every byte; this one counts from when the request was sent.
-    """
+    """Reads the bytes of a response until its time is over."""
 
     def __init__(self, raw: Any, sock: Any) -> None:
         self._raw, self._sock = raw, sock
         self.ended = False
         self._timeout = sock.gettimeout()
+        self._renew()
+
+    def _renew(self) -> None:
         self._ends = None if self._timeout is None else time.monotonic() + self._timeout
+        self._missing = RENEWING_BYTES
 
     def readable(self) -> bool:
         return True
@@ -41,6 +42,9 @@ class _DeadlineReader(io.RawIOBase):
             self._sock.settimeout(remaining)
         count: int | None = self._raw.readinto(buffer)
         self.ended = count == 0
+        self._missing -= count or 0
+        if self._missing <= 0:
+            self._renew()
         return count
 
     def close(self) -> None:
@@ -51,48 +55,25 @@ class _DeadlineReader(io.RawIOBase):
         super().close()
 
 
-class _DeadlineResponse(http.client.HTTPResponse):
+class DeadlineResponse(http.client.HTTPResponse):
+    """A response whose bytes have a deadline, and whose interim responses (103 Early Hints) are passed over."""
+
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._reader = _DeadlineReader(self.fp.detach(), sock)
         self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
+        """Read the status and the headers."""
         super().begin()
         if self._reader.ended:  # http.client accepts headers that are cut off
             raise http.client.HTTPException("the response ended within its headers")
 
-
-class _Connecting:
-    """Raises NewConnectionError for a failure before the connection is made, TLS and a proxy's tunnel included.
-
-    Nothing of the request was sent by then, so it may be retried.
-    """
-
-    def connect(self) -> None:
-        try:
-            super().connect()  # type: ignore[misc]  # the connection's
-        except ssl.SSLCertVerificationError:
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            raise NewConnectionError(self, str(error)) from error  # type: ignore[arg-type]  # mixed in
-
-
-class _HTTPConnection(_Connecting, HTTPConnection):
-    response_class = _DeadlineResponse
-
-
-class _HTTPSConnection(_Connecting, HTTPSConnection):
-    response_class = _DeadlineResponse
-
-
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-# The pool class of each scheme, for a pool manager of urllib3.
-POOL_CLASSES = {"http": _HTTPPool, "https": _HTTPSPool}
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client passes over 100 alone.
+        for _ in range(_MOST_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not among its public methods
+            if not 100 < status < 200 or status == http.client.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("the server sent interim responses only")

@@ -12,27 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
-
-from roe_magic.client.messages import Request
-from roe_magic.errors import CertificateRefused, ConnectFailed, RoeAPIException, RoeError, TransportError
 
 # A server that says "come back tomorrow" is asked again after this long at the latest.
 LONGEST_RETRY_AFTER = 300.0
-# Statuses after which a GET, or a POST that was refused with a Retry-After, may succeed at the next attempt.
-_RETRYABLE_GET = {429, 500, 502, 503, 504}
-_RETRYABLE_POST = {429, 503}
-
-
-def is_retryable(request: Request, error: RoeError) -> bool:
-    """Whether a request may be sent again after this error, without running anything twice."""
-    if isinstance(error, ConnectFailed):
-        return not isinstance(error, CertificateRefused)
-    if isinstance(error, RoeAPIException):
-        if request.method == "GET":
-            return error.status_code in _RETRYABLE_GET
-        return error.status_code in _RETRYABLE_POST and error.retry_after is not None
-    return request.method == "GET" and isinstance(error, TransportError)
 
 
 def backoff(attempt: int, *, rng: Callable[[], float] = _random.random) -> float:
@@ -40,20 +22,38 @@ def backoff(attempt: int, *, rng: Callable[[], float] = _random.random) -> float
     return min(0.25 * 2.0 ** min(attempt, 10), 5.0) * (0.5 + 0.5 * rng())
 
 
-def parse_retry_after(header: str | None, *, now: Callable[[], float] = time.time) -> float | None:
-    """Return the seconds that a Retry-After header asks for, as a number or a date; None where it cannot be read."""
+def parse_retry_after(
+    header: str | None, date: str | None = None, *, now: Callable[[], float] = time.time
+) -> float | None:
+    """Return the seconds that a Retry-After header asks for; None where it cannot be read.
+
+    Parameters
+    ----------
+    header : str, optional
+        A number of seconds, or a date.
+    date : str, optional
+        The ``Date`` header of the same response: by the server's own clock, since ours may be wrong.
+    now : callable
+        The time of this machine, where the response has no such header.
+    """
     if header is None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), LONGEST_RETRY_AFTER)
+    until, since = _timestamp(text), _timestamp(date or "")
+    if until is None:
+        return None
+    return min(max(until - (now() if since is None else since), 0.0), LONGEST_RETRY_AFTER)
+
+
+def _timestamp(text: str) -> float | None:
     try:
         date = parsedate_to_datetime(text)
         # HTTP's dates are in GMT, whether they say so or not.
-        seconds = (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - now()
+        return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
 def attempts(
@@ -61,22 +61,21 @@ def attempts(
     *,
     budget: float,
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Any] = time.sleep,
+    pause: Callable[[float], bool],
     rng: Callable[[], float] = _random.random,
 ) -> Iterator[Attempt]:
     """Yield attempts until one is not marked as failed, the retries are used up, or ``budget`` seconds have passed.
 
     The loop over it returns on success, and calls ``attempt.failed(error)`` on a failure that may be retried. The error
-    of the last attempt is raised.
+    of the last attempt is raised; so it is where ``pause(seconds)`` says that the caller has left.
     """
     start = clock()
     for number in range(retries + 1):
         attempt = Attempt(last=number == retries)
         yield attempt
-        pause = attempt.retry_after if attempt.retry_after is not None else backoff(number, rng=rng)
-        if attempt.error is not None and clock() - start + pause > budget:
+        seconds = attempt.retry_after if attempt.retry_after is not None else backoff(number, rng=rng)
+        if attempt.error is not None and (clock() - start + seconds > budget or pause(seconds)):
             raise attempt.error
-        sleep(pause)
 
 
 @dataclass

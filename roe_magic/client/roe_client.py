@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from roe_magic.client.base_client import segment
 from roe_magic.client.messages import Request, Response
-from roe_magic.client.response_errors import decode_json
+from roe_magic.client.retry_policy import Action, RequestKind, action_after
 from roe_magic.client.table_client import TableClient
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
 from roe_magic.errors import (
-    ConnectFailed,
     NotFoundError,
     ProtocolError,
     RoeAPIException,
-    ServerError,
+    RoeError,
     SubmitUncertain,
     TransportError,
 )
@@ -71,6 +71,7 @@ class RoeClient(TableClient):
         *,
         wait: int = WAIT_SUBMIT,
         rows: bool = False,
+        stop: threading.Event | None = None,
     ) -> models.WorksheetQueryResponse:
         """Submit SQL; exactly one query comes of it, or an error says that it is uncertain.
 
@@ -83,6 +84,8 @@ class RoeClient(TableClient):
         rows : bool
             Ask for the rows in the same response, where they are few and the server offers that; see
             :func:`roe_magic.query.download.split_enclosed`.
+        stop : threading.Event, optional
+            Once it is set, nothing is sent any more; a response that is on its way is still waited for.
 
         Raises
         ------
@@ -94,25 +97,22 @@ class RoeClient(TableClient):
         http_request = Request(
             method="POST",
             path=_SUBMIT,
+            kind=RequestKind.SUBMIT,
             params={**self._organization(), "worksheet_id": _text(request.worksheet_id)},
             json=to_wire(request),
             headers={"Prefer": f"wait={wait}{', return=representation' if rows else ''}"} if wait else {},
             extra_time=wait,
+            stop=stop or threading.Event(),
         )
         try:
             return parse(models.WorksheetQueryResponse, self._transport.send(http_request).json())
-        except ConnectFailed:
-            raise
-        except (ProtocolError, ServerError) as error:
-            error.hint = " ".join(filter(None, (error.hint, f"The query may be running. {_LOOK_FIRST}")))
-            raise
-        except TransportError as error:
-            raise SubmitUncertain(
-                f"The query was sent and may be running, but the response was lost: {error.message}",
-                hint=f"It was not sent again. {_LOOK_FIRST}",
-            ) from None
+        except RoeError as error:
+            problem = _as_uncertain(error) if action_after(RequestKind.SUBMIT, error) is Action.UNCERTAIN else error
+        raise problem
 
-    def follow(self, query_id: UUID | str, *, wait: int = WAIT_STATUS) -> Iterator[StatusUpdate]:
+    def follow(
+        self, query_id: UUID | str, *, wait: int = WAIT_STATUS, stop: threading.Event | None = None
+    ) -> Iterator[StatusUpdate]:
         """Yield the status updates of one request: one, or more where the server streams them.
 
         Our local service streams an update per change while it holds the response back; any other server sends one.
@@ -122,30 +122,42 @@ class RoeClient(TableClient):
         query_id : UUID
         wait : int
             Seconds that the server may hold the response back; 0 asks for the status as it is.
+        stop : threading.Event, optional
+            Once it is set, nothing is sent any more.
         """
         headers = {"Prefer": f"wait={wait}", "Accept": f"{models.NDJSON}, application/json;q=0.9"} if wait else {}
         extra_time = wait + GRACE - (self.settings.timeout or GRACE) if wait else 0.0
         path = f"/v1/database/query/{segment(query_id)}/status/"
-        response = self._get(path, headers=headers, extra_time=extra_time, stream=True, query_id=str(query_id))
+        response = self._get(
+            path,
+            kind=RequestKind.STATUS,
+            headers=headers,
+            extra_time=extra_time,
+            stream=True,
+            query_id=str(query_id),
+            stop=stop,
+        )
         waited = "wait" in response.headers.get("Preference-Applied", "")
         if response.content_type != models.NDJSON:
             yield StatusUpdate(_status(response.json(), query_id), waited)
             return
         try:
-            for line in _lines(response.chunks):
-                yield StatusUpdate(_status(decode_json(line, response.content_type), query_id), waited)
+            for line in response.lines():
+                yield StatusUpdate(_status(line, query_id), waited)
         finally:
             response.close()
 
-    def status(self, query_id: UUID | str) -> models.QueryStatus:
-        """Return the status of a query, as it is now."""
+    def status(self, query_id: UUID | str, *, stop: threading.Event | None = None) -> models.QueryStatus:
+        """Return the status of a query, as it is now; nothing is sent once ``stop`` is set."""
         try:
-            return next(self.follow(query_id, wait=0)).status
+            for update in self.follow(query_id, wait=0, stop=stop):
+                return update.status
+            raise ProtocolError("The server's response holds no status.", query_id=str(query_id))
         except NotFoundError as error:
             error.hint = "Check the id; `%roe worksheets NAME` lists the queries of a worksheet."
             raise
 
-    def result(self, query_id: UUID | str, *, arrow: bool = True) -> Response:
+    def result(self, query_id: UUID | str, *, arrow: bool = True, stop: threading.Event | None = None) -> Response:
         """Return the result of a query, with its body still to be read.
 
         Parameters
@@ -153,6 +165,8 @@ class RoeClient(TableClient):
         query_id : UUID
         arrow : bool
             Prefer an Arrow stream, where the server offers one.
+        stop : threading.Event, optional
+            Once it is set, nothing is sent any more.
 
         Returns
         -------
@@ -161,7 +175,8 @@ class RoeClient(TableClient):
         """
         accept = f"{models.ARROW_STREAM}, application/json;q=0.9" if arrow else "application/json"
         path = f"/v1/database/query/{segment(query_id)}/result/"
-        return self._get(path, headers={"Accept": accept}, stream=True, query_id=str(query_id))
+        headers = {"Accept": accept}
+        return self._get(path, kind=RequestKind.RESULT, headers=headers, stream=True, query_id=str(query_id), stop=stop)
 
     def cancel(self, query_id: UUID | str) -> models.QueryStatus | None:
         """Request the cancellation of a query.
@@ -172,7 +187,9 @@ class RoeClient(TableClient):
             The status after that; None when the server does not offer it (the published API does not).
         """
         path = f"/v1/database/query/{segment(query_id)}/cancel/"
-        request = Request(method="POST", path=path, params=self._organization(), query_id=str(query_id))
+        request = Request(
+            method="POST", path=path, kind=RequestKind.CANCEL, params=self._organization(), query_id=str(query_id)
+        )
         try:
             return _status(self._transport.send(request).json(), query_id)
         except RoeAPIException as error:
@@ -185,16 +202,21 @@ class RoeClient(TableClient):
 
     def worksheets(self) -> list[models.Worksheet]:
         """Return the worksheets of the organisation."""
-        return _list_of(models.Worksheet, self._get("/v1/worksheets/").json())
+        return self._pages(models.Worksheet, "/v1/worksheets/")
 
     def worksheet_queries(self, worksheet_id: UUID | str) -> list[models.WorksheetQueryResponse]:
         """Return the queries of a worksheet, in the server's order."""
-        path = f"/v1/worksheets/{segment(worksheet_id)}/queries/"
-        return _list_of(models.WorksheetQueryResponse, self._get(path).json())
+        return self._pages(models.WorksheetQueryResponse, f"/v1/worksheets/{segment(worksheet_id)}/queries/")
 
     def create_worksheet(self, name: str) -> models.Worksheet:
         """Create a worksheet and return it."""
-        request = Request(method="POST", path="/v1/worksheets/", params=self._organization(), json={"name": name})
+        request = Request(
+            method="POST",
+            path="/v1/worksheets/",
+            kind=RequestKind.WRITE,
+            params=self._organization(),
+            json={"name": name},
+        )
         return parse(models.Worksheet, self._transport.send(request).json())
 
     # The caller
@@ -214,21 +236,15 @@ def _status(payload: Any, query_id: UUID | str) -> models.QueryStatus:
     return status
 
 
-def _list_of(kind: type[Any], payload: Any) -> list[Any]:
-    """Return the models in a list, bare or inside a page of Django REST framework."""
-    items = payload.get("results") if isinstance(payload, Mapping) else payload
-    if not isinstance(items, list):
-        raise ProtocolError(f"The server's response is not a list of {kind.__name__}.")
-    return [parse(kind, item) for item in items]
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from filter(None, lines)
-    if rest.strip():
-        yield rest
+def _as_uncertain(error: RoeError) -> RoeError:
+    """Return an error that says that the query may be running, and how to find it."""
+    if isinstance(error, TransportError):
+        return SubmitUncertain(
+            f"The query was sent and may be running, but the response was lost: {error.message}",
+            hint=f"It was not sent again. {_LOOK_FIRST}",
+        )
+    error.hint = " ".join(filter(None, (error.hint, f"The query may be running. {_LOOK_FIRST}")))
+    return error
 
 
 def _text(value: UUID | str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from roe_magic.client.base_client import BaseClient, segment
 from roe_magic.client.messages import Request
+from roe_magic.client.retry_policy import RequestKind
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse
 from roe_magic.errors import NotFoundError
@@ -39,7 +40,7 @@ class TableClient(BaseClient):
     def preview(self, table: str, limit: int = 3) -> models.TablePreview:
         """Return the first rows (0 to 50) of a table."""
         path = f"/v1/tables/{segment(table)}/preview/"
-        return parse(models.TablePreview, self._get(path, limit=str(limit)).json())
+        return parse(models.TablePreview, self._get(path, params={"limit": str(limit)}).json())
 
     def upload(
         self,
@@ -88,7 +89,9 @@ class TableClient(BaseClient):
 
     def delete(self, table: str) -> None:
         """Drop a table."""
-        request = Request(method="DELETE", path=f"/v1/tables/{segment(table)}/", params=self._organization())
+        request = Request(
+            method="DELETE", path=f"/v1/tables/{segment(table)}/", kind=RequestKind.WRITE, params=self._organization()
+        )
         self._transport.send(request).read()
 
     def has_table(self, table: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from roe_magic.client.messages import Request
 from roe_magic.client.multipart import MultipartBody, rereadable
+from roe_magic.client.retry_policy import RequestKind
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse
 from roe_magic.errors import (
@@ -51,7 +52,9 @@ def send_upload(
     with rereadable(file) as source:
         filename = f"{table}.{_SUFFIXES.get(content_type, 'bin')}"
         body = MultipartBody(form, source, filename=filename, content_type=content_type, progress=progress)
-        request = Request(method="POST", path="/v1/tables/upload/", upload=body, extra_time=body.reading_time)
+        request = Request(
+            method="POST", path="/v1/tables/upload/", kind=RequestKind.WRITE, upload=body, extra_time=body.reading_time
+        )
         try:
             return parse(models.TableUpload, transport.send(request).json())
         except KeyboardInterrupt:

@@ -1,22 +1,23 @@
 """Sends one Request at a time over HTTP, by way of requests and urllib3.
 
-``Transport.send`` makes attempts (:mod:`roe_magic.client.retries`); each attempt waits for the rate limit, sends the
-request with its key, follows a redirect of a GET to the same server, and turns an error status into an exception
-(:mod:`roe_magic.client.response_errors`). Total deadlines are kept by the connections themselves
-(:mod:`roe_magic.client.deadlines`).
+``Transport.send`` makes attempts (:mod:`roe_magic.client.retries`) where the policy allows it
+(:mod:`roe_magic.client.retry_policy`); each attempt waits for the rate limit, sends the request, follows a redirect of
+a GET to the same server, and turns an error status into an exception (:mod:`roe_magic.client.response_errors`).
+Deadlines and the API key are matters of the connections (:mod:`roe_magic.client.connections`).
 
 Exceptions of requests, urllib3 and the system are translated (:mod:`roe_magic.client.transport_errors`) and raised
-without their context: the frames of the HTTP library hold the ``Authorization`` header, which a verbose traceback would
-print.
+without their context, which says nothing to a user and would keep the request alive.
 """
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
 import platform
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,21 +27,17 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from roe_magic._version import __version__
-from roe_magic.client.deadlines import POOL_CLASSES
+from roe_magic.client.connections import Adapter, BearerAuth
 from roe_magic.client.messages import Request, Response
 from roe_magic.client.response_errors import error_from
-from roe_magic.client.retries import RateLimit, attempts, is_retryable, parse_retry_after
+from roe_magic.client.retries import RateLimit, attempts, parse_retry_after
+from roe_magic.client.retry_policy import Action, action_after
 from roe_magic.client.transport_errors import translate
-from roe_magic.config.secret import Secret
+from roe_magic.config.certificates import bundle
 from roe_magic.config.settings import Settings
-from roe_magic.errors import (
-    ProtocolError,
-    RoeAPIException,
-    RoeError,
-)
+from roe_magic.errors import ConnectFailed, RedirectRefused, RoeAPIException, RoeError
 
 USER_AGENT = f"roe-magic/{__version__} (python/{platform.python_version()}; requests/{requests.__version__})"
 CONNECT_TIMEOUT = 10.0
@@ -56,8 +53,9 @@ class Transport:
     Parameters
     ----------
     settings : Settings
-    clock, sleep, rng : callables
-        Injected so that tests never wait; ``rng`` returns a number in [0, 1).
+    clock, wait, rng : callables
+        Injected so that tests never wait: a monotonic clock in seconds, ``wait(event, seconds)``, which returns whether
+        the event is set, and a source of numbers in [0, 1).
     """
 
     def __init__(
@@ -65,45 +63,53 @@ class Transport:
         settings: Settings,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
         rng: Callable[[], float] = random.random,
     ) -> None:
         self.settings = settings
-        self._clock, self._sleep, self._rng = clock, sleep, rng
-        self._rate_limit = RateLimit(clock=clock)
+        self._clock, self._wait, self._rng = clock, wait, rng
+        self._auth = BearerAuth(settings.api_key)
+        self._open()
+
+    def _open(self) -> None:
+        """Begin without connections and locks: those of another process must not be used in this one."""
+        self._process_id = os.getpid()
+        self._rate_limit = RateLimit(clock=self._clock)
         # Not a Session: cookies, redirects and ~/.netrc are not wanted, and it would double the time of a request.
-        self._adapter = _Adapter(pool_maxsize=32)
-        self._auth = _BearerAuth(settings.api_key)
+        self._adapter = Adapter(pool_maxsize=32)
 
     def close(self) -> None:
         """Close the idle connections."""
         self._adapter.close()
 
     def send(self, request: Request) -> Response:
-        """Send a request and return its successful response; retry where that is safe.
+        """Send a request and return its successful response; send it again where the policy says so.
 
-        A GET is retried after a failure of the network or of the server. Any other request is retried only when no
-        byte of it was sent, or when the server refused it with 429 or 503 and a Retry-After.
+        Nothing is sent after the request's ``stop`` was set.
 
         Raises
         ------
         TransportError, ProtocolError, RoeAPIException
         """
         budget = self.settings.timeout or float("inf")
-        tries = attempts(self.settings.max_retries, budget=budget, clock=self._clock, sleep=self._sleep, rng=self._rng)
+        pause = functools.partial(self._wait, request.stop)
+        tries = attempts(self.settings.max_retries, budget=budget, clock=self._clock, pause=pause, rng=self._rng)
         for attempt in tries:
             try:
                 return self._send_once(request)
             except RoeError as error:
                 error.query_id = error.query_id or request.query_id
-                if not is_retryable(request, error):
+                if action_after(request.kind, error) is not Action.REPEAT:
                     raise
                 attempt.failed(error, getattr(error, "retry_after", None))
         raise AssertionError("attempts() raises when it is used up")
 
     def _send_once(self, request: Request) -> Response:
-        if delay := self._rate_limit.delay():
-            self._sleep(delay)
+        if self._process_id != os.getpid():
+            self._open()
+        delay = self._rate_limit.delay()
+        if self._wait(request.stop, delay) if delay else request.stop.is_set():
+            raise ConnectFailed("The request was stopped before it was sent.")
         response = self._exchange(request, self.settings.base_url + request.path)
         for _ in range(MAX_REDIRECTS):
             if response.status not in _REDIRECTS:
@@ -115,8 +121,8 @@ class Transport:
         raise self._error(request, response)
 
     def _error(self, request: Request, response: Response) -> RoeAPIException:
-        retry_after = parse_retry_after(response.headers.get("Retry-After"))
-        body, content_type = response.read(), response.content_type
+        retry_after = parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
+        body, content_type = response.read_error(), response.content_type
         error = error_from(response.status, body, content_type, retry_after=retry_after, query_id=request.query_id)
         error.hint = error.hint or self._settings_hint(error)
         return error
@@ -138,7 +144,7 @@ class Transport:
         response.close()
         target = urljoin(self.settings.base_url + request.path, response.headers.get("Location", ""))
         if request.method != "GET" or urlsplit(target)[:2] != urlsplit(self.settings.base_url)[:2]:
-            raise ProtocolError(
+            raise RedirectRefused(
                 f"The server redirects this request to {target!r}; roe-magic does not send your API key there.",
                 hint="If that address is right, set ROE_BASE_URL to it.",
                 query_id=request.query_id,
@@ -155,10 +161,9 @@ class Transport:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             failure = request.upload.failure if request.upload is not None else None
             problem: BaseException = failure or translate(error, self.settings, deadline)
-        except KeyboardInterrupt:
-            problem = KeyboardInterrupt()  # a new one: the frames of the old one hold the key
         else:
-            return Response(response.status_code, response.headers, self._chunks(response, deadline), response.close)
+            chunks = self._chunks(response, deadline)
+            return Response(response.status_code, response.headers, chunks, response.close, self.settings.api_key)
         raise problem
 
     def _timeouts(self, request: Request, deadline: float | None) -> Any:
@@ -186,9 +191,8 @@ class Transport:
     def _environment(self, url: str) -> dict[str, Any]:
         """Return the proxies and certificates that the environment names."""
         if self.settings.is_loopback:  # a proxy cannot reach this machine's own services
-            return {}
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        return {"proxies": requests.utils.get_environ_proxies(url, no_proxy=None), "verify": bundle or True}
+            return {"verify": bundle() or True}
+        return {"proxies": requests.utils.get_environ_proxies(url, no_proxy=None), "verify": bundle() or True}
 
     def _chunks(self, response: requests.Response, deadline: float | None) -> Iterator[bytes]:
         """Yield the body as it arrives; the connection's own deadline ends a drip."""
@@ -202,30 +206,6 @@ class Transport:
             # After the last byte the connection is back in the pool already; before it, this closes it.
             response.raw.close()
         raise problem
-
-
-class _BearerAuth(requests.auth.AuthBase):
-    """Puts the API key on each request, so that no variable of ours holds it as text."""
-
-    def __init__(self, key: Secret) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        return request
-
-
-class _Adapter(HTTPAdapter):
-    """An adapter whose connections keep total deadlines, directly or through a proxy."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = POOL_CLASSES
-        return manager
 
 
 def _content_type(request: Request) -> dict[str, str]:

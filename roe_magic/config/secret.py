@@ -7,6 +7,11 @@ from typing import NoReturn
 from roe_magic.config.hidden_frames import hides_frames
 from roe_magic.errors import ConfigError
 
+# What stands in a text where a secret was.
+CONCEALED = b"<secret>"
+# A key shorter than this is none that was given out, and may be a part of any word.
+_SHORTEST = 8
+
 
 class Secret:
     """A string that shows itself nowhere: not in a repr, a log, a pickle or a traceback."""
@@ -26,6 +31,10 @@ class Secret:
         """Return the plain string, for the one place that sends it."""
         return self._value
 
+    def conceal(self, text: bytes) -> bytes:
+        """Return a text without the secret, which somebody who was sent it may have repeated."""
+        return text.replace(self._value.encode(), CONCEALED) if len(self._value) >= _SHORTEST else text
+
     def __repr__(self) -> str:
         return "<secret>"
 
@@ -41,5 +50,8 @@ class Secret:
 
 @hides_frames
 def secret_of(text: str | None) -> Secret | None:
-    """Return a text as a Secret; None where there is no text."""
-    return Secret(text.strip()) if text and text.strip() else None
+    """Return a text as a Secret, freed of white space and of quotes around it; None where there is no text."""
+    text = (text or "").strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    return Secret(text) if text else None

@@ -16,7 +16,8 @@ from roe_magic.contract.codec import OMIT_IF_NONE, Model
 # Celery's task states, which the API uses as a query's status. A status that is none of them is not terminal.
 PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED = "PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"
 STATES = (PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED)
-TERMINAL = frozenset({SUCCESS, FAILURE, REVOKED})
+ENDED_BADLY = frozenset({FAILURE, REVOKED})
+TERMINAL = ENDED_BADLY | {SUCCESS}
 
 ARROW_STREAM, ARROW_FILE = "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file"
 PARQUET, NDJSON, CSV = "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from roe_magic.contract import models
-from roe_magic.contract.models import TERMINAL
+from roe_magic.contract.models import ENDED_BADLY, TERMINAL
 from roe_magic.errors import ProtocolError, ResultNotReady, ResultTooLarge
 from roe_magic.formatting import size
 from roe_magic.query.query_state import DownloadProgress
@@ -18,11 +19,19 @@ if TYPE_CHECKING:
     from roe_magic.client import RoeClient
     from roe_magic.client.messages import Response
 
+# Accepted, and no content.
+_NOT_READY = {202, 204}
+
 
 def read(
-    client: RoeClient, query_id: UUID, *, max_bytes: int | None, on_progress: Callable[[DownloadProgress], None]
-) -> list[models.Statement]:
-    """Return the rows of an ended query; they are requested once.
+    client: RoeClient,
+    query_id: UUID,
+    *,
+    max_bytes: int | None,
+    on_progress: Callable[[DownloadProgress], None],
+    stop: threading.Event,
+) -> models.QueryResult:
+    """Return the result of an ended query; it is requested once.
 
     Parameters
     ----------
@@ -32,11 +41,13 @@ def read(
         Refuse a body of more bytes.
     on_progress : callable
         Called at the start and with each part; an exception of its own ends the download.
+    stop : threading.Event
+        Once it is set, nothing is sent any more.
 
     Returns
     -------
-    list of models.Statement
-        One per statement; ``result_rows`` is a pyarrow Table.
+    models.QueryResult
+        ``result_rows`` of each statement is a pyarrow Table.
 
     Raises
     ------
@@ -49,7 +60,7 @@ def read(
     """
     from roe_magic.query import result_body
 
-    response = client.result(query_id)
+    response = client.result(query_id, stop=stop)
     total = _content_length(response)
 
     def report(received: int, rows: int) -> None:
@@ -58,10 +69,12 @@ def read(
 
     try:
         _check_size(0, max_bytes, total=total)
+        if response.status in _NOT_READY:
+            raise ResultNotReady(f"Query {query_id} has ended, but its result is not ready (HTTP {response.status}).")
         on_progress(DownloadProgress(size=total))
         if response.content_type == models.ARROW_STREAM:
-            return result_body.read_arrow(response.chunks, report)
-        return _statements(result_body.read_json(response.chunks, report), query_id)
+            return _result(query_id, result_body.read_arrow(response.chunks, report))
+        return _checked(result_body.read_json(response.chunks, report), query_id)
     finally:
         response.close()  # a body that was not read to its end still holds its connection
 
@@ -83,8 +96,8 @@ def split_enclosed(submitted: models.WorksheetQueryResponse) -> tuple[models.Wor
     return (replace(submitted, extra=extra), rows) if rows else (submitted, None)
 
 
-def read_enclosed(rows: bytes, max_bytes: int | None, sql: str) -> list[models.Statement]:
-    """Return the rows in the streams of :func:`split_enclosed`; errors as for :func:`read`.
+def read_enclosed(rows: bytes, query_id: UUID, max_bytes: int | None, sql: str) -> models.QueryResult:
+    """Return the result in the streams of :func:`split_enclosed`; errors as for :func:`read`.
 
     The server leaves the SQL of a long statement out there, since its response has it already: ``sql``.
     """
@@ -92,7 +105,11 @@ def read_enclosed(rows: bytes, max_bytes: int | None, sql: str) -> list[models.S
 
     _check_size(len(rows), max_bytes)
     statements = result_body.read_arrow(iter([rows]), lambda received, rows: None)
-    return [replace(statement, query=statement.query or sql) for statement in statements]
+    return _result(query_id, [replace(statement, query=statement.query or sql) for statement in statements])
+
+
+def _result(query_id: UUID, statements: list[models.Statement]) -> models.QueryResult:
+    return models.QueryResult(worksheet_query_id=query_id, status=None, results=statements)
 
 
 def _check_size(received: int, max_bytes: int | None, *, total: int | None = None) -> None:
@@ -106,12 +123,15 @@ def _check_size(received: int, max_bytes: int | None, *, total: int | None = Non
     raise error
 
 
-def _statements(result: models.QueryResult, query_id: UUID) -> list[models.Statement]:
+def _checked(result: models.QueryResult, query_id: UUID) -> models.QueryResult:
+    """Return a result that is the query's, and there."""
     if result.worksheet_query_id != query_id:
         raise ProtocolError(f"The server sent the result of query {result.worksheet_query_id} instead of {query_id}.")
+    if result.error or result.status in ENDED_BADLY:
+        return result
     if result.results is None or (result.status not in TERMINAL and not result.results):
         raise ResultNotReady(f"Query {query_id} has ended, but the server sent no results for it.")
-    return result.results
+    return result
 
 
 def _content_length(response: Response) -> int | None:

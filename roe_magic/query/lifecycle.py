@@ -9,6 +9,7 @@ are tolerated as long as patience lasts.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -18,34 +19,22 @@ from typing import Any
 from uuid import UUID
 
 from roe_magic.client import RoeClient
-from roe_magic.client.retries import backoff
+from roe_magic.client.retry_policy import Action, RequestKind, action_after
 from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.contract import models
 from roe_magic.contract.models import FAILURE, PENDING, SUCCESS
-from roe_magic.errors import (
-    NotFoundError,
-    ProtocolError,
-    RateLimitError,
-    ResultNotReady,
-    RoeError,
-    ServerError,
-    TransportError,
-    UsageError,
-)
+from roe_magic.errors import ProtocolError, RoeError, TransportError, UsageError
+from roe_magic.formatting import clean
 from roe_magic.query import download
-from roe_magic.query.poll_schedule import MIN_PAUSE, Patience, next_poll, watched_queries
+from roe_magic.query.poll_schedule import next_poll, watched_queries
 from roe_magic.query.query_state import DownloadProgress, QueryState
+from roe_magic.query.repetition import Repetition
 from roe_magic.query.state_publisher import StatePublisher
 
-# Right after a submit the server's replicas may not know the query yet, or a proxy may answer in its place.
-UNKNOWN_QUERY_GRACE = 5.0
-# SUCCESS may be told a moment before the rows are there.
-RESULT_GRACE = 15.0
 # PENDING for longer than this gets a notice: no worker may have taken the query.
 STALL_AFTER = 60.0
 # Download progress is published at most this often.
 PROGRESS_SECONDS = 0.1
-_PASSING = (TransportError, ServerError, RateLimitError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +73,7 @@ class Lifecycle:
     def __init__(self, client: RoeClient, publisher: StatePublisher, options: WatchOptions) -> None:
         self.max_bytes = options.max_bytes
         self._client, self._publisher, self._options = client, publisher, options
+        self._again = Repetition(publisher, options.pause)
         self._enclosed_rows: bytes | None = None
         self._fetching = threading.Lock()
 
@@ -100,54 +90,51 @@ class Lifecycle:
 
     def submit(self, request: models.WorksheetQueryCreateRequest) -> None:
         """Submit the query; a small result may come with the response."""
-        response = self._client.submit(request, wait=self._options.wait, rows=self._options.fetch)
+        left = self._publisher.left
+        response = self._client.submit(request, wait=self._options.wait, rows=self._options.fetch, stop=left)
         submitted, self._enclosed_rows = download.split_enclosed(response)
-        self._publisher.publish(submitted=submitted, last_status=_status_in(submitted))
+        self._publisher.publish(
+            submitted=submitted, last_status=_status_in(submitted), echo_notice=_echo_notice(request.query, submitted)
+        )
 
     def attach(self, query_id: UUID) -> None:
         """Request the status of a query that was submitted before, instead of submitting one."""
-        status = self._client.status(query_id)
-        self._publisher.publish(
-            submitted=_submitted_from(status), last_status=status, age_before=_age(status, self._publisher.elapsed)
+        left = self._publisher.left
+        status = self._again.take(
+            RequestKind.ATTACH, lambda: self._client.status(query_id, stop=left), query_id=query_id
         )
+        if status is not None:
+            self._publisher.publish(
+                submitted=_submitted_from(status), last_status=status, age_before=_age(status, self._publisher.elapsed)
+            )
 
     def watch(self) -> None:
         """Request the status until the query has ended or the caller has left."""
         clock, left = self._publisher.clock, self._publisher.left
-        patience, unknown = Patience(clock=clock), Patience(UNKNOWN_QUERY_GRACE, clock=clock)
-        failures = 0
         while not self._state.finished and not left.is_set():
             asked_at = clock()
-            try:
-                # A server that says it waited, and did not, is not asked again at once.
-                waited = self._ask(patience) and clock() - asked_at >= MIN_PAUSE
-                unknown.succeeded()
-            except (NotFoundError, ProtocolError):
-                unknown.failed()
-                if unknown.is_over:
-                    raise
-                waited = False
-            except _PASSING as error:
-                self._tolerate(error, patience, failures, left)
-                failures += 1
-                continue
-            failures = 0
-            if not (waited or self._state.finished):
-                self._pause(next_poll(self._publisher.elapsed, live=watched_queries.count), left)
+            waited = self._again.take(RequestKind.STATUS, self._ask, query_id=self._query_id)
+            # A server that holds its responses back is asked again at once, but not more often than any other.
+            pause = next_poll(self._publisher.elapsed, live=watched_queries.count)
+            pause -= clock() - asked_at if waited else 0.0
+            if pause > 0 and not self._state.finished:
+                self._again.pause(pause)
 
-    def _ask(self, patience: Patience) -> bool:
+    def _ask(self) -> bool:
         """Request the status once; return whether the server held its response back as asked."""
-        waited = False
-        for update in self._client.follow(self._query_id):
-            patience.succeeded()
+        waited = None
+        for update in self._client.follow(self._query_id, stop=self._publisher.left):
+            self._again.succeeded()
             waited = update.waited
             # The first status decides, so that the panel's button never comes to mean something else.
             can_cancel = waited if self._state.can_cancel is None else self._state.can_cancel
             self._publisher.publish(
                 last_status=update.status, can_cancel=can_cancel, notice=self._notice(update.status)
             )
-            if self._publisher.left.is_set():
+            if self._state.finished or self._publisher.left.is_set():
                 break
+        if waited is None:
+            raise ProtocolError("The server's response holds no status.")
         return waited
 
     def _notice(self, status: models.QueryStatus) -> str | None:
@@ -157,6 +144,12 @@ class Lifecycle:
         if status.status not in {PENDING, *models.STATES}:
             return f"The server reports the unknown status {status.status!r}; still waiting for the query's end."
         return None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the query has ended, and its rows are here if they are wanted."""
+        has_rows = self._state.statements is not None or not self._options.fetch
+        return self._state.finished and (has_rows or self._state.status != SUCCESS)
 
     def conclude(self) -> None:
         """Download the rows, if they are wanted."""
@@ -188,63 +181,42 @@ class Lifecycle:
         if self._state.statements is not None:
             return
         if self._state.status == SUCCESS:
-            self._publish_rows(self._read_with_retries(left))
+            read = functools.partial(self._read_rows, left)
+            result = self._again.take(RequestKind.RESULT, read, query_id=self._query_id, left=left)
+            if result is not None:
+                self._publish_rows(result)
         elif self._state.status == FAILURE:
             self._fetch_before_failure(left)
-
-    def _read_with_retries(self, left: threading.Event) -> list[models.Statement]:
-        """Return the rows, downloaded again where the connection broke or they are not ready yet."""
-        clock, failures = self._publisher.clock, 0
-        broken, not_ready = Patience(clock=clock), Patience(RESULT_GRACE, clock=clock)
-        while True:
-            try:
-                return self._read_rows(left)
-            except (*_PASSING, NotFoundError, ResultNotReady) as error:
-                if left.is_set():
-                    raise
-                self._tolerate(error, broken if isinstance(error, _PASSING) else not_ready, failures, left)
-                failures += 1
 
     def _fetch_before_failure(self, left: threading.Event) -> None:
         # Statements before the failing one may have rows; the failure is reported either way.
         try:
             self._publish_rows(self._read_rows(left))
-        except _PASSING:
-            return  # whoever looks at the results asks again
-        except RoeError:
-            self._publish_rows([])
+        except RoeError as error:
+            if (
+                action_after(RequestKind.RESULT, error) is not Action.REPEAT
+            ):  # or whoever looks at the results asks again
+                self._publisher.publish(statements=[])
 
-    def _publish_rows(self, statements: list[models.Statement]) -> None:
+    def _publish_rows(self, result: models.QueryResult) -> None:
+        changes: dict[str, Any] = {"statements": result.results or []}
         submitted = self._state.submitted
-        if submitted is not None and self._state.attached and statements:
+        if submitted is not None and self._state.attached and result.results:
             # A status does not name the SQL; the results do.
-            sql = ";\n".join(statement.query or "" for statement in statements)
-            self._publisher.publish(statements=statements, sql=sql, submitted=replace(submitted, query=sql))
-        else:
-            self._publisher.publish(statements=statements)
+            changes["sql"] = sql = ";\n".join(statement.query or "" for statement in result.results)
+            changes["submitted"] = replace(submitted, query=sql)
+        if self._state.status == SUCCESS and (result.error or result.status in models.ENDED_BADLY):
+            changes["result_error"] = result.error or f"The result says {result.status}, and not why."
+        self._publisher.publish(**changes)
 
-    def _read_rows(self, left: threading.Event) -> list[models.Statement]:
+    def _read_rows(self, left: threading.Event) -> models.QueryResult:
         rows, self._enclosed_rows = self._enclosed_rows, None
         if rows is not None:
             sql = self._state.submitted.query if self._state.submitted else ""
             with suppress(ProtocolError):  # enclosed rows that cannot be read are asked for like any others
-                return download.read_enclosed(rows, self.max_bytes, sql.strip(" \t\r\n;"))
+                return download.read_enclosed(rows, self._query_id, self.max_bytes, sql.strip(" \t\r\n;"))
         reporter = _ProgressReporter(self._publisher, left)
-        return download.read(self._client, self._query_id, max_bytes=self.max_bytes, on_progress=reporter)
-
-    def _tolerate(self, error: RoeError, patience: Patience, failures: int, left: threading.Event) -> None:
-        """Pause after a passing failure, with a notice; raise it once patience is over."""
-        since = patience.failed()
-        if patience.is_over:
-            error.hint = f"It may still be running at the server. Come back to it with: %roe result {self._query_id}"
-            raise error
-        self._publisher.publish(notice=f"No response for {since:.0f} s, still trying ({error.message})")
-        retry_after = getattr(error, "retry_after", None)
-        self._pause(backoff(failures) if retry_after is None else retry_after, left)
-
-    def _pause(self, seconds: float, left: threading.Event) -> None:
-        """Wait, until the caller leaves at the latest."""
-        (self._options.pause or left.wait)(seconds)
+        return download.read(self._client, self._query_id, max_bytes=self.max_bytes, on_progress=reporter, stop=left)
 
 
 class _ProgressReporter:
@@ -262,6 +234,13 @@ class _ProgressReporter:
             return
         self._next = now + PROGRESS_SECONDS if progress.received else self._next
         self._publisher.publish(download=progress)
+
+
+def _echo_notice(sql: str, submitted: models.WorksheetQueryResponse) -> str | None:
+    """Return what to say where the server repeats other SQL than was sent: it may be another query's answer."""
+    if submitted.query.strip() == sql.strip():
+        return None
+    return f"The server says that it runs other SQL than was sent: {clean(submitted.query)}"
 
 
 def _status_in(submitted: models.WorksheetQueryResponse) -> models.QueryStatus:

@@ -6,7 +6,6 @@ Pure decisions: the clock and the random source come from outside. ``docs/pollin
 from __future__ import annotations
 
 import random as _random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,9 @@ FRACTION, MIN_PAUSE, MAX_PAUSE = 0.10, 0.05, 2.0
 # A process that watches more queries than this pauses longer.
 MANY_LIVE, MAX_PAUSE_WITH_MANY = 20, 5.0
 JITTER = 0.10
-PATIENCE = 120.0
+# Failures in a row are tolerated for so long; and what may never come, such as a status of a query that the server's
+# replicas do not know yet, or rows a moment after SUCCESS.
+PATIENCE, SHORT_PATIENCE = 120.0, 10.0
 
 
 def next_poll(elapsed: float, *, live: int = 1, rng: Callable[[], float] = _random.random) -> float:
@@ -71,22 +72,28 @@ class Patience:
 
 
 class WatchedQueries:
-    """Counts the queries that this process watches: each of many is polled less often."""
+    """Counts the queries that this process watches: each of many is polled less often.
+
+    It has no lock, which a process that is forked might inherit while it is held.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
-        self._lock = threading.Lock()
+        self._watched: set[object] = set()
+
+    @property
+    def count(self) -> int:
+        """How many there are now."""
+        return len(self._watched)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
         """Count one more query while the block runs."""
-        with self._lock:
-            self.count += 1
+        query = object()
+        self._watched.add(query)
         try:
             yield
         finally:
-            with self._lock:
-                self.count -= 1
+            self._watched.discard(query)
 
 
 watched_queries = WatchedQueries()

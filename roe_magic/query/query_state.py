@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from roe_magic.contract import models
-from roe_magic.contract.models import TERMINAL
+from roe_magic.contract.models import FAILURE, TERMINAL
 from roe_magic.errors import RoeError
 
 
@@ -58,6 +58,10 @@ class QueryState:
         None before the download.
     statements : list of models.Statement or None
         The results, once they are here; ``result_rows`` of each is a pyarrow Table.
+    echo_notice : str or None
+        That the server says it runs other SQL than was sent.
+    result_error : str or None
+        Why the query failed after all, where only its result says so.
     ended_seen_at : datetime or None
         When the client saw that the query had ended; None where it had ended before.
     notice : str or None
@@ -86,6 +90,8 @@ class QueryState:
     last_status: models.QueryStatus | None = None
     download: DownloadProgress | None = None
     statements: list[models.Statement] | None = field(default=None, repr=False)
+    echo_notice: str | None = None
+    result_error: str | None = None
     ended_seen_at: datetime | None = None
     notice: str | None = None
     cancel_problem: str | None = None
@@ -105,6 +111,8 @@ class QueryState:
     @property
     def status(self) -> str | None:
         """The status as the server spells it; None before the first response, or where the server sends null."""
+        if self.result_error is not None:
+            return FAILURE
         if self.last_status is not None:
             return self.last_status.status
         return self.submitted.query_task_status if self.submitted is not None else None
@@ -137,16 +145,18 @@ class QueryState:
     @property
     def server_error(self) -> str | None:
         """The server's own message of a query that failed."""
+        if self.result_error is not None:
+            return self.result_error
         if self.last_status is not None and self.last_status.error:
             return self.last_status.error
         return self.submitted.error if self.submitted is not None else None
 
     @property
     def notices(self) -> list[str]:
-        """What the server says about how the query was run, a sentence each."""
-        if self.last_status is not None and self.last_status.notices:
-            return list(self.last_status.notices)
-        return list(self.submitted.notices or []) if self.submitted is not None else []
+        """What is to be said about how the query was run, a sentence each."""
+        submitted = self.submitted.notices if self.submitted is not None else None
+        current = self.last_status.notices if self.last_status is not None else None
+        return [*(current or submitted or []), *([self.echo_notice] if self.echo_notice else [])]
 
     @property
     def created_at(self) -> datetime | None:

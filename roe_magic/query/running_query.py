@@ -244,7 +244,7 @@ class RunningQuery:
         except Exception as error:
             self._publisher.publish(error=_unexpected(error, self._id_text), notice=None)
         finally:
-            self._publisher.publish(over=self.state.finished or not self._publisher.left.is_set())
+            self._publisher.publish(over=self._lifecycle.complete or not self._publisher.left.is_set())
             self._ended.set()
 
     def _result(self) -> WorksheetQuery:

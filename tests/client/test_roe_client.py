@@ -60,7 +60,7 @@ def client_of(server: ScriptedServer | str, **options: Any) -> RoeClient:
     url = server if isinstance(server, str) else server.url
     settings = Settings(base_url=url, api_key=Secret(KEY), **{"organization_id": ORG, "timeout": 60.0, **options})
     clock = FakeClock()
-    return RoeClient(settings, transport=Transport(settings, clock=clock, sleep=clock.sleep))
+    return RoeClient(settings, transport=Transport(settings, clock=clock, wait=clock.wait))
 
 
 @pytest.fixture

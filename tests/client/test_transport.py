@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import http.client
+import multiprocessing
+import os
 import socket
 import threading
 import time
@@ -13,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from roe_magic.client import connections
 from roe_magic.client.messages import MAX_BODY_BYTES, Request
 from roe_magic.client.transport import Transport
 from roe_magic.config.secret import Secret
@@ -80,7 +84,7 @@ class Sender:
     def __init__(self, url: str, **options: Any) -> None:
         self.clock = FakeClock()
         self.settings = Settings(base_url=url, api_key=Secret(KEY), **{"timeout": 60.0, **options})
-        self.transport = Transport(self.settings, clock=self.clock, sleep=self.clock.sleep, rng=lambda: 0.5)
+        self.transport = Transport(self.settings, clock=self.clock, wait=self.clock.wait, rng=lambda: 0.5)
 
     def json(self, call: Request = GET) -> Any:
         return self.transport.send(call).json()
@@ -231,10 +235,11 @@ def test_a_refused_connection_is_tried_again_even_for_a_post() -> None:
     with Sender(f"http://127.0.0.1:{port}") as sender:
         servers: list[ScriptedServer] = []
 
-        def sleep(_: float) -> None:
+        def wait(*_: object) -> bool:
             servers.append(ScriptedServer(OK, port=port))
+            return False
 
-        sender.transport._sleep = sleep
+        sender.transport._wait = wait
         try:
             assert sender.json(POST) == {"ok": True}
             assert [request.method for request in servers[0].journal] == ["POST"]
@@ -615,9 +620,18 @@ def test_a_handshake_has_a_deadline() -> None:
 
 
 def test_a_certificate_file_that_is_missing_has_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong REQUESTS_CA_BUNDLE is told with its path, not as a lost answer."""
+    """A wrong REQUESTS_CA_BUNDLE is told with its name and path, not as a lost answer."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
-    with Sender("https://api.roe.test", max_retries=0) as sender, pytest.raises(ConnectFailed, match=r"bundle\.pem"):
+    with Sender("https://api.roe.test") as sender, pytest.raises(ConfigError, match=r"REQUESTS_CA_BUNDLE.*bundle\.pem"):
+        sender.json(POST)
+
+
+def test_a_certificate_file_that_is_none_has_sent_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """For a server on this machine, too."""
+    path = tmp_path / "bundle.pem"
+    path.write_text("no certificate")
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(path))
+    with Sender("https://127.0.0.1:1") as sender, pytest.raises(ConfigError, match=r"CURL_CA_BUNDLE.*nothing was sent"):
         sender.json(POST)
 
 
@@ -697,18 +711,114 @@ def test_a_request_says_who_asks_and_what_it_takes() -> None:
         assert request.params == {"a": ["x y&z"]}
 
 
-def test_an_interrupt_inside_a_request_brings_no_frames_that_hold_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C ends the request with an exception whose traceback stops at our own file."""
+class Alarm(Exception):
+    """What a signal handler raises."""
+
+
+@pytest.mark.parametrize("moment", ["send", "getresponse", "putheader"])
+def test_no_frame_of_a_request_holds_the_key(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """Whatever interrupts it, and wherever: a verbose traceback prints the variables of every frame."""
+    real = getattr(http.client.HTTPConnection, moment)
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if moment != "putheader" or "Authorization" in arguments:
+            raise Alarm
+        return real(*arguments, **options)
+
     with ScriptedServer(OK) as server, Sender(server.url) as sender:
-
-        def interrupt(*_: Any, **__: Any) -> Any:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("http.client.HTTPConnection.getresponse", interrupt)
-        with pytest.raises(KeyboardInterrupt) as caught:
+        sender.json()
+        monkeypatch.setattr(f"http.client.HTTPConnection.{moment}", interrupted)
+        with pytest.raises(Alarm) as caught:
             sender.json()
-        assert caught.value.__context__ is None
-        assert all("urllib3" not in str(entry.path) for entry in caught.traceback)
+    frames = [entry.frame for entry in caught.traceback]
+    assert len(frames) > 5
+    assert not [frame for frame in frames if KEY in repr(frame.f_locals)]
+
+
+def test_a_key_that_the_server_repeats_is_not_in_what_is_read() -> None:
+    """Neither in an answer nor in an error."""
+    echo = {"message": f"Bearer {KEY} is unknown"}
+    with ScriptedServer(answer(echo), answer(echo, 401)) as server, Sender(server.url) as sender:
+        assert sender.json() == {"message": "Bearer <secret> is unknown"}
+        with pytest.raises(RoeError, match="Bearer <secret> is unknown") as caught:
+            sender.json()
+        assert KEY not in repr(vars(caught.value))
+
+
+# What a caller who leaves does to a request
+
+
+@pytest.mark.parametrize("call", [GET, POST], ids=["GET", "POST"])
+def test_nothing_is_sent_after_the_caller_has_left(call: Request) -> None:
+    """Neither at first nor after a pause."""
+    with ScriptedServer(answer("", 503, {"Retry-After": "5"}), OK) as server, Sender(server.url) as sender:
+        call = replace(call, stop=threading.Event())
+        sender.transport._wait = lambda event, seconds: event.set() or True
+        with pytest.raises(ServerError):
+            sender.json(call)
+        assert len(server.journal) == 1
+        with pytest.raises(ConnectFailed, match="stopped before it was sent"):
+            sender.json(call)
+        assert len(server.journal) == 1
+
+
+# Connections that are not to be trusted
+
+
+def test_a_connection_that_was_idle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A balancer may have forgotten it, and then nobody knows what became of a POST."""
+    with ScriptedServer(OK) as server, Sender(server.url) as sender:
+        sender.json(POST)
+        sender.json(POST)
+        assert server.connections == 1
+        monkeypatch.setattr(connections, "IDLE_SECONDS", -1.0)
+        sender.json(POST)
+        assert server.connections == 2
+        assert [request.connection for request in server.journal] == [1, 1, 2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_forked_process_has_connections_of_its_own() -> None:
+    """On one connection, two processes would read each other's answers."""
+    with ScriptedServer(OK) as server, Sender(server.url) as sender:
+        sender.json()
+        child = multiprocessing.get_context("fork").Process(target=sender.json)
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0
+        sender.json()
+        assert [request.connection for request in server.journal] == [1, 2, 1]
+
+
+# Responses of other shapes
+
+
+def test_interim_responses_are_passed_over() -> None:
+    """103 Early Hints, and 102 of WebDAV."""
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+    with ScriptedServer(send(hints + bytes_of({"ok": True}))) as server, Sender(server.url) as sender:
+        assert sender.json() == {"ok": True}
+
+
+def test_interim_responses_without_end_are_a_failure() -> None:
+    """And not a wait without end."""
+    hints = send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+    with ScriptedServer(hints) as server, Sender(server.url) as sender, pytest.raises(TransportError, match="interim"):
+        sender.json(POST)
+
+
+def test_a_download_lives_as_long_as_bytes_come() -> None:
+    """Ten times as long as the deadline, which each block of bytes starts anew."""
+
+    def step(wire: Wire) -> bool:
+        wire.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2000000\r\n\r\n")
+        for _ in range(20):
+            wire.socket.sendall(b"x" * 100_000)
+            time.sleep(SHORT / 2)
+        return False
+
+    with ScriptedServer(step) as server, Sender(server.url, timeout=SHORT) as sender:
+        assert len(sender.transport.send(replace(GET, stream=True)).read()) == 2_000_000
 
 
 @pytest.mark.parametrize("status", [401, 403])

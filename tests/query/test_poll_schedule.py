@@ -93,7 +93,7 @@ def test_attempts_keep_to_their_number_and_their_budget(
     clock, failures = FakeClock(0.0), list[OSError]()
 
     def fail_always() -> None:
-        for attempt in attempts(retries, budget=budget, clock=clock, sleep=clock.sleep):
+        for attempt in attempts(retries, budget=budget, clock=clock, pause=clock.pause):
             failures.append(OSError(f"failure {len(failures)}"))
             attempt.failed(failures[-1], pauses[len(failures) - 1])
 
@@ -110,7 +110,7 @@ def test_attempts_keep_to_their_number_and_their_budget(
 def test_what_succeeds_is_not_tried_again() -> None:
     """Leaving the loop ends it, without a sleep."""
     clock = FakeClock()
-    for attempt in attempts(5, budget=60, clock=clock, sleep=clock.sleep):
+    for attempt in attempts(5, budget=60, clock=clock, pause=clock.pause):
         assert not attempt.last
         break
     assert not clock.slept
@@ -118,7 +118,7 @@ def test_what_succeeds_is_not_tried_again() -> None:
 
 def test_a_lonely_attempt_raises_at_once() -> None:
     """With no retries the first failure is the last."""
-    (attempt,) = itertools.islice(attempts(0, budget=60), 1)
+    (attempt,) = itertools.islice(attempts(0, budget=60, pause=FakeClock().pause), 1)
     with pytest.raises(ValueError, match="no"):
         attempt.failed(ValueError("no"))
 
@@ -134,7 +134,7 @@ class Retrying(RuleBasedStateMachine):
     def begin(self, retries: int, budget: float) -> None:
         self.clock = FakeClock(0.0)
         self.retries, self.budget = retries, budget
-        self.loop = attempts(retries, budget=budget, clock=self.clock, sleep=self.clock.sleep)
+        self.loop = attempts(retries, budget=budget, clock=self.clock, pause=self.clock.pause)
         self.attempt, self.tried = next(self.loop), 1
 
     @precondition(lambda self: self.attempt is not None)

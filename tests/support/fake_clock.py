@@ -21,3 +21,13 @@ class FakeClock:
         with self._lock:
             self.slept.append(seconds)
             self.time += seconds
+
+    def pause(self, seconds: float) -> bool:
+        """Let time pass at once; nobody has left meanwhile."""
+        self.sleep(seconds)
+        return False
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Let time pass at once; return whether the event is set."""
+        self.sleep(seconds)
+        return event.is_set()
