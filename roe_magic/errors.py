@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roe_magic.formatting import clean_message
+from roe_magic.formatting import KEPT_LIMIT, clean_message
 
 
 class RoeError(Exception):
@@ -50,7 +50,8 @@ class RoeError(Exception):
     Parameters
     ----------
     message : str
-        What happened, in one sentence.
+        What happened, in one sentence. What a server wrote in it is kept as :func:`clean_message` shows it, for it goes
+        into tracebacks, logs and notebooks.
     hint : str, optional
         What to do next; shown on a line of its own.
     query_id : str, optional
@@ -58,13 +59,14 @@ class RoeError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str | None = None, query_id: str | None = None) -> None:
+        message = clean_message(message, KEPT_LIMIT)
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.query_id = query_id
 
     def __str__(self) -> str:
-        """Return the message and the hint, each as long as a screen takes; ``message`` has all of it."""
+        """Return the message and the hint, each as long as a screen takes; ``message`` has more of it."""
         return "\n".join(clean_message(line) for line in (self.message, self.hint) if line)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -19,6 +19,8 @@ _HIDDEN = re.compile(
 
 # So many characters of a message are shown: about as many as there is in one that repeats no SQL.
 MESSAGE_LIMIT = 1500
+# So many are kept of it.
+KEPT_LIMIT = 10_000
 # With one of these each formula of MathJax begins and ends.
 _MATHEMATICS = re.compile(r"[$\\]")
 

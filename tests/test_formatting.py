@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roe_magic.errors import RoeError
-from roe_magic.formatting import MESSAGE_LIMIT, clean, clean_message, display_width, html_text, pieces
+from roe_magic.formatting import KEPT_LIMIT, MESSAGE_LIMIT, clean, clean_message, display_width, html_text, pieces
 
 TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("$\\<&日e\u0301"))
 
@@ -48,14 +48,16 @@ def test_a_message_is_cut_in_its_middle_if_at_all(text: str, limit: int) -> None
         assert shown.endswith(") … " + text[-(limit // 3) :])
 
 
-def test_an_error_says_what_a_screen_takes_and_keeps_the_rest() -> None:
-    """Its text is limited and safe to print; its attributes are as they were."""
-    error = RoeError("a\x1b[2J" + "x" * 10_000 + " (CODE)", hint="y" * 10_000)
+def test_an_error_says_what_a_screen_takes_and_keeps_more_of_it() -> None:
+    """All that is kept of a message is safe to print, and limited: tracebacks and logs show it, too."""
+    error = RoeError("a\x1b[2J" + "x" * 100_000 + " (CODE)", hint="y" * 10_000)
     message, hint = str(error).split("\n")
     assert message.startswith("a<U+001B>[2Jx")
     assert message.endswith("x (CODE)")
     assert max(len(message), len(hint)) < MESSAGE_LIMIT + 50
-    assert (len(error.message), len(error.hint or "")) == (10_012, 10_000)
+    assert error.message.startswith("a<U+001B>[2Jx")
+    assert KEPT_LIMIT < len(error.message) < KEPT_LIMIT + 50
+    assert max(len(repr(error)), len(error.args[0])) < KEPT_LIMIT + 100
 
 
 @pytest.mark.parametrize("hidden", "\u034f\u115f\u1160\u2800\u3164\uffa0\U000e0100\U000e01ef")

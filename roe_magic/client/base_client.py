@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import UUID
 
+from roe_magic.client.delivery import Delivery
 from roe_magic.client.messages import Request, Response
 from roe_magic.client.retry_policy import RequestKind
 from roe_magic.config.profiles import from_user_file
@@ -54,6 +55,7 @@ class BaseClient:
         extra_time: float = 0.0,
         stream: bool = False,
         query_id: str | None = None,
+        retries: int | None = None,
         stop: threading.Event | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Response:
@@ -66,7 +68,8 @@ class BaseClient:
             extra_time=extra_time,
             stream=stream,
             query_id=query_id,
-            stop=stop or threading.Event(),
+            retries=retries,
+            delivery=Delivery(stop or threading.Event()),
         )
         return self._transport.send(request)
 

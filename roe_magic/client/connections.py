@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.client
 import secrets
 import ssl
+import threading
 import time
 from typing import Any
 
@@ -22,46 +23,32 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from roe_magic.client.deadlines import DeadlineResponse
+from roe_magic.client.delivery import Delivery
 from roe_magic.config.secret import Secret
 
-# Seconds after which a connection that nobody used is not trusted any more.
-IDLE_SECONDS = 5.0
+# Seconds after which a POST is not sent on a connection that nobody used; servers close theirs after 5 and more.
+IDLE_SECONDS = 2.0
 # Stands for the key in the headers; nobody else can have it in a request.
 _PLACEHOLDER = secrets.token_hex(16)
 
 
-class _Concealed(bytes):
-    """Bytes with the key in them, which a debugger or a verbose traceback does not show."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "<the head of a request>"
-
-    __str__ = __repr__
-
-
 class BearerHeader(str):
-    """The value of an Authorization header, with a placeholder for the key."""
+    """The value of an Authorization header: a placeholder for the key, and what is needed when it is sent."""
 
-    _key: Secret
+    key: Secret
+    delivery: Delivery
 
-    def __new__(cls, key: Secret) -> BearerHeader:
-        """Make the header of a key."""
-        header = super().__new__(cls, f"Bearer {_PLACEHOLDER}")
-        header._key = key
-        return header
-
-    def put_into(self, head: bytes) -> bytes:
-        """Return the head of a request with the key where its placeholder was."""
-        return _Concealed(head.replace(_PLACEHOLDER.encode(), self._key.reveal().encode()))
+    def put_into(self, head: bytes) -> memoryview:
+        """Return the head of a request with the key where its placeholder was; a view shows no bytes in a traceback."""
+        return memoryview(head.replace(_PLACEHOLDER.encode(), self.key.reveal().encode()))
 
 
 class BearerAuth(requests.auth.AuthBase):
-    """Puts the header of an API key on each request; with one, requests does not look into ``~/.netrc``."""
+    """Puts the header on a request; where there is an ``auth``, requests does not look into ``~/.netrc``."""
 
-    def __init__(self, key: Secret) -> None:
-        self._header = BearerHeader(key)
+    def __init__(self, key: Secret, delivery: Delivery) -> None:
+        self._header = BearerHeader(f"Bearer {_PLACEHOLDER}")
+        self._header.key, self._header.delivery = key, delivery
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put it on a request."""
@@ -73,9 +60,10 @@ class _Connecting:
     """What both kinds of connections have of ours."""
 
     response_class: Any = DeadlineResponse
+    sock: Any
     _bearer: BearerHeader | None = None
-    # When a response was last read from it.
-    used_at = float("-inf")
+    # When a response was last read from it; by the wall clock, which goes on while a laptop sleeps.
+    used_at = 0.0
 
     def connect(self) -> None:
         """Connect; a failure before the connection is made, TLS and a proxy's tunnel included, is NewConnectionError.
@@ -96,10 +84,14 @@ class _Connecting:
 
     def send(self, data: Any) -> None:
         """Send the head or a part of the body; the key is put into the head."""
-        if self._bearer is not None:
-            bearer, self._bearer = self._bearer, None
-            data = bearer.put_into(data)
-        super().send(data)  # type: ignore[misc]
+        bearer, self._bearer = self._bearer, None
+        if bearer is None:
+            super().send(data)  # type: ignore[misc]
+            return
+        if self.sock is None:
+            self.connect()
+        bearer.delivery.begin()
+        self.sock.sendall(bearer.put_into(data))
 
 
 class _HTTPConnection(_Connecting, HTTPConnection):  # type: ignore[misc]  # its headers may be anything, there
@@ -111,17 +103,26 @@ class _HTTPSConnection(_Connecting, HTTPSConnection):  # type: ignore[misc]
 
 
 class _Keeping:
-    """A pool that closes a connection which was idle for long, instead of sending a request on it."""
+    """A pool that sends no POST on a connection which was idle for long; a GET on one may be sent again."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._current = threading.local()
+
+    def urlopen(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Send a request on one of the connections."""
+        self._current.method = method
+        return super().urlopen(method, *args, **kwargs)  # type: ignore[misc]
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection = super()._get_conn(timeout)  # type: ignore[misc]
-        if time.monotonic() - connection.used_at > IDLE_SECONDS:
+        if self._current.method != "GET" and abs(time.time() - connection.used_at) > IDLE_SECONDS:
             connection.close()  # it connects anew when it is used
         return connection
 
     def _put_conn(self, connection: Any) -> None:
         if connection is not None:
-            connection.used_at = time.monotonic()
+            connection.used_at = time.time()
         super()._put_conn(connection)  # type: ignore[misc]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from roe_magic.client.delivery import Delivery
 from roe_magic.client.response_errors import decode_json
 from roe_magic.client.retry_policy import RequestKind
 from roe_magic.errors import ProtocolError
@@ -43,8 +43,10 @@ class Request:
         Whether the caller reads the body while it arrives; otherwise it is read whole, within the retries.
     query_id : str, optional
         The query that errors are about.
-    stop : threading.Event
-        Set when the caller has left: pauses end, and nothing is sent any more.
+    retries : int, optional
+        How often it is sent again at most, where that is safe; as the settings say when left out.
+    delivery : Delivery
+        Ends the pauses between attempts, and the attempts, when the caller has left.
     """
 
     method: str
@@ -57,7 +59,8 @@ class Request:
     extra_time: float = 0.0
     stream: bool = False
     query_id: str | None = None
-    stop: threading.Event = field(default_factory=threading.Event)
+    retries: int | None = None
+    delivery: Delivery = field(default_factory=Delivery)
 
     def __post_init__(self) -> None:
         if self.kind is None:

@@ -116,6 +116,8 @@ def _messages(payload: Any) -> Iterator[str]:
 
 def _snippet(body: bytes) -> str:
     """Return the first words of a body that is not JSON, such as the HTML page of a proxy."""
+    if b"\0" in body[:4000]:
+        return "bytes that are no text"
     # Cut first: the regular expressions need quadratic time on a page of nothing but "<".
     text = body[:4000].decode("utf-8", errors="replace")
     text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", lambda m: _page_title(m.group()), text)

@@ -72,7 +72,7 @@ TABLE: Mapping[Fault, tuple[Action, ...]] = {
     Fault.BAD_BODY: (_U, _W, _W, _G, _G, _G, _U),
     Fault.HTTP_404: (_G, _G, _W, _W, _G, _G, _G),
     Fault.HTTP_408: (_U, _R, _R, _R, _R, _R, _U),
-    Fault.HTTP_409: (_G, _G, _W, _W, _G, _G, _G),
+    Fault.HTTP_409: (_G, _G, _G, _W, _G, _G, _G),
     Fault.HTTP_425: (_G, _R, _R, _W, _R, _R, _G),
     Fault.RETRY_AFTER: (_R, _R, _R, _R, _R, _R, _R),
     Fault.HTTP_429: (_G, _R, _R, _R, _R, _R, _G),

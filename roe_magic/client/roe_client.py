@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from roe_magic.client.base_client import segment
+from roe_magic.client.delivery import Delivery
 from roe_magic.client.messages import Request, Response
 from roe_magic.client.retry_policy import Action, RequestKind, action_after
 from roe_magic.client.table_client import TableClient
@@ -71,7 +72,7 @@ class RoeClient(TableClient):
         *,
         wait: int = WAIT_SUBMIT,
         rows: bool = False,
-        stop: threading.Event | None = None,
+        delivery: Delivery | None = None,
     ) -> models.WorksheetQueryResponse:
         """Submit SQL; exactly one query comes of it, or an error says that it is uncertain.
 
@@ -84,8 +85,8 @@ class RoeClient(TableClient):
         rows : bool
             Ask for the rows in the same response, where they are few and the server offers that; see
             :func:`roe_magic.query.download.split_enclosed`.
-        stop : threading.Event, optional
-            Once it is set, nothing is sent any more; a response that is on its way is still waited for.
+        delivery : Delivery, optional
+            Once its ``stop`` is set, nothing is sent any more; a response that is on its way is still waited for.
 
         Raises
         ------
@@ -102,7 +103,7 @@ class RoeClient(TableClient):
             json=to_wire(request),
             headers={"Prefer": f"wait={wait}{', return=representation' if rows else ''}"} if wait else {},
             extra_time=wait,
-            stop=stop or threading.Event(),
+            delivery=delivery or Delivery(),
         )
         try:
             return parse(models.WorksheetQueryResponse, self._transport.send(http_request).json())
@@ -111,7 +112,12 @@ class RoeClient(TableClient):
         raise problem
 
     def follow(
-        self, query_id: UUID | str, *, wait: int = WAIT_STATUS, stop: threading.Event | None = None
+        self,
+        query_id: UUID | str,
+        *,
+        wait: int = WAIT_STATUS,
+        retries: int | None = None,
+        stop: threading.Event | None = None,
     ) -> Iterator[StatusUpdate]:
         """Yield the status updates of one request: one, or more where the server streams them.
 
@@ -122,6 +128,8 @@ class RoeClient(TableClient):
         query_id : UUID
         wait : int
             Seconds that the server may hold the response back; 0 asks for the status as it is.
+        retries : int, optional
+            How often the request is sent again at most; as the settings say when left out.
         stop : threading.Event, optional
             Once it is set, nothing is sent any more.
         """
@@ -135,6 +143,7 @@ class RoeClient(TableClient):
             extra_time=extra_time,
             stream=True,
             query_id=str(query_id),
+            retries=retries,
             stop=stop,
         )
         waited = "wait" in response.headers.get("Preference-Applied", "")
@@ -147,17 +156,26 @@ class RoeClient(TableClient):
         finally:
             response.close()
 
-    def status(self, query_id: UUID | str, *, stop: threading.Event | None = None) -> models.QueryStatus:
-        """Return the status of a query, as it is now; nothing is sent once ``stop`` is set."""
+    def status(
+        self, query_id: UUID | str, *, retries: int | None = None, stop: threading.Event | None = None
+    ) -> models.QueryStatus:
+        """Return the status of a query, as it is now; ``retries`` and ``stop`` are those of :meth:`follow`."""
         try:
-            for update in self.follow(query_id, wait=0, stop=stop):
+            for update in self.follow(query_id, wait=0, retries=retries, stop=stop):
                 return update.status
             raise ProtocolError("The server's response holds no status.", query_id=str(query_id))
         except NotFoundError as error:
             error.hint = "Check the id; `%roe worksheets NAME` lists the queries of a worksheet."
             raise
 
-    def result(self, query_id: UUID | str, *, arrow: bool = True, stop: threading.Event | None = None) -> Response:
+    def result(
+        self,
+        query_id: UUID | str,
+        *,
+        arrow: bool = True,
+        retries: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> Response:
         """Return the result of a query, with its body still to be read.
 
         Parameters
@@ -165,6 +183,8 @@ class RoeClient(TableClient):
         query_id : UUID
         arrow : bool
             Prefer an Arrow stream, where the server offers one.
+        retries : int, optional
+            How often the request is sent again at most; as the settings say when left out.
         stop : threading.Event, optional
             Once it is set, nothing is sent any more.
 
@@ -175,8 +195,15 @@ class RoeClient(TableClient):
         """
         accept = f"{models.ARROW_STREAM}, application/json;q=0.9" if arrow else "application/json"
         path = f"/v1/database/query/{segment(query_id)}/result/"
-        headers = {"Accept": accept}
-        return self._get(path, kind=RequestKind.RESULT, headers=headers, stream=True, query_id=str(query_id), stop=stop)
+        return self._get(
+            path,
+            kind=RequestKind.RESULT,
+            headers={"Accept": accept},
+            stream=True,
+            query_id=str(query_id),
+            retries=retries,
+            stop=stop,
+        )
 
     def cancel(self, query_id: UUID | str) -> models.QueryStatus | None:
         """Request the cancellation of a query.

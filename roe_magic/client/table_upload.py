@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from roe_magic.client.messages import Request
 from roe_magic.client.multipart import MultipartBody, rereadable
-from roe_magic.client.retry_policy import RequestKind
+from roe_magic.client.retry_policy import Action, RequestKind, action_after
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse
 from roe_magic.errors import (
-    ConnectFailed,
     DeadlineExceeded,
-    ProtocolError,
     RoeError,
-    ServerError,
     TransportError,
     UploadInterrupted,
     UploadUncertain,
@@ -72,7 +69,7 @@ def _interrupted(table: str, body: MultipartBody) -> str:
 
 def _with_outcome(error: RoeError, table: str, body: MultipartBody) -> RoeError:
     """Return an error that says what is at the server."""
-    if isinstance(error, ConnectFailed) or not isinstance(error, (TransportError, ProtocolError, ServerError)):
+    if action_after(RequestKind.WRITE, error) is not Action.UNCERTAIN:
         return error
     if not body.whole:
         return _cut_off(error, body)

@@ -30,14 +30,15 @@ import urllib3
 
 from roe_magic._version import __version__
 from roe_magic.client.connections import Adapter, BearerAuth
+from roe_magic.client.deadlines import keep_alive
 from roe_magic.client.messages import Request, Response
 from roe_magic.client.response_errors import error_from
 from roe_magic.client.retries import RateLimit, attempts, parse_retry_after
-from roe_magic.client.retry_policy import Action, action_after
+from roe_magic.client.retry_policy import Action, RequestKind, action_after
 from roe_magic.client.transport_errors import translate
 from roe_magic.config.certificates import bundle
 from roe_magic.config.settings import Settings
-from roe_magic.errors import ConnectFailed, RedirectRefused, RoeAPIException, RoeError
+from roe_magic.errors import RedirectRefused, RoeAPIException, RoeError
 
 USER_AGENT = f"roe-magic/{__version__} (python/{platform.python_version()}; requests/{requests.__version__})"
 CONNECT_TIMEOUT = 10.0
@@ -68,7 +69,6 @@ class Transport:
     ) -> None:
         self.settings = settings
         self._clock, self._wait, self._rng = clock, wait, rng
-        self._auth = BearerAuth(settings.api_key)
         self._open()
 
     def _open(self) -> None:
@@ -85,15 +85,16 @@ class Transport:
     def send(self, request: Request) -> Response:
         """Send a request and return its successful response; send it again where the policy says so.
 
-        Nothing is sent after the request's ``stop`` was set.
+        Nothing is sent after its caller has left.
 
         Raises
         ------
         TransportError, ProtocolError, RoeAPIException
         """
         budget = self.settings.timeout or float("inf")
-        pause = functools.partial(self._wait, request.stop)
-        tries = attempts(self.settings.max_retries, budget=budget, clock=self._clock, pause=pause, rng=self._rng)
+        retries = self.settings.max_retries if request.retries is None else request.retries
+        pause = functools.partial(self._wait, request.delivery.stop)
+        tries = attempts(retries, budget=budget, clock=self._clock, pause=pause, rng=self._rng)
         for attempt in tries:
             try:
                 return self._send_once(request)
@@ -102,14 +103,14 @@ class Transport:
                 if action_after(request.kind, error) is not Action.REPEAT:
                     raise
                 attempt.failed(error, getattr(error, "retry_after", None))
+                request.delivery.begun = False  # what was sent before has had no effect
         raise AssertionError("attempts() raises when it is used up")
 
     def _send_once(self, request: Request) -> Response:
         if self._process_id != os.getpid():
             self._open()
-        delay = self._rate_limit.delay()
-        if self._wait(request.stop, delay) if delay else request.stop.is_set():
-            raise ConnectFailed("The request was stopped before it was sent.")
+        if delay := self._rate_limit.delay():
+            self._wait(request.delivery.stop, delay)
         response = self._exchange(request, self.settings.base_url + request.path)
         for _ in range(MAX_REDIRECTS):
             if response.status not in _REDIRECTS:
@@ -162,6 +163,8 @@ class Transport:
             failure = request.upload.failure if request.upload is not None else None
             problem: BaseException = failure or translate(error, self.settings, deadline)
         else:
+            if request.kind is RequestKind.RESULT:
+                keep_alive(response.raw)
             chunks = self._chunks(response, deadline)
             return Response(response.status_code, response.headers, chunks, response.close, self.settings.api_key)
         raise problem
@@ -184,7 +187,7 @@ class Transport:
             headers={**_HEADERS, **_content_type(request), **request.headers},
             params={name: value for name, value in request.params.items() if value is not None},
             data=request.upload if request.json is None else _encoded(request.json),
-            auth=self._auth,
+            auth=BearerAuth(self.settings.api_key, request.delivery),
         )
         return prepared
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -29,6 +30,7 @@ def read(
     *,
     max_bytes: int | None,
     on_progress: Callable[[DownloadProgress], None],
+    retries: int | None,
     stop: threading.Event,
 ) -> models.QueryResult:
     """Return the result of an ended query; it is requested once.
@@ -41,6 +43,8 @@ def read(
         Refuse a body of more bytes.
     on_progress : callable
         Called at the start and with each part; an exception of its own ends the download.
+    retries : int or None
+        How often the request is sent again at most; as the settings say where it is None.
     stop : threading.Event
         Once it is set, nothing is sent any more.
 
@@ -60,7 +64,7 @@ def read(
     """
     from roe_magic.query import result_body
 
-    response = client.result(query_id, stop=stop)
+    response = client.result(query_id, retries=retries, stop=stop)
     total = _content_length(response)
 
     def report(received: int, rows: int) -> None:
@@ -72,9 +76,10 @@ def read(
         if response.status in _NOT_READY:
             raise ResultNotReady(f"Query {query_id} has ended, but its result is not ready (HTTP {response.status}).")
         on_progress(DownloadProgress(size=total))
+        chunks = _some(response.chunks, query_id)
         if response.content_type == models.ARROW_STREAM:
-            return _result(query_id, result_body.read_arrow(response.chunks, report))
-        return _checked(result_body.read_json(response.chunks, report), query_id)
+            return _result(query_id, result_body.read_arrow(chunks, report))
+        return _checked(result_body.read_json(chunks, report), query_id)
     finally:
         response.close()  # a body that was not read to its end still holds its connection
 
@@ -121,6 +126,13 @@ def _check_size(received: int, max_bytes: int | None, *, total: int | None = Non
     )
     error.limit = max_bytes
     raise error
+
+
+def _some(chunks: Iterator[bytes], query_id: UUID) -> Iterator[bytes]:
+    """Return the chunks of a body; raise ResultNotReady where it is empty."""
+    for first in chunks:
+        return itertools.chain([first], chunks)
+    raise ResultNotReady(f"Query {query_id} has ended, but the server's response is empty.")
 
 
 def _checked(result: models.QueryResult, query_id: UUID) -> models.QueryResult:

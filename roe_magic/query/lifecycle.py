@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from roe_magic.client import RoeClient
+from roe_magic.client.delivery import Delivery
 from roe_magic.client.retry_policy import Action, RequestKind, action_after
 from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.contract import models
@@ -73,6 +74,8 @@ class Lifecycle:
     def __init__(self, client: RoeClient, publisher: StatePublisher, options: WatchOptions) -> None:
         self.max_bytes = options.max_bytes
         self._client, self._publisher, self._options = client, publisher, options
+        # Of the submit.
+        self.delivery = Delivery(publisher.left)
         self._again = Repetition(publisher, options.pause)
         self._enclosed_rows: bytes | None = None
         self._fetching = threading.Lock()
@@ -90,8 +93,8 @@ class Lifecycle:
 
     def submit(self, request: models.WorksheetQueryCreateRequest) -> None:
         """Submit the query; a small result may come with the response."""
-        left = self._publisher.left
-        response = self._client.submit(request, wait=self._options.wait, rows=self._options.fetch, stop=left)
+        wait, rows = self._options.wait, self._options.fetch
+        response = self._client.submit(request, wait=wait, rows=rows, delivery=self.delivery)
         submitted, self._enclosed_rows = download.split_enclosed(response)
         self._publisher.publish(
             submitted=submitted, last_status=_status_in(submitted), echo_notice=_echo_notice(request.query, submitted)
@@ -123,7 +126,7 @@ class Lifecycle:
     def _ask(self) -> bool:
         """Request the status once; return whether the server held its response back as asked."""
         waited = None
-        for update in self._client.follow(self._query_id, stop=self._publisher.left):
+        for update in self._client.follow(self._query_id, retries=0, stop=self._publisher.left):
             self._again.succeeded()
             waited = update.waited
             # The first status decides, so that the panel's button never comes to mean something else.
@@ -191,7 +194,7 @@ class Lifecycle:
     def _fetch_before_failure(self, left: threading.Event) -> None:
         # Statements before the failing one may have rows; the failure is reported either way.
         try:
-            self._publish_rows(self._read_rows(left))
+            self._publish_rows(self._read_rows(left, retries=None))
         except RoeError as error:
             if (
                 action_after(RequestKind.RESULT, error) is not Action.REPEAT
@@ -209,14 +212,21 @@ class Lifecycle:
             changes["result_error"] = result.error or f"The result says {result.status}, and not why."
         self._publisher.publish(**changes)
 
-    def _read_rows(self, left: threading.Event) -> models.QueryResult:
+    def _read_rows(self, left: threading.Event, retries: int | None = 0) -> models.QueryResult:
         rows, self._enclosed_rows = self._enclosed_rows, None
         if rows is not None:
             sql = self._state.submitted.query if self._state.submitted else ""
             with suppress(ProtocolError):  # enclosed rows that cannot be read are asked for like any others
                 return download.read_enclosed(rows, self._query_id, self.max_bytes, sql.strip(" \t\r\n;"))
         reporter = _ProgressReporter(self._publisher, left)
-        return download.read(self._client, self._query_id, max_bytes=self.max_bytes, on_progress=reporter, stop=left)
+        return download.read(
+            self._client,
+            self._query_id,
+            max_bytes=self.max_bytes,
+            on_progress=reporter,
+            retries=retries,
+            stop=left,
+        )
 
 
 class _ProgressReporter:

@@ -260,6 +260,8 @@ class RunningQuery:
         self._publisher.publish()
 
     def _goes_on(self, what: str) -> str:
+        if self.state.query_id is None and not self._lifecycle.delivery.begun:
+            return f"{what} The query was not sent."
         if self.state.query_id is None:
             return f"{what} The query was being sent and may be running; look for it with `%roe worksheets`."
         return f"{what} The query goes on at the server; come back to it with: %roe result {self.state.query_id}"

@@ -20,6 +20,8 @@ import pytest
 from IPython.core.ultratb import FormattedTB
 
 from roe_magic.client import RoeClient
+from roe_magic.client.connections import BearerAuth
+from roe_magic.client.delivery import Delivery
 from roe_magic.client.transport import Transport
 from roe_magic.config.secret import Secret
 from roe_magic.config.settings import Settings
@@ -460,9 +462,9 @@ def test_a_connection_error_shows_no_key(caplog: pytest.LogCaptureFixture) -> No
 
 def test_no_repr_shows_the_key(client: RoeClient) -> None:
     """Of the client, or of anything that it is made of."""
+    header = BearerAuth(client.settings.api_key, Delivery())._header
     seen = [client, client.settings, client._transport, vars(client._transport), client._transport._adapter]
-    assert not [thing for thing in seen if KEY in repr(thing)]
-    assert KEY not in repr(vars(client._transport._auth))
+    assert not [thing for thing in (*seen, header, vars(header)) if KEY in repr(thing)]
     with pytest.raises(TypeError):
         pickle.dumps(client)
 

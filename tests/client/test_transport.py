@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import http.client
 import multiprocessing
 import os
+import pkgutil
 import socket
 import threading
 import time
@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from roe_magic.client import connections
+from roe_magic.client.delivery import Delivery
 from roe_magic.client.messages import MAX_BODY_BYTES, Request
+from roe_magic.client.retry_policy import RequestKind
 from roe_magic.client.transport import Transport
 from roe_magic.config.secret import Secret
 from roe_magic.config.settings import Settings
@@ -715,22 +717,26 @@ class Alarm(Exception):
     """What a signal handler raises."""
 
 
-@pytest.mark.parametrize("moment", ["send", "getresponse", "putheader"])
+@pytest.mark.parametrize(
+    "moment",
+    ["http.client.HTTPConnection.getresponse", "http.client.HTTPConnection.putheader", "socket.socket.sendall"],
+)
 def test_no_frame_of_a_request_holds_the_key(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """Whatever interrupts it, and wherever: a verbose traceback prints the variables of every frame."""
-    real = getattr(http.client.HTTPConnection, moment)
+    real = pkgutil.resolve_name(moment)
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
-        if moment != "putheader" or "Authorization" in arguments:
+        data = b"".join(map(bytes, filter(None, arguments[1:2]))) if "sendall" in moment else b""
+        if "getresponse" in moment or "Authorization" in arguments or KEY.encode() in data:
             raise Alarm
         return real(*arguments, **options)
 
     with ScriptedServer(OK) as server, Sender(server.url) as sender:
         sender.json()
-        monkeypatch.setattr(f"http.client.HTTPConnection.{moment}", interrupted)
+        monkeypatch.setattr(moment, interrupted)
         with pytest.raises(Alarm) as caught:
             sender.json()
-    frames = [entry.frame for entry in caught.traceback]
+    frames = [entry.frame for entry in caught.traceback if entry.name != "interrupted"]
     assert len(frames) > 5
     assert not [frame for frame in frames if KEY in repr(frame.f_locals)]
 
@@ -752,7 +758,7 @@ def test_a_key_that_the_server_repeats_is_not_in_what_is_read() -> None:
 def test_nothing_is_sent_after_the_caller_has_left(call: Request) -> None:
     """Neither at first nor after a pause."""
     with ScriptedServer(answer("", 503, {"Retry-After": "5"}), OK) as server, Sender(server.url) as sender:
-        call = replace(call, stop=threading.Event())
+        call = replace(call, delivery=Delivery())
         sender.transport._wait = lambda event, seconds: event.set() or True
         with pytest.raises(ServerError):
             sender.json(call)
@@ -817,8 +823,11 @@ def test_a_download_lives_as_long_as_bytes_come() -> None:
             time.sleep(SHORT / 2)
         return False
 
-    with ScriptedServer(step) as server, Sender(server.url, timeout=SHORT) as sender:
-        assert len(sender.transport.send(replace(GET, stream=True)).read()) == 2_000_000
+    with ScriptedServer(step) as server, Sender(server.url, timeout=SHORT, max_retries=1) as sender:
+        result = replace(GET, kind=RequestKind.RESULT, stream=True)
+        assert len(sender.transport.send(result).read()) == 2_000_000
+        with pytest.raises(DeadlineExceeded):
+            sender.json()
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -577,7 +577,7 @@ def test_rows_that_never_come_end_within_seconds(play: Play, name: str) -> None:
 
 def test_an_outage_while_fetching_is_survived_as_long_as_one_while_watching(play: Play) -> None:
     """The rows of a long query are not lost to half a minute of failures."""
-    play.results(*[answer("", 502)] * 40, result(ONE))
+    play.results(*[answer("", 502)] * 25, result(ONE))
     assert play.run().wait().df()["a"].tolist() == [1]
     play.results(NOT_READY["reset"])
     begun = play.clock()
