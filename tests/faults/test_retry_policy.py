@@ -30,13 +30,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "polling.md"
 ID = UUID(sample("status-200")["worksheet_query_id"])
 PATH = f"/v1/database/query/{ID}"
 DONE = {"worksheet_query_id": str(ID), "status": "SUCCESS"}
-STATEMENT = {
-    "query": "SELECT 1",
-    "row_count": 1,
-    "column_names": ["a"],
-    "column_types": ["UInt8"],
-    "result_rows": [[1]],
-}
+ONE_ROW = {"row_count": 1, "column_names": ["a"], "column_types": ["UInt8"], "result_rows": [[1]]}
 # The endpoint of each kind, and its answer.
 ENDPOINTS: dict[RequestKind, tuple[str, str, Step]] = {
     RequestKind.SUBMIT: ("POST", "/v1/database/query/async/", answer(sample("submit-200-smallest"))),
