@@ -19,6 +19,12 @@ def read(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
 
+def remove(path: Path, name: str) -> None:
+    """Write an env file anew without one of its names; where there is no file nothing happens."""
+    if path.is_file():
+        write(path, {other: value for other, value in read(path).items() if other != name})
+
+
 def write(path: Path, values: Mapping[str, str]) -> None:
     """Write an env file that only its owner can read; another process never sees it half written."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -41,6 +41,21 @@ def acquire(handle: int, *, shared: bool = False, timeout: float = 0.0) -> bool:
     return True
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds an exclusive lock on a file; False where the file cannot be opened.
+
+    To find out, a lock that is free is taken for a moment.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not acquire(handle, shared=True)
+    finally:
+        os.close(handle)
+
+
 def release(handle: int) -> None:
     """Release a lock; the file stays open."""
     import fcntl

@@ -22,6 +22,7 @@ import contextlib
 import errno
 import importlib
 import importlib.util
+import os
 import shutil
 import signal
 import socket
@@ -45,6 +46,9 @@ REQUIRED_PACKAGES = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starl
 # Addresses that mean every interface, and the ones by which this machine reaches itself.
 _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
 _BACKLOG = 128
+# A process that looks whether a service runs holds the service's lock for a moment.
+_LOCK_TIMEOUT = 1.0
+_OTHER_FOLDER = "choose another one with --data DIR, or use --memory, which keeps nothing"
 _NOT_CONFINED = (
     "Note: this system has no Landlock, so nothing but the service's own checks keeps queries from your files; see "
     "docs/service.md."
@@ -70,6 +74,9 @@ class ServeOptions:
         Where to write the address and key, in addition to ``service.env`` in the data folder.
     memory : bool
         Use a temporary folder that is removed at the end; ``data`` is not used.
+    temporary : bool
+        ``data`` is a temporary folder that the caller made: it is removed at the end, and queries that run do not keep
+        the service once its members have left.
     members_lock : Path, optional
         A file on which everyone who uses the service holds a shared lock. A member must wait for the lock, since the
         service tries to take it once a second. When nobody has held it for ``linger`` seconds the service ends; before
@@ -86,6 +93,7 @@ class ServeOptions:
     data: Path | None = None
     env_file: Path | None = None
     memory: bool = False
+    temporary: bool = False
     members_lock: Path | None = None
     grace: float = 30.0
     linger: float = 5.0
@@ -109,6 +117,7 @@ def serve(options: ServeOptions) -> None:
         members = stack.enter_context(_open_members_lock(options.members_lock))
         folder = stack.enter_context(_data_folder(options))
         stack.enter_context(_service_lock(folder))
+        _forget_address(folder)
         listener = stack.enter_context(_listener(options.host, options.port))
         asyncio.run(_serve(options, folder, listener, members))
 
@@ -123,13 +132,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--memory", action="store_true", help="keep everything in a temporary folder that is removed at the end")
     # %roe connect local uses these when it starts a service that other processes may join.
     add("--members-lock", type=Path, help=argparse.SUPPRESS)
+    add("--temporary", action="store_true", help=argparse.SUPPRESS)
     add("--linger", type=float, default=5.0, help=argparse.SUPPRESS)
     add("--grace", type=float, default=30.0, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the service with the options of a command line, and return the exit code."""
-    names = ("host", "port", "data", "env_file", "memory", "members_lock", "linger", "grace")
+    names = ("host", "port", "data", "env_file", "memory", "temporary", "members_lock", "linger", "grace")
     try:
         serve(ServeOptions(**{name: getattr(arguments, name) for name in names}))
     except RoeError as error:
@@ -161,30 +171,53 @@ def _open_members_lock(path: Path | None) -> Iterator[int | None]:
 
 @contextlib.contextmanager
 def _data_folder(options: ServeOptions) -> Iterator[DataFolder]:
-    if options.memory:
-        root = Path(tempfile.mkdtemp(prefix="roe-magic-"))
-        try:
-            yield DataFolder(root)
-        finally:
-            shutil.rmtree(root, ignore_errors=True)
-        return
-    root = (options.data or default_data()).expanduser().absolute()
-    try:
+    root = temporary_folder() if options.memory else options.data or default_data()
+    with folder_errors(root, _OTHER_FOLDER):
+        root = root.expanduser().absolute()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ServiceError(f"The data folder {root} cannot be used: {error.strerror}.") from None
-    yield DataFolder(root)
+    try:
+        yield DataFolder(root)
+    finally:
+        if options.memory or options.temporary:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def temporary_folder() -> Path:
+    """Return a new folder for the data of a service that keeps nothing."""
+    parent = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108  # only named in a message
+    with folder_errors(parent, "set TMPDIR to another one"):
+        return Path(tempfile.mkdtemp(prefix="roe-magic-"))
+
+
+@contextlib.contextmanager
+def folder_errors(root: Path, what_to_do: str) -> Iterator[None]:
+    """Raise ServiceError, which names the data folder and says what to do, where it cannot be used."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:  # no home folder; a NUL in the name
+        is_file = isinstance(error, FileExistsError)
+        reason = "it is a file" if is_file else getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise ServiceError(f"The data folder {root} cannot be used: {reason}; {what_to_do}.") from None
 
 
 @contextlib.contextmanager
 def _service_lock(folder: DataFolder) -> Iterator[None]:
-    with file_lock.opened(folder.service_lock) as handle:
-        if not file_lock.acquire(handle):
+    with contextlib.ExitStack() as stack:
+        with folder_errors(folder.root, _OTHER_FOLDER):
+            handle = stack.enter_context(file_lock.opened(folder.service_lock))
+            is_free = file_lock.acquire(handle, timeout=_LOCK_TIMEOUT)
+        if not is_free:
             raise ServiceError(
                 f"Another service uses the data folder {folder.root} already.",
                 hint="In a notebook, %roe connect local uses it. To start a second one, add --data DIR or --memory.",
             )
         yield
+
+
+def _forget_address(folder: DataFolder) -> None:
+    """Remove the address of an earlier service, where a stranger may listen by now, from the folder's env file."""
+    with folder_errors(folder.root, _OTHER_FOLDER):
+        env_file.remove(folder.env_file, "ROE_BASE_URL")
 
 
 @contextlib.contextmanager
@@ -227,7 +260,8 @@ async def _serve(options: ServeOptions, folder: DataFolder, listener: socket.soc
         if members is None:
             await server.run(services, listener, stop)
         else:
-            await server.run_for_members(services, listener, stop, members, options.grace, options.linger)
+            waits = {"grace": options.grace, "linger": options.linger}
+            await server.run_for_members(services, listener, stop, members, **waits, temporary=options.temporary)
 
 
 def _url(host: str, listener: socket.socket) -> str:

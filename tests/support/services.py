@@ -70,7 +70,10 @@ def start_service(data: Path, *arguments: str) -> Service:
     with (data / "service.log").open("a") as log:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True)
     service = Service(process, data, env_file)
-    wait_for(lambda: process.poll() is not None or (env_file.exists() and env_file.stat().st_mtime_ns > before))
+    # A service first removes the address of the one before from its env file.
+    wait_for(
+        lambda: process.poll() is not None or ("ROE_BASE_URL" in service.env and env_file.stat().st_mtime_ns > before)
+    )
     assert process.poll() is None, service.log
     env = service.env
     service.url, service.api_key = env["ROE_BASE_URL"], env["ROE_API_KEY"]

@@ -57,10 +57,18 @@ async def run(services: Services, listener: socket.socket, stop: asyncio.Event) 
 
 
 async def run_for_members(
-    services: Services, listener: socket.socket, stop: asyncio.Event, members: int, grace: float, linger: float
+    services: Services,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    members: int,
+    *,
+    grace: float,
+    linger: float,
+    temporary: bool,
 ) -> None:
     """Serve requests until ``stop`` is set or the last member has left; see ``serve.ServeOptions``."""
-    watching = asyncio.create_task(_watch_members(services.queries, members, stop, grace, linger))
+    queries = None if temporary else services.queries
+    watching = asyncio.create_task(_watch_members(queries, members, stop, grace, linger))
     try:
         await run(services, listener, stop)
     finally:
@@ -73,8 +81,10 @@ async def _end(server: uvicorn.Server, queries: QueryManager, stop: asyncio.Even
     server.should_exit = True
 
 
-async def _watch_members(queries: QueryManager, members: int, stop: asyncio.Event, grace: float, linger: float) -> None:
-    """Set ``stop`` when for ``linger`` seconds no member has held the lock and no query has run.
+async def _watch_members(
+    queries: QueryManager | None, members: int, stop: asyncio.Event, grace: float, linger: float
+) -> None:
+    """Set ``stop`` when for ``linger`` seconds no member has held the lock and none of ``queries`` has run.
 
     A running query keeps the service: its user may come back, after a restart of the notebook's kernel, say. At the end
     the lock stays taken, so that a process that wants to join waits until the data folder is free.
@@ -83,7 +93,7 @@ async def _watch_members(queries: QueryManager, members: int, stop: asyncio.Even
     deadline = loop.time() + max(grace, linger)
     while True:
         await asyncio.sleep(min(1.0, linger))
-        if queries.busy or not file_lock.acquire(members):
+        if (queries is not None and queries.busy) or not file_lock.acquire(members):
             deadline = loop.time() + linger
         elif loop.time() >= deadline:
             stop.set()
