@@ -62,7 +62,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "service.__main__": {"service.serve"},
     # What brings both together.
-    "local": {"config", "errors", "service.serve", "service.data_folder", "service.env_file", "service.file_lock"},
+    "local_discovery": {"config", "errors", "service.data_folder", "service.env_file", "service.file_lock"},
+    "local": {
+        *("config", "errors", "local_discovery", "service.serve", "service.data_folder", "service.env_file"),
+        "service.file_lock",
+    },
     "doctor": {"config", "client", "query", "local", "service.serve", "errors", "_version"},
     "cli": {"config", "doctor", "service.serve", "errors", "_version"},
     "__main__": {"cli"},

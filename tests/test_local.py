@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from roe_magic import RoeClient, RunningQuery, local, local_service
+from roe_magic import RoeClient, RunningQuery, local_discovery, local_service
 from roe_magic.config import resolve
 from roe_magic.errors import MissingExtra, ServiceError
 from roe_magic.local import LocalService
@@ -160,7 +160,7 @@ def test_the_env_file_says_where_the_service_is(tmp_path: Path) -> None:
     path.write_text(
         f"ROE_BASE_URL=http://127.0.0.1:8123\nROE_API_KEY=roe_local_k\nROE_ORGANIZATION_ID={organization_id}\n"
     )
-    settings = resolve(local.read_source(path))
+    settings = resolve(local_discovery.read_source(path))
     assert (settings.base_url, settings.source, settings.is_loopback) == (
         *("http://127.0.0.1:8123", "the local service", True),
     )

@@ -30,6 +30,8 @@ from roe_magic.sql.tokens import first_word
 if TYPE_CHECKING:
     import pandas as pd
 
+    from roe_magic.local import LocalService
+
 
 Command = Callable[[MagicContext, list[str]], Any]
 
@@ -103,22 +105,30 @@ def connect(magic: MagicContext, words: list[str]) -> None:
     where = [word for word in words if word != "--memory"]
     if len(where) > 1:
         raise UsageError("%roe connect takes one of: local, a PROFILE, a URL.")
-    user = _connect(magic, _connection(magic, where[0], memory=memory)) if where else magic.client().current_user()
+    user = _connect(magic, where[0], memory=memory) if where else magic.client().current_user()
     client = magic.client()
     settings = client.settings
     organization = settings.organization_id or "the key's default"
     print(f"Connected to {settings.host} ({settings.source}) as {user.display_name}, organisation {organization}")
 
 
-def _connect(magic: MagicContext, connection: SettingsSource) -> models.User:
-    """Use a connection from now on, and return its user; where the server does not answer, the one before stays."""
-    config.resolve(connection)
-    before, magic.session.connection = magic.session.connection, connection
+def _connect(magic: MagicContext, where: str, *, memory: bool) -> models.User:
+    """Use a server from now on, and return its user; where it does not answer, the one before stays."""
+    session = magic.session
+    before = session.connection, session.local
     try:
+        session.local = _local_service(memory=memory) if where.lower() == "local" else None
+        session.connection = session.local.source if session.local else _connection(magic, where)
+        config.resolve(session.connection)
         return magic.client().current_user()
     except BaseException:
-        magic.session.connection = before
+        session.connection, session.local = before
         raise
+
+
+def uses_connection(command: Command, words: list[str]) -> bool:
+    """Whether a command sends something to the server that was chosen before."""
+    return command is not show_help and not (command is connect and words)
 
 
 def whoami(magic: MagicContext, words: list[str]) -> pd.Series[Any]:
@@ -182,11 +192,13 @@ def worksheet_id(client: RoeClient, text: str) -> UUID:
     )
 
 
-def _connection(magic: MagicContext, where: str, *, memory: bool) -> SettingsSource:
-    if where.lower() == "local":
-        from roe_magic.local import local_service
+def _local_service(*, memory: bool) -> LocalService:
+    from roe_magic.local import local_service  # not needed to load the extension
 
-        return local_service(memory=memory).source
+    return local_service(memory=memory)
+
+
+def _connection(magic: MagicContext, where: str) -> SettingsSource:
     if "://" in where:
         return _source_for(magic, where)
     return config.from_profile(where)

@@ -113,6 +113,8 @@ class RoeMagic(Magics, MagicSettings):
         return self._run_sql(flags, sql, is_cell=False)
 
     def _run_command(self, command: commands.Command, words: list[str]) -> Any:
+        if commands.uses_connection(command, words):
+            self._renew_local()
         value = command(self, words)
         if command in commands.CHANGE_NAMES:
             self._refresh_catalogue(self.client())
@@ -122,6 +124,8 @@ class RoeMagic(Magics, MagicSettings):
         arguments = parse(self.parser, line)
         if not sql.strip():
             raise MagicUsageError("There is no SQL to run. `%%roe?` shows how to use it.")
+        if not arguments.section:
+            self._renew_local()
         client = self.client(from_flags(arguments))
         worksheet_id = commands.worksheet_id(client, arguments.worksheet) if arguments.worksheet else None
         request = WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=arguments.use_admin)
@@ -200,6 +204,11 @@ class RoeMagic(Magics, MagicSettings):
         if settings not in self._clients:
             self._clients[settings] = RoeClient(settings)
         return self._clients[settings]
+
+    def _renew_local(self) -> None:
+        """See to it that the local service runs if the notebook is connected to it; say if it had ended."""
+        if notice := self.session.renew_local():
+            print(notice)
 
     def _return(self, query: WorksheetQuery, target: Target, *, returned: bool) -> Any:
         """Assign the variables of the target, and return the cell's value."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from roe_magic.config.settings import SettingsSource
+    from roe_magic.local import LocalService
 
 
 @dataclass
@@ -20,12 +21,28 @@ class Session:
     ----------
     connection : SettingsSource or None
         What ``%roe connect`` chose.
+    local : LocalService or None
+        The local service, where that is what was chosen.
     query_ids : dict of UUID to None
         The queries that were submitted or come back to, in that order.
     """
 
     connection: SettingsSource | None = None
+    local: LocalService | None = None
     query_ids: dict[UUID, None] = field(default_factory=dict)
+
+    def renew_local(self) -> str | None:
+        """Join or start the local service anew if it does not run any more; return what there is to say about that.
+
+        Nothing is sent to the old address, where another program may listen by now.
+        """
+        if self.local is None or self.local.is_running:
+            return None
+        self.local = self.local.renewed()
+        self.connection = self.local.source
+        if self.local.memory:
+            return "The local service had ended. A new one was started, without the tables of before: it keeps nothing."
+        return "The local service had ended and runs again, with its tables. Queries that were running have failed."
 
 
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()

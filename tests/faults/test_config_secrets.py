@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError
 
-from roe_magic import config, local
+from roe_magic import config, local_discovery, local_service
 from roe_magic.config import profiles
 from roe_magic.config.secret import Secret, secret_of
-from roe_magic.errors import ConfigError
+from roe_magic.errors import ConfigError, ServiceError
 from roe_magic.magic.settings_sources import from_traits
 from tests.support.shells import Shell, shell
 
@@ -183,7 +184,18 @@ def test_a_damaged_env_file_of_a_service(tmp_path: Path) -> None:
     """A service's key is a key like any other."""
     path = tmp_path / "service.env"
     path.write_text(f"ROE_BASE_URL=http://127.0.0.1:1\nROE_API_KEY={KEY}\nROE_TIMEOUT=soon\n")
-    refused(local.read_source, path)
+    refused(local_discovery.read_source, path)
+
+
+def test_a_service_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process gets the environment without our variables; a key in another one is not shown either."""
+    monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(ServiceError, match="cannot be started: No such file") as caught:
+        local_service(tmp_path / "data")
+    shown = dict(shown_variables(caught.value))
+    assert "_start: folder" in shown
+    assert [name for name, text in shown.items() if KEY in text or "environ(" in text] == []
 
 
 @pytest.fixture
