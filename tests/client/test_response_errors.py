@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roe_magic import errors
 from roe_magic.client.response_errors import decode_json, error_from
 from roe_magic.errors import ProtocolError, RateLimitError, RoeAPIException
 
@@ -128,3 +129,24 @@ def test_an_error_says_what_to_do_next() -> None:
     assert str(error).splitlines() == ["Too many requests (HTTP 429)", "Wait a moment, then run it again."]
     for status in (402, 413):
         assert error_from(status, b"", "").hint
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadRequestError),
+        (401, errors.AuthenticationError),
+        (402, errors.InsufficientCreditsError),
+        (403, errors.ForbiddenError),
+        (404, errors.NotFoundError),
+        (409, errors.ConflictError),
+        (418, errors.RoeAPIException),
+        (422, errors.BadRequestError),
+        (429, errors.RateLimitError),
+        (500, errors.ServerError),
+        (599, errors.ServerError),
+    ],
+)
+def test_each_status_has_its_class(status: int, kind: type[errors.RoeAPIException]) -> None:
+    """Those of the official SDK."""
+    assert type(error_from(status, b"", "")) is kind
