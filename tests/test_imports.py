@@ -22,13 +22,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formatting": set(),
     "errors": {"formatting"},
     "sql": set(),
+    "json_limits": set(),
     # What goes over the wire; client and service both stand on it, neither on the other.
     "contract": {"errors"},
     "config": {"errors"},
-    "frames": {"errors"},
+    "frames": {"json_limits", "errors"},
     # One HTTP request; one query; what a reader sees; the notebook.
-    "client": {"contract", "config", "errors", "_version"},
-    "query": {"client", "contract", "frames", "sql", "errors", "formatting"},
+    "client": {"contract", "config", "json_limits", "errors", "_version"},
+    "query": {"client", "contract", "frames", "json_limits", "sql", "errors", "formatting"},
     # DataFrames and files as tables.
     "uploads": {"client", "contract", "frames", "sql", "errors", "formatting"},
     "panel": {"contract", "formatting", "query.query_state"},

@@ -15,6 +15,7 @@ import msgspec
 
 from roe_magic import errors
 from roe_magic.errors import ProtocolError, RoeAPIException
+from roe_magic.json_limits import MAX_VALUES, count_values
 
 _MESSAGE_LIMIT = 2000
 _BY_STATUS: Mapping[int, type[RoeAPIException]] = {
@@ -50,9 +51,11 @@ def decode_json(body: bytes, content_type: str = "application/json") -> Any:
     Raises
     ------
     ProtocolError
-        It is not JSON; the message says what it is.
+        It is not JSON, and the message says what it is; or it has so many values that they would fill the memory.
     """
     text = body.removeprefix(b"\xef\xbb\xbf")
+    if count_values(text) > MAX_VALUES:
+        raise ProtocolError(f"The server's response has more than {MAX_VALUES:,} values; it was not read.")
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

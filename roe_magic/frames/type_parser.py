@@ -15,6 +15,8 @@ from roe_magic.errors import ProtocolError
 
 # Deeper types are refused here, before they reach Python's recursion limit; no real type is nested so deeply.
 MAX_DEPTH = 150
+# Python refuses to read integers of more than 4,300 digits; those of ClickHouse's types have up to 5.
+_MAX_DIGITS = 100
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -172,6 +174,8 @@ class _Parser:
 
     def literal(self) -> Argument:
         if self.kind == "number":
+            if len(self.value) > _MAX_DIGITS:
+                self.fail(f"a number of more than {_MAX_DIGITS} characters")
             text = self.advance()
             return int(text) if text.lstrip("+-").isdigit() else float(text)
         if self.kind == "string":

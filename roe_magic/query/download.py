@@ -79,7 +79,7 @@ def read(
         chunks = _some(response.chunks, query_id)
         if response.content_type == models.ARROW_STREAM:
             return _result(query_id, result_body.read_arrow(chunks, report))
-        return _checked(result_body.read_json(chunks, report), query_id)
+        return _checked(result_body.read_json(chunks, report, max_bytes=max_bytes), query_id)
     finally:
         response.close()  # a body that was not read to its end still holds its connection
 

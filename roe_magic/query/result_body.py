@@ -8,8 +8,6 @@ Roe's API sends JSON (:func:`read_json`): :class:`_JsonResultReader` walks throu
 from __future__ import annotations
 
 import dataclasses
-import io
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,17 +16,20 @@ import pyarrow as pa
 from roe_magic.contract import codec, models
 from roe_magic.errors import ProtocolError
 from roe_magic.frames.json.scanner import row_ends
-from roe_magic.frames.json.stream_reader import JsonStreamReader, decode
+from roe_magic.frames.json.stream_reader import JsonStreamReader
 from roe_magic.frames.json.table_builder import TableBuilder
-from roe_magic.frames.memory import memory_errors
-from roe_magic.frames.normalize import from_arrow
+from roe_magic.frames.memory import MemoryLimit, memory_errors
+from roe_magic.query.arrow_result import ArrowResultReader
+from roe_magic.query.result_columns import ColumnCount
 
 # Called with the bytes and the rows that have arrived so far; an exception of it ends the reading.
 OnProgress = Callable[[int, int], None]
 
 
 @memory_errors
-def read_json(chunks: Iterable[bytes], on_progress: OnProgress | None = None) -> models.QueryResult:
+def read_json(
+    chunks: Iterable[bytes], on_progress: OnProgress | None = None, *, max_bytes: int | None = None
+) -> models.QueryResult:
     """Return the result in the result endpoint's JSON, whose rows are converted while it arrives.
 
     Parameters
@@ -37,6 +38,8 @@ def read_json(chunks: Iterable[bytes], on_progress: OnProgress | None = None) ->
         The body, cut anywhere.
     on_progress : callable, optional
         Called with the bytes and rows so far after each chunk; an exception of it ends the reading.
+    max_bytes : int, optional
+        The limit of the body's size, which ``on_progress`` keeps; here it limits what the rows take in memory.
 
     Returns
     -------
@@ -47,14 +50,18 @@ def read_json(chunks: Iterable[bytes], on_progress: OnProgress | None = None) ->
     ------
     ProtocolError
         The body is not JSON, ends too early or is not what the contract describes.
+    ResultTooLarge
+        The rows take far more memory than ``max_bytes``.
     """
-    return _JsonResultReader(chunks, on_progress).read()
+    return _JsonResultReader(chunks, on_progress, MemoryLimit(max_bytes)).read()
 
 
 class _JsonResultReader:
     """Reads one result body in JSON."""
 
-    def __init__(self, chunks: Iterable[bytes], on_progress: OnProgress | None) -> None:
+    def __init__(self, chunks: Iterable[bytes], on_progress: OnProgress | None, memory_limit: MemoryLimit) -> None:
+        self.memory_limit = memory_limit
+        self.columns = ColumnCount()
         self.json = JsonStreamReader(chunks, self.report_progress)
         self.on_progress = on_progress
         self.rows_of_earlier_statements = 0
@@ -74,7 +81,7 @@ class _JsonResultReader:
             if key == "results" and self.json.peek() == b"[":
                 fields[key], tables = self.read_statements()
             else:
-                fields[key] = decode(self.json.read_value())
+                fields[key] = self.json.read_value()
         if self.json.peek():
             self.json.fail("expected the end")
         result = codec.parse(models.QueryResult, fields)
@@ -99,17 +106,16 @@ class _JsonResultReader:
         for key in self.json.object_keys():
             self.json.accept(b":")
             if key != "result_rows" or self.json.peek() != b"[":
-                fields[key] = decode(self.json.read_value())
+                fields[key] = self.json.read_value()
             elif "column_types" in fields and "column_names" in fields:
                 self.read_rows(self.new_builder(fields))
             else:  # the rows come before their types: they are converted at the end of the statement
-                early_rows.append(self.json.read_value())
+                early_rows.extend(text for text, _ in self.json.read_rows())
         if fields.get("result_rows") is not None:
             raise ProtocolError("The result's result_rows are not a list.")
         builder = self.builder or self.new_builder(fields)
         for text in early_rows:
-            ends, _ = row_ends(text[1:])
-            builder.add(text[1:-1], ends)
+            builder.add(text, row_ends(text)[0])
         self.rows_of_earlier_statements += builder.row_count
         self.builder = None
         return {**fields, "result_rows": None}, builder.table()
@@ -119,7 +125,8 @@ class _JsonResultReader:
         for texts in (names, types):
             if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
                 raise ProtocolError("The result's column_names and column_types are not lists of strings.")
-        self.builder = TableBuilder(names, types)
+        self.columns.add(names, types)
+        self.builder = TableBuilder(names, types, memory_limit=self.memory_limit)
         return self.builder
 
     def read_rows(self, builder: TableBuilder) -> None:
@@ -137,7 +144,7 @@ def read_arrow(chunks: Iterable[bytes], on_progress: OnProgress | None = None) -
     chunks : iterable of bytes
         The body, cut anywhere.
     on_progress : callable, optional
-        Called with the bytes and rows so far after each batch; an exception of it ends the reading.
+        Called with the bytes and rows so far after each chunk and batch; an exception of it ends the reading.
 
     Returns
     -------
@@ -147,91 +154,6 @@ def read_arrow(chunks: Iterable[bytes], on_progress: OnProgress | None = None) -
     Raises
     ------
     ProtocolError
-        The body is not such a stream, or ends too early.
+        The body is not such a stream, ends too early, or is one that our service never sends.
     """
-    file = _ChunkedFile(chunks)
-    statements: list[models.Statement] = []
-    row_count = 0
-    while not (file.at_end() and statements):
-        table = _read_stream(file, on_progress, row_count)
-        if file.last_bytes != _END_OF_STREAM:
-            raise ProtocolError(f"The result ends too early, after {file.bytes_received:,} bytes.")
-        row_count += table.num_rows
-        statements.append(_statement(table))
-    return statements
-
-
-_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-
-
-def _read_stream(file: _ChunkedFile, on_progress: OnProgress | None, rows_before: int) -> pa.Table:
-    """Return the table of the next stream; raise ProtocolError where there is none."""
-    try:
-        return _read_batches(file, on_progress, rows_before)
-    except MemoryError:
-        raise  # Arrow's is also an ArrowException
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and type(error) is not OSError:
-            raise  # an error of the connection; Arrow's own are plain OSErrors
-        raise ProtocolError(f"The result is not an Arrow stream: {error}.") from None
-
-
-def _read_batches(file: _ChunkedFile, on_progress: OnProgress | None, row_count: int) -> pa.Table:
-    batches: list[pa.RecordBatch] = []
-    # pyarrow reads message by message, and nothing after the stream's end.
-    with pa.ipc.open_stream(pa.PythonFile(file, "r")) as reader:
-        for batch in reader:
-            batch.validate()
-            batches.append(batch)
-            row_count += batch.num_rows
-            if on_progress:
-                on_progress(file.bytes_received, row_count)
-        return pa.Table.from_batches(batches, reader.schema)
-
-
-def _statement(table: pa.Table) -> models.Statement:
-    metadata = (table.schema.metadata or {}).get(models.STATEMENT_METADATA_KEY)
-    if metadata is None:
-        raise ProtocolError("The result's Arrow stream does not say which statement it belongs to.")
-    statement = codec.parse(models.Statement, decode(metadata))
-    return dataclasses.replace(statement, result_rows=from_arrow(table, statement.column_types))
-
-
-class _ChunkedFile(io.RawIOBase):
-    """Chunks as a file that pyarrow reads.
-
-    ``last_bytes`` are the last eight bytes read: pyarrow accepts a stream that is cut between two messages, so the
-    caller checks that they are the mark of a stream's end.
-    """
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._unread: deque[memoryview] = deque()
-        self.bytes_received = 0
-        self.last_bytes = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def at_end(self) -> bool:
-        return not self._unread and not self._receive()
-
-    def _receive(self) -> bool:
-        for chunk in self._chunks:
-            self.bytes_received += len(chunk)
-            if chunk:
-                self._unread.append(memoryview(chunk))
-                return True
-        return False
-
-    def read(self, size: int = -1) -> bytes:
-        parts = []
-        while size > 0 and not self.at_end():
-            part = self._unread.popleft()
-            parts.append(part[:size])
-            if len(part) > size:
-                self._unread.appendleft(part[size:])
-            size -= len(parts[-1])
-        data = b"".join(parts)
-        self.last_bytes = (self.last_bytes + data[-8:])[-8:]
-        return data
+    return ArrowResultReader(chunks, on_progress).read()

@@ -13,22 +13,55 @@ _QUOTE, _BACKSLASH = b'"\\'
 _LONG_RUN = 32
 
 
-def row_ends(data: bytes, opening: int = ord("["), closing: int = ord("]")) -> tuple[Positions, int]:
-    """Return where each list of a sequence ends, and where the sequence itself is closed (-1 if it is not).
+class Scanner:
+    """Finds the ends of lists and strings in a JSON text that arrives in blocks; each block is scanned once.
 
     This is exact although no value is decoded: brackets count only outside strings, and a quote ends a string unless an
-    odd number of backslashes precedes it.
+    odd number of backslashes precedes it. What a block leaves open is kept for the next one.
+
+    Parameters
+    ----------
+    opening, closing : int
+        The brackets: those of lists, or of objects.
+
+    Attributes
+    ----------
+    depth : int
+        In how many lists the text so far ends; the sequence is none of them.
     """
-    values = np.frombuffer(data, np.uint8)
-    brackets = np.flatnonzero((values == opening) | (values == closing))
-    brackets = brackets[(np.searchsorted(string_quotes(values), brackets) & 1) == 0]
-    is_opening = values[brackets] == opening
-    depth = np.cumsum(np.where(is_opening, 1, -1))
-    beyond_sequence = np.flatnonzero(depth < 0)
-    if len(beyond_sequence):
-        first = int(beyond_sequence[0])
-        return brackets[:first][depth[:first] == 0], int(brackets[first])
-    return brackets[depth == 0], -1
+
+    def __init__(self, opening: int = ord("["), closing: int = ord("]")) -> None:
+        self._opening, self._closing = opening, closing
+        self.depth, self._in_string, self._after_backslash = 0, False, False
+
+    def list_ends(self, block: bytes) -> tuple[Positions, int]:
+        """Return where each list of a sequence ends, and where the sequence itself is closed (-1 if it is not)."""
+        values = np.frombuffer(block, np.uint8)
+        brackets = np.flatnonzero((values == self._opening) | (values == self._closing))
+        was_in_string = self._in_string
+        quotes_before = np.searchsorted(self.quotes(block), brackets)
+        brackets = brackets[(quotes_before & 1) == was_in_string]
+        depth = self.depth + np.cumsum(np.where(values[brackets] == self._opening, 1, -1))
+        self.depth = int(depth[-1]) if len(depth) else self.depth
+        beyond_sequence = np.flatnonzero(depth < 0)
+        if len(beyond_sequence):
+            first = int(beyond_sequence[0])
+            return brackets[:first][depth[:first] == 0], int(brackets[first])
+        return brackets[depth == 0], -1
+
+    def quotes(self, block: bytes) -> Positions:
+        """Return the positions of the quotes that begin or end a string."""
+        escaped = int(self._after_backslash)
+        text = b"\\" * escaped + block
+        found = string_quotes(np.frombuffer(text, np.uint8)) - escaped
+        self._in_string ^= bool(len(found) & 1)
+        self._after_backslash = bool((len(text) - len(text.rstrip(b"\\"))) & 1)
+        return found
+
+
+def row_ends(data: bytes, opening: int = ord("["), closing: int = ord("]")) -> tuple[Positions, int]:
+    """Return where each list of a sequence ends, and where the sequence itself is closed (-1 if it is not)."""
+    return Scanner(opening, closing).list_ends(data)
 
 
 def string_quotes(values: npt.NDArray[np.uint8]) -> Positions:

@@ -1,8 +1,10 @@
 """Step 1 of 4: a JSON text that is still arriving in chunks, read value by value.
 
 :class:`JsonStreamReader` is a pull parser. Its caller iterates over the keys of an object (``object_keys``) and the
-elements of a list (``list_elements``), reads single values as bytes (``read_value``) and the rows of a result in blocks
-(``read_rows``). Only keys are decoded here. The next chunk is waited for when the bytes at hand do not suffice.
+elements of a list (``list_elements``), reads single values (``read_value``) and the rows of a result in blocks
+(``read_rows``). Rows are not decoded here. The next chunk is waited for when the bytes at hand do not suffice.
+
+Whatever a server sends, time and memory are bounded: each byte is scanned once, and all that is no row has limits.
 """
 
 from __future__ import annotations
@@ -13,16 +15,23 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 import msgspec
-import numpy as np
 
+from roe_magic import json_limits
 from roe_magic.errors import ProtocolError
-from roe_magic.frames.json.scanner import Positions, row_ends, string_quotes
+from roe_magic.frames.json.scanner import Positions, Scanner
 
 # Bytes per block: some thousand rows, and small enough for the processor's cache.
 _BLOCK_SIZE = 1 << 19
+# The first block of a value or of rows, most of which are short; each following block is twice as long.
+_FIRST_BLOCK_SIZE = 1 << 12
+# What a body may have besides its rows, all together: 16 MB is also the longest SQL that the local service takes.
+_MAX_BYTES_BESIDES_ROWS = 16 << 20
+_MAX_KEYS = _MAX_ELEMENTS = 10_000
+# Python's own decoders refuse deeper values, but only after the whole of them has arrived.
+_MAX_DEPTH = 1000
 _WHITE_SPACE = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_LITERAL = re.compile(rb"[^\s,\]}]+(?=[\s,\]}])")
+_END_OF_LITERAL = re.compile(rb"[\s,\]}]")
 
 
 class JsonStreamReader:
@@ -42,6 +51,8 @@ class JsonStreamReader:
         self.data = b""
         self.position = 0
         self.bytes_received = 0
+        self._bytes_besides_rows = 0
+        self._value_count = 0
 
     def receive(self, min_bytes: int = 1) -> bool:
         """Wait for at least so many bytes more, or the end of the text; whether any arrived."""
@@ -54,14 +65,17 @@ class JsonStreamReader:
         self.data, self.position = b"".join(parts), 0
         return count > 0
 
-    def receive_block(self) -> None:
-        """Wait for one block more; for a long value for as many bytes as it has so far, to take linear time."""
-        if not self.receive(max(_BLOCK_SIZE, len(self.data) - self.position)):
+    def take_block(self, size: int) -> bytes:
+        """Read the next bytes, at most ``size``; wait for a whole block where none have arrived."""
+        if self.position == len(self.data) and not self.receive(_BLOCK_SIZE):
             raise ProtocolError(f"The result ends too early, after {self.bytes_received:,} bytes.")
+        block = self.data[self.position : self.position + size]
+        self.position += len(block)
+        return block
 
-    def fail(self, problem: str) -> NoReturn:
-        """Raise a ProtocolError that quotes the text at the current position."""
-        found = self.data[self.position : self.position + 40]
+    def fail(self, problem: str, found: bytes | None = None) -> NoReturn:
+        """Raise a ProtocolError that quotes what was found, or else the text at the current position."""
+        found = (self.data[self.position : self.position + 40] if found is None else found)[:40]
         raise ProtocolError(f"The result is not the JSON that the contract describes: {problem}, not {found!r}.")
 
     def peek(self) -> bytes:
@@ -94,65 +108,93 @@ class JsonStreamReader:
             self.fail("expected an object")
         if self.accept(b"}"):
             return
-        while True:
+        for _ in range(_MAX_KEYS):
             if self.peek() != b'"':
                 self.fail("expected a key")
-            yield str(decode(self.read_value()))
+            yield str(self.read_value())
             if self.accept(b"}"):
                 return
             if not self.accept(b","):
                 self.fail("expected ',' or '}'")
+        raise ProtocolError(f"The result has an object of more than {_MAX_KEYS:,} keys.")
 
     def list_elements(self) -> Iterator[None]:
         """Yield at the beginning of each element of a list; the caller must read it before the next."""
         self.position += 1
         if self.accept(b"]"):
             return
-        while True:
+        for _ in range(_MAX_ELEMENTS):
             yield
             if self.accept(b"]"):
                 return
             if not self.accept(b","):
                 self.fail("expected ',' or ']'")
+        raise ProtocolError(f"The result has more than {_MAX_ELEMENTS:,} statements.")
 
-    def read_value(self) -> bytes:
-        """Read one whole value and return its bytes; a colon before it is skipped."""
+    def read_value(self) -> Any:
+        """Read and decode one whole value that is no row; a colon before it is skipped."""
         self.accept(b":")
         first = self.peek()
-        while (end := _value_end(self.data, self.position, first)) < 0:
-            self.receive_block()
-        text = self.data[self.position : end]
-        self.position = end
-        return text
+        scanner = Scanner(*(b"{}" if first == b"{" else b"[]"))
+        if first == b'"':
+            opening = self.take_block(1)
+            scanner.quotes(opening)
+            return decode(opening + self._read_to(lambda block: _end_of_first(scanner.quotes(block))))
+        if first in (b"[", b"{"):
+            text = self._read_to(lambda block: _end_of_first(scanner.list_ends(block)[0]))
+            self._count_values(text)
+            return decode(text)
+        return decode(self._read_to(_start_of_mark))
+
+    def _count_values(self, text: bytes) -> None:
+        self._value_count += json_limits.count_values(text, json_limits.MAX_VALUES - self._value_count)
+        if self._value_count > json_limits.MAX_VALUES:
+            raise ProtocolError(f"The result has more than {json_limits.MAX_VALUES:,} values besides its rows.")
+
+    def _read_to(self, find_end: Callable[[bytes], int]) -> bytes:
+        """Read blocks up to the position that ``find_end`` returns for one of them; it returns -1 for the others."""
+        blocks, size = [], _FIRST_BLOCK_SIZE
+        while True:
+            block = self.take_block(size)
+            end = find_end(block)
+            blocks.append(block if end < 0 else block[:end])
+            self._bytes_besides_rows += len(blocks[-1])
+            if self._bytes_besides_rows > _MAX_BYTES_BESIDES_ROWS:
+                raise ProtocolError(f"The result has more than {_MAX_BYTES_BESIDES_ROWS >> 20} MB besides its rows.")
+            if end >= 0:
+                self.position -= len(block) - end
+                return b"".join(blocks)
+            size = min(2 * size, _BLOCK_SIZE)
 
     def read_rows(self) -> Iterator[tuple[bytes, Positions]]:
         """Read a list of lists; yield the text of each block of whole rows, and where in it each row ends."""
         self.position += 1
-        while True:
-            ends, closing = row_ends(self.data[self.position :])
-            size = int(ends[-1]) + 1 if len(ends) else 0
-            if size:
-                yield self.data[self.position : self.position + size], ends
-                self.position += size
-            if closing >= 0:
-                break
-            self.receive_block()
-        after_rows = self.data[self.position : self.position + closing - size]
-        if after_rows.strip(_WHITE_SPACE):
-            self.fail("expected a list")
-        self.position += len(after_rows) + 1
+        scanner, closing, block_size = Scanner(), -1, _FIRST_BLOCK_SIZE
+        unfinished: list[bytes] = []
+        while closing < 0:
+            block = self.take_block(block_size)
+            block_size = min(2 * block_size, _BLOCK_SIZE)
+            ends, closing = scanner.list_ends(block)
+            if scanner.depth > _MAX_DEPTH:
+                raise ProtocolError(f"A row of the result is nested more than {_MAX_DEPTH:,} levels deep.")
+            if len(ends):
+                size, before = int(ends[-1]) + 1, b"".join(unfinished)
+                yield before + block[:size], ends + len(before)
+                unfinished, block, closing = [], block[size:], max(closing - size, -1)
+            unfinished.append(block)
+        unfinished[-1] = block[:closing]
+        self.position -= len(block) - closing - 1
+        if (after_rows := b"".join(unfinished)).strip(_WHITE_SPACE):
+            self.fail("expected a list", after_rows)
 
 
-def _value_end(data: bytes, position: int, first: bytes) -> int:
-    """Return where the value that starts at a position ends, or -1 where it continues after the data."""
-    if first == b'"':
-        quotes = string_quotes(np.frombuffer(data, np.uint8, offset=position))
-        return position + int(quotes[1]) + 1 if len(quotes) > 1 else -1
-    if first in (b"[", b"{"):
-        ends, _ = row_ends(data[position:], *(b"[]" if first == b"[" else b"{}"))
-        return position + int(ends[0]) + 1 if len(ends) else -1
-    match = _LITERAL.match(data, position)
-    return match.end() if match else -1
+def _end_of_first(last_positions: Positions) -> int:
+    return int(last_positions[0]) + 1 if len(last_positions) else -1
+
+
+def _start_of_mark(block: bytes) -> int:
+    match = _END_OF_LITERAL.search(block)
+    return match.start() if match else -1
 
 
 def decode(text: bytes) -> Any:

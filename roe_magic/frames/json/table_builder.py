@@ -27,7 +27,7 @@ from roe_magic.frames.json.fast_path import CsvRowReader
 from roe_magic.frames.json.row_decoder import RowDecoder
 from roe_magic.frames.json.rows import check_rows, column_from_cells, encode_dictionary
 from roe_magic.frames.json.scanner import Positions, row_ends
-from roe_magic.frames.memory import no_garbage_collection
+from roe_magic.frames.memory import NO_LIMIT, MemoryLimit, no_garbage_collection
 from roe_magic.frames.normalize import array_as_text
 from roe_magic.frames.normalize_array import normalize_array
 from roe_magic.frames.type_parser import ClickHouseType
@@ -43,8 +43,16 @@ _ARRAYS_TO_JOIN = 64
 class TableBuilder:
     """Builds a canonical (or stored) table from the JSON text of rows; ``row_count`` is the number of rows so far."""
 
-    def __init__(self, column_names: Sequence[str], column_types: Sequence[str], *, stored: bool = False) -> None:
+    def __init__(
+        self,
+        column_names: Sequence[str],
+        column_types: Sequence[str],
+        *,
+        stored: bool = False,
+        memory_limit: MemoryLimit = NO_LIMIT,
+    ) -> None:
         check_column_count(column_names, column_types)
+        self._memory_limit = memory_limit
         self.row_count = 0
         self._names, self._type_names, self._stored = list(column_names), list(column_types), stored
         ch_types = list(map(resolve_type, column_types))
@@ -57,6 +65,7 @@ class TableBuilder:
         """Add whole rows, ``[1,"a"],[2,"b"]``; ``ends`` is where in the text each of them ends."""
         if not len(ends):
             return
+        self._memory_limit.check(self.nbytes)
         text, ends = self._without_leading_comma(text, ends)
         arrays = self._csv_reader.read(text, ends) if len(ends) > FAST_PATH_THRESHOLD else None
         if arrays is None:
@@ -65,6 +74,11 @@ class TableBuilder:
         self.row_count += len(ends)
         for column, array in zip(self._columns, arrays, strict=True):
             column.append(array)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all arrays so far."""
+        return sum(column.nbytes for column in self._columns)
 
     def _without_leading_comma(self, text: bytes, ends: Positions) -> tuple[bytes, Positions]:
         """Remove the comma after the previous block's rows; raise ProtocolError where it is missing or too many."""
@@ -79,6 +93,7 @@ class TableBuilder:
         remainder = [int(ends[-1])] if len(ends) % _ROWS_PER_BATCH else []
         start = 0
         for end in [*last_of_batch, *remainder]:
+            self._memory_limit.check(self.nbytes, text[start : end + 1])
             with no_garbage_collection():
                 self._add_rows(self._decoder.decode(text[start : end + 1].strip().removeprefix(b",")))
             start = end + 1
@@ -125,6 +140,8 @@ class _ColumnBuilder:
     def __init__(self, name: str, ch_type: ClickHouseType, *, stored: bool) -> None:
         self._name, self._ch_type, self._stored = name, ch_type, stored
         self._arrays: list[pa.Array] = []
+        self._unjoined = 0
+        self.nbytes = 0
 
     def add(self, cells: Sequence[Any]) -> None:
         self.append(column_from_cells(self._name, self._ch_type, cells, stored=self._stored))
@@ -133,8 +150,12 @@ class _ColumnBuilder:
         if self._arrays and array.type != self._arrays[0].type:
             array = self._widen(array)
         self._arrays.append(array)
-        if len(self._arrays) % _ARRAYS_TO_JOIN == 0:
+        self.nbytes += array.nbytes
+        self._unjoined += 1
+        if self._unjoined == _ARRAYS_TO_JOIN:
+            # Each array is joined once: a column that is copied as a whole takes twice its memory.
             self._arrays[-_ARRAYS_TO_JOIN:] = [pa.concat_arrays(self._arrays[-_ARRAYS_TO_JOIN:])]
+            self._unjoined = 0
 
     def _widen(self, array: pa.Array) -> pa.Array:
         """Convert the earlier arrays to a form that holds this one too, or to text; return this one converted."""
