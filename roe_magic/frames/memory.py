@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 # What the rows may take in memory beyond the limit that the caller set for the body.
-_BEYOND_LIMIT = 192 << 20
+_BEYOND_LIMIT = 128 << 20
 # A decoded JSON value; most take 30 to 70 bytes, one in an object of its own more than 200.
 _BYTES_PER_VALUE = 100
 

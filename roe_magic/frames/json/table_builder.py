@@ -36,8 +36,8 @@ from roe_magic.frames.type_parser import ClickHouseType
 FAST_PATH_THRESHOLD = 500
 # Rows that are decoded and converted together; with more of them the cells leave the processor's cache.
 _ROWS_PER_BATCH = 1024
-# So many small arrays of a column are joined to one.
-_ARRAYS_TO_JOIN = 64
+# So many small arrays of a column, of fewer bytes each than this, are joined to one.
+_ARRAYS_TO_JOIN, _SMALL_ARRAY = 64, 1 << 20
 
 
 class TableBuilder:
@@ -151,7 +151,7 @@ class _ColumnBuilder:
             array = self._widen(array)
         self._arrays.append(array)
         self.nbytes += array.nbytes
-        self._unjoined += 1
+        self._unjoined = self._unjoined + 1 if array.nbytes < _SMALL_ARRAY else 0
         if self._unjoined == _ARRAYS_TO_JOIN:
             # Each array is joined once: a column that is copied as a whole takes twice its memory.
             self._arrays[-_ARRAYS_TO_JOIN:] = [pa.concat_arrays(self._arrays[-_ARRAYS_TO_JOIN:])]
