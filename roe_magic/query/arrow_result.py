@@ -121,11 +121,17 @@ def _check_schema(schema: pa.Schema, column_types: list[str]) -> None:
             raise ProtocolError(f"The result's Arrow stream has a column of {type_name} that is {field.type}.")
 
 
-def _shape(data_type: pa.DataType) -> tuple[Any, ...]:
-    """Return what decides how a type is held in memory: without time zones, digits and names of elements."""
-    if pa.types.is_dictionary(data_type):
-        return data_type.id, data_type.index_type.id, data_type.value_type.id
-    return data_type.id, *(_shape(data_type.field(index).type) for index in range(data_type.num_fields))
+def _shape(data_type: pa.DataType) -> Any:
+    """Return what decides how a type is held in memory: all but time zones, nullability and the names of elements.
+
+    Digits are part of it: pyarrow's casts read beyond their tables for a scale that no decimal has.
+    """
+    if pa.types.is_timestamp(data_type):
+        return data_type.id, data_type.unit
+    fields = [data_type.field(index) for index in range(data_type.num_fields)]
+    if any(field.metadata or not isinstance(field.name, str) for field in fields):  # names that are not UTF-8 raise
+        raise ProtocolError("The result's Arrow stream has elements with metadata.")
+    return (data_type.id, [_shape(field.type) for field in fields]) if fields else data_type
 
 
 def _check_values(array: pa.Array) -> None:
