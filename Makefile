@@ -6,7 +6,7 @@ OUT     := build/demo
 # A file's tests stay on one worker, since they share its fixtures; conftest.py puts the longest files first.
 PYTEST  := $(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo lab check test fast slow mutants coverage lint format bench lists constraints clean help
+.PHONY: demo lab check test fast slow soak-client mutants coverage lint format bench lists constraints clean help
 
 demo: $(VENV)/.notebooks  ## run the first notebook on the local service; writes a page to build/demo
 	$(BIN)/python notebooks/demo.py --out $(OUT)
@@ -30,6 +30,9 @@ test: $(VENV)/.test  ## every test, then the notebooks' outputs
 slow: $(VENV)/.test  ## the tests that try everything, for a new version of the engine (about half an hour)
 	$(PYTEST) -q -m exhaustive
 	ROE_TEST_STATEMENTS=20000 $(PYTEST) -q tests/conformance/test_search_for_escapes.py
+
+soak-client: $(VENV)/.test  ## queries under random faults for 20 minutes: what is lost, and what grows
+	$(BIN)/python -m tests.support.soak_client
 
 mutants: $(VENV)/.test  ## break the client's code in 200 places, one at a time, and see which its tests notice (two hours)
 	$(BIN)/python -m pip install --quiet cosmic-ray
