@@ -28,7 +28,7 @@ from roe_magic.config.settings import Settings, resolve
 from roe_magic.errors import ServiceError
 from roe_magic.local_discovery import OTHER_FOLDER, FoundService, is_running, version_of, wait_until_healthy
 from roe_magic.service import env_file, file_lock, serve
-from roe_magic.service.data_folder import DataFolder
+from roe_magic.service.data_folder import DataFolder, folder_errors, temporary_folder
 
 # A service that is about to end holds the members' lock until it has ended.
 LEAVE_TIMEOUT = 30.0
@@ -111,7 +111,7 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
         The data folder cannot be used, or the service did not start; the message ends with the last lines of its log.
     """
     serve.check_installation()
-    root = serve.temporary_folder() if memory else _data_root(data)
+    root = temporary_folder() if memory else _data_root(data)
     if root in _joined:
         if _joined[root].is_running:
             return _joined[root]
@@ -120,7 +120,7 @@ def local_service(data: Path | str | None = None, *, memory: bool = False) -> Lo
     with contextlib.ExitStack() as undo:
         if memory:
             undo.callback(shutil.rmtree, root, ignore_errors=True)
-        with serve.folder_errors(root, OTHER_FOLDER):
+        with folder_errors(root, OTHER_FOLDER):
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
         undo.enter_context(_locked(folder, folder.members_lock, shared=True))
         with _locked(folder, folder.start_lock):
@@ -134,7 +134,7 @@ def _data_root(data: Path | str | None) -> Path:
     """Return the data folder that is named, or set, or the user's own one."""
     named = data or os.environ.get("ROE_LOCAL_DATA")
     chosen = Path(named) if named else serve.default_data()
-    with serve.folder_errors(chosen, OTHER_FOLDER):
+    with folder_errors(chosen, OTHER_FOLDER):
         return chosen.expanduser().resolve()
 
 
@@ -145,7 +145,7 @@ def _join(folder: DataFolder) -> FoundService | None:
 
 def _start(folder: DataFolder, ending: contextlib.ExitStack | None) -> FoundService:
     """Start the service and return its settings; one that keeps nothing ends with ``ending``."""
-    with serve.folder_errors(folder.root, OTHER_FOLDER):
+    with folder_errors(folder.root, OTHER_FOLDER):
         # An env file of before may name an address that another service has by now.
         env_file.remove(folder.env_file, "ROE_BASE_URL")
         log = folder.log.open("w+b")
@@ -206,7 +206,7 @@ def _end_of_log(log: BinaryIO) -> str:
 def _locked(folder: DataFolder, path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a lock on a file of the data folder; it waits first for a service that is about to end."""
     with contextlib.ExitStack() as stack:
-        with serve.folder_errors(folder.root, OTHER_FOLDER):
+        with folder_errors(folder.root, OTHER_FOLDER):
             handle = stack.enter_context(file_lock.opened(path))
             is_locked = file_lock.acquire(handle, shared=shared, timeout=LEAVE_TIMEOUT)
         if not is_locked:

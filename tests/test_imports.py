@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "magic": {"query", "uploads", "client", "config", "contract", "panel", "sql", "local", "errors", "formatting"},
     # The service, from the ground up.
     "service.job": set(),
-    "service.data_folder": set(),
+    "service.data_folder": {"errors"},
     "service.file_lock": set(),
     "service.env_file": set(),
     "service.engine.sql": set(),
@@ -55,11 +55,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The only file that names concrete parts: the engine, the store.
     "service.bootstrap": {
         *("service.container", "service.data_folder", "service.engine.chdb", "service.queries", "service.results"),
-        *("service.state", "service.job"),
+        *("service.state", "service.job", "errors"),
     },
     "service.serve": {
         *("service.bootstrap", "service.http.server", "service.data_folder", "service.file_lock", "service.env_file"),
-        *("service.job", "errors"),
+        *("service.job", "service.container", "errors"),
     },
     "service.__main__": {"service.serve"},
     # What brings both together.

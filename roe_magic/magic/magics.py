@@ -238,7 +238,8 @@ class RoeMagic(Magics, MagicSettings):
         self._refresh_catalogue(running.client, running.state.sql)
 
     def _refresh_catalogue(self, client: RoeClient, sql: str | None = None) -> None:
-        if self.attended:
+        # Not at the address of a local service that has died meanwhile: another program may listen there.
+        if self.attended and not self.session.has_lost_local:
             self.catalogue.refresh_soon(client, sql)
 
     @contextmanager

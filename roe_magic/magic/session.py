@@ -31,12 +31,17 @@ class Session:
     local: LocalService | None = None
     query_ids: dict[UUID, None] = field(default_factory=dict)
 
+    @property
+    def has_lost_local(self) -> bool:
+        """Whether the notebook is connected to a local service that does not run any more."""
+        return self.local is not None and not self.local.is_running
+
     def renew_local(self) -> str | None:
         """Join or start the local service anew if it does not run any more; return what there is to say about that.
 
         Nothing is sent to the old address, where another program may listen by now.
         """
-        if self.local is None or self.local.is_running:
+        if self.local is None or not self.has_lost_local:
             return None
         self.local = self.local.renewed()
         self.connection = self.local.source

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roe_magic.errors import ServiceError
 from roe_magic.service.data_folder import MAX_STORED_BYTES, DataFolder
 from roe_magic.service.engine.chdb.engine import ChdbEngine
 from roe_magic.service.job import Limits
@@ -49,12 +50,19 @@ async def running(
     from roe_magic.service.container import Services
     from roe_magic.service.queries.query_manager import QueryManager
     from roe_magic.service.results.local_store import LocalResultStore
-    from roe_magic.service.state.store import Store
+    from roe_magic.service.state.store import Store, StoreError
 
     folder = DataFolder(root)
     shutil.rmtree(folder.uploads, ignore_errors=True)  # a killed process may have left files there
     engine = engine or new_engine(folder, limits)
-    store, results = Store(folder.state), LocalResultStore(folder.results)
+    try:
+        store, results = Store(folder.state), LocalResultStore(folder.results)
+    except StoreError as error:
+        reason = getattr(error.__cause__, "orig", error)  # the database's own words
+        raise ServiceError(
+            f"The data folder {root} cannot be used: {reason} ({folder.state}).",
+            hint="Choose another folder, or move that file elsewhere: a new one has neither worksheets nor queries.",
+        ) from None
     queries = QueryManager(store, engine, results, max_stored_bytes=max_stored_bytes)
     try:
         queries.start()

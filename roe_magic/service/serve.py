@@ -22,13 +22,11 @@ import contextlib
 import errno
 import importlib
 import importlib.util
-import os
 import shutil
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,9 +35,10 @@ import platformdirs
 
 from roe_magic.errors import MissingExtra, RoeError, ServiceError
 from roe_magic.service import env_file, file_lock
-from roe_magic.service.data_folder import MAX_STORED_BYTES, DataFolder
+from roe_magic.service.data_folder import MAX_STORED_BYTES, DataFolder, folder_errors, temporary_folder
 
 if TYPE_CHECKING:
+    from roe_magic.service.container import Services
     from roe_magic.service.job import Limits
 
 REQUIRED_PACKAGES = ("alembic", "chdb", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
@@ -182,24 +181,6 @@ def _data_folder(options: ServeOptions) -> Iterator[DataFolder]:
             shutil.rmtree(root, ignore_errors=True)
 
 
-def temporary_folder() -> Path:
-    """Return a new folder for the data of a service that keeps nothing."""
-    parent = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108  # only named in a message
-    with folder_errors(parent, "set TMPDIR to another one"):
-        return Path(tempfile.mkdtemp(prefix="roe-magic-"))
-
-
-@contextlib.contextmanager
-def folder_errors(root: Path, what_to_do: str) -> Iterator[None]:
-    """Raise ServiceError, which names the data folder and says what to do, where it cannot be used."""
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError) as error:  # no home folder; a NUL in the name
-        is_file = isinstance(error, FileExistsError)
-        reason = "it is a file" if is_file else getattr(error, "strerror", None) or str(error).rstrip(".")
-        raise ServiceError(f"The data folder {root} cannot be used: {reason}; {what_to_do}.") from None
-
-
 @contextlib.contextmanager
 def _service_lock(folder: DataFolder) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
@@ -242,26 +223,41 @@ async def _serve(options: ServeOptions, folder: DataFolder, listener: socket.soc
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     from roe_magic.service import bootstrap  # needs the extra
 
-    # Each takes about a second: the engine's process starts while this one imports the HTTP side.
-    engine = bootstrap.new_engine(folder, options.limits)
-    await asyncio.gather(engine.start(), asyncio.to_thread(importlib.import_module, "roe_magic.service.http.server"))
-    from roe_magic.service.http import server  # imported by now
-
-    hosts = {options.host.lower(), socket.gethostname().lower()}
-    limit = options.max_stored_bytes
-    async with bootstrap.running(folder.root, engine=engine, hosts=hosts, max_stored_bytes=limit) as services:
+    async with _running_services(options, folder) as services:
         env_path = (options.env_file or folder.env_file).expanduser().absolute()
         url = _url(options.host, listener)
         key = env_file.read(env_path).get("ROE_API_KEY", "")
-        _write_env_files((env_path, folder.env_file), {"ROE_BASE_URL": url, **bootstrap.credentials(services, key)})
+        credentials = bootstrap.credentials(services, key)
+        _write_env_files((env_path, folder.env_file), {"ROE_BASE_URL": url, **credentials})
         print(f"The Roe API is at {url}; its address and key are in {env_path}", flush=True)  # a command's own output
-        if "landlock" not in engine.health()["sandbox"]:
+        if "landlock" not in services.engine.health()["sandbox"]:
             print(_NOT_CONFINED, flush=True)
+        from roe_magic.service.http import server  # imported by now
+
         if members is None:
             await server.run(services, listener, stop)
         else:
             waits = {"grace": options.grace, "linger": options.linger}
             await server.run_for_members(services, listener, stop, members, **waits, temporary=options.temporary)
+
+
+@contextlib.asynccontextmanager
+async def _running_services(options: ServeOptions, folder: DataFolder) -> AsyncIterator[Services]:
+    """Start the services of the data folder, and import the HTTP side; leaving the block stops them."""
+    from roe_magic.service import bootstrap  # needs the extra
+
+    hosts = {options.host.lower(), socket.gethostname().lower()}
+    async with contextlib.AsyncExitStack() as stack:
+        with folder_errors(folder.root, _OTHER_FOLDER):
+            engine = bootstrap.new_engine(folder, options.limits)
+            # Each takes about a second: the engine's process starts while this one imports the HTTP side.
+            imports = asyncio.to_thread(importlib.import_module, "roe_magic.service.http.server")
+            await asyncio.gather(engine.start(), imports)
+            started = bootstrap.running(
+                folder.root, engine=engine, hosts=hosts, max_stored_bytes=options.max_stored_bytes
+            )
+            services = await stack.enter_async_context(started)
+        yield services
 
 
 def _url(host: str, listener: socket.socket) -> str:

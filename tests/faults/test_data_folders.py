@@ -17,8 +17,9 @@ import pytest
 from roe_magic import local_discovery, local_service
 from roe_magic.errors import ServiceError
 from roe_magic.service import env_file, file_lock, serve
-from roe_magic.service.data_folder import DataFolder
+from roe_magic.service.data_folder import DataFolder, temporary_folder
 from roe_magic.service.serve import ServeOptions
+from tests.faults.conftest import Record
 
 INSTEAD = "set ROE_LOCAL_DATA to another one, or use `%roe connect local --memory`, which keeps nothing."
 SERVE_INSTEAD = "choose another one with --data DIR, or use --memory, which keeps nothing."
@@ -29,7 +30,7 @@ def open_folder() -> Iterator[Path]:
     """A folder that every user of the machine can reach, which pytest's own are not."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        yield Path(name)
+        yield Path(name).resolve()
 
 
 @contextlib.contextmanager
@@ -54,38 +55,42 @@ def message_of(root: Path | str) -> str:
     return str(caught.value)
 
 
-def is_refused(root: Path, reason: str) -> bool:
-    """Whether both who joins a service, and a service itself, say what is wrong with a data folder."""
+def reason_of(root: Path) -> str:
+    """Return what both who joins a service, and a service itself, say is wrong with a data folder."""
     with pytest.raises(ServiceError) as caught:
         serve.serve(ServeOptions(data=root))
-    said = f"The data folder {root} cannot be used: {reason}; "
-    assert (str(caught.value), message_of(root)) == (said + SERVE_INSTEAD, said + INSTEAD)
-    return True
+    begin = f"The data folder {root} cannot be used: "
+    reasons = {
+        said.removeprefix(begin).removesuffix(f"; {end}").partition(" (")[0]  # which file it is may differ
+        for said, end in ((str(caught.value), SERVE_INSTEAD), (message_of(root), INSTEAD))
+    }
+    assert len(reasons) == 1, reasons
+    return reasons.pop()
 
 
-def test_a_file(tmp_path: Path) -> None:
+def test_a_file(tmp_path: Path, seen: Record) -> None:
     """The path is that of a file."""
     (tmp_path / "file").write_text("")
-    assert is_refused(tmp_path / "file", "it is a file")
+    seen("data folder: a file", "it is a file", reason_of(tmp_path / "file"))
 
 
-def test_under_a_file(tmp_path: Path) -> None:
+def test_under_a_file(tmp_path: Path, seen: Record) -> None:
     """A part of the path is a file."""
     (tmp_path / "file").write_text("")
-    assert is_refused(tmp_path / "file" / "data", "Not a directory")
+    seen("data folder: under a file", "Not a directory", reason_of(tmp_path / "file" / "data"))
 
 
-def test_too_long_a_name(tmp_path: Path) -> None:
+def test_too_long_a_name(tmp_path: Path, seen: Record) -> None:
     """The name has 300 characters."""
-    assert is_refused(tmp_path / ("a" * 300), "File name too long")
+    seen("data folder: too long a name", "File name too long", reason_of(tmp_path / ("a" * 300)))
 
 
-def test_a_folder_that_is_read_only(open_folder: Path) -> None:
+def test_a_folder_that_is_read_only(open_folder: Path, seen: Record) -> None:
     """It exists, and no file can be created in it."""
     data = open_folder / "data"
     data.mkdir(mode=0o555)
     with without_privileges():
-        assert is_refused(data, "Permission denied")
+        seen("data folder: read-only", "Permission denied", reason_of(data))
 
 
 def test_a_home_that_is_not_writable(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +131,8 @@ def test_a_loop_of_links(tmp_path: Path) -> None:
 def test_a_folder_in_the_place_of_a_file(name: str, tmp_path: Path) -> None:
     """One of the files that this process opens cannot be opened."""
     (tmp_path / name).mkdir()
-    assert message_of(tmp_path) == f"The data folder {tmp_path} cannot be used: Is a directory; {INSTEAD}"
+    said = f"The data folder {tmp_path} cannot be used: Is a directory ({tmp_path / name}); {INSTEAD}"
+    assert message_of(tmp_path) == said
 
 
 def test_no_temporary_folder(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,19 +190,43 @@ def test_a_damaged_env_file_of_a_service_that_has_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_the_command_line(tmp_path: Path) -> None:
-    """``roe-magic serve`` prints one line and no traceback."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "service.lock").mkdir()
-    command = [sys.executable, "-m", "roe_magic.service", "--data", str(tmp_path / "data")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("service.lock", None, f"Is a directory (service.lock); {SERVE_INSTEAD}"),
+        ("results", b"", f"results is a file; {SERVE_INSTEAD}"),
+        ("engine", b"", f"Not a directory (engine/engine); {SERVE_INSTEAD}"),
+        ("state.sqlite3", None, "unable to open database file (state.sqlite3)."),
+        ("state.sqlite3", b"no database" * 1000, "file is not a database (state.sqlite3)."),
+    ],
+)
+def test_what_stands_in_a_services_way(name: str, content: bytes | None, reason: str, tmp_path: Path) -> None:
+    """``roe-magic serve`` says which file it is, in one line that is no traceback."""
+    if content is None:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_bytes(content)
+    command = [sys.executable, "-m", "roe_magic.service", "--data", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"The data folder {tmp_path / 'data'} cannot be used: Is a directory; {SERVE_INSTEAD}\n"
+    said = done.stderr.splitlines()[0].replace(f"{tmp_path}/", "")
+    assert said == f"The data folder {tmp_path} cannot be used: {reason}"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.integration
+def test_too_long_a_path(tmp_path: Path) -> None:
+    """SQLite opens no file whose path is longer than 512 characters."""
+    data = tmp_path / ("x" * 200) / ("y" * 200) / ("z" * 200)
+    with pytest.raises(ServiceError, match="cannot be used: unable to open database file") as caught:
+        local_service(data)
+    assert "Traceback" not in str(caught.value)
+    assert "ROE_LOCAL_DATA" in str(caught.value)
 
 
 def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
     """A temporary one too."""
-    made = serve.temporary_folder()
+    made = temporary_folder()
     try:
         assert stat.S_IMODE(made.stat().st_mode) == 0o700
     finally:

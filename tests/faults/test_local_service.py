@@ -20,6 +20,7 @@ from roe_magic.errors import ServiceError
 from roe_magic.local import LocalService
 from roe_magic.service import env_file, file_lock, serve
 from roe_magic.service.data_folder import DataFolder
+from tests.faults.conftest import Record
 from tests.support.kernels import Kernel, running_kernel
 from tests.support.scripted_server import ScriptedServer
 from tests.support.services import end_service, start_service, wait_for
@@ -64,7 +65,7 @@ def answer_of(service: LocalService) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_service_that_ended_is_started_again(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_service_that_ended_is_started_again(number: signal.Signals, tmp_path: Path, seen: Record) -> None:
     """`local_service` returns one that lives, with the tables of before; nothing goes to the old address."""
     with local_service(tmp_path) as first, RoeClient(first.settings) as client:
         run("CREATE TABLE kept (a Int8) ORDER BY a", client, use_admin=True)
@@ -77,13 +78,14 @@ def test_a_service_that_ended_is_started_again(number: signal.Signals, tmp_path:
             assert second.source.api_key == first.source.api_key
             assert local_service(tmp_path) is second
             with RoeClient(second.settings) as again:
-                assert "kept" in {table.name for table in again.tables()}
+                tables = [table.name for table in again.tables()]
+            seen(f"local service: {number.name}, then local_service()", ["kept"], tables)
             first.close()  # of no effect on the one that took its place
             assert local_service(tmp_path) is second
             assert answer_of(second) == 42
 
 
-def test_a_service_that_somebody_else_started_anew_is_joined(tmp_path: Path) -> None:
+def test_a_service_that_somebody_else_started_anew_is_joined(tmp_path: Path, seen: Record) -> None:
     """It has another address; the object of before says that its service has gone."""
     with local_service(tmp_path) as first:
         end(tmp_path, signal.SIGKILL)
@@ -93,7 +95,7 @@ def test_a_service_that_somebody_else_started_anew_is_joined(tmp_path: Path) -> 
             with stranger_at(first.source.address), first.renewed() as second:
                 assert second.source.base_url == started.url
                 assert second.renewed() is second
-                assert answer_of(second) == 42
+                seen("local service: started anew by somebody else, then local_service()", 42, answer_of(second))
         finally:
             end_service(started)
 
@@ -133,7 +135,7 @@ SLOW = "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number))"
 
 
 @pytest.mark.parametrize("sql", ["", SLOW])
-def test_in_memory_nothing_is_left_when_its_process_is_killed(sql: str, tmp_path: Path) -> None:
+def test_in_memory_nothing_is_left_when_its_process_is_killed(sql: str, tmp_path: Path, seen: Record) -> None:
     """The service removes its folder, also while a query runs whose result nobody can fetch any more."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
@@ -145,6 +147,8 @@ def test_in_memory_nothing_is_left_when_its_process_is_killed(sql: str, tmp_path
     process.kill()
     process.communicate()
     wait_for(lambda: not list(tmp_path.iterdir()), seconds=20)
+    when = "while a query runs" if sql else "between two queries"
+    seen(f"--memory: the kernel is killed {when}: folders left", [], list(tmp_path.iterdir()))
 
 
 def test_in_memory_a_service_that_was_killed_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,14 +206,15 @@ with RoeClient(parent.settings) as client:
 
 
 @pytest.mark.parametrize("kind", ["memory", "data"])
-def test_a_forked_child_leaves_its_parents_service_alone(kind: str, tmp_path: Path) -> None:
+def test_a_forked_child_leaves_its_parents_service_alone(kind: str, tmp_path: Path, seen: Record) -> None:
     """Its exit removes no folder and leaves no service; it joins as a process of its own."""
     where = kind if kind == "memory" else str(tmp_path / "data")
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", FORKS, where], capture_output=True, text=True, timeout=120, check=False, env=environment
     )
-    assert (done.stdout.strip(), done.returncode) == ("42", 0), done.stderr
+    assert done.returncode == 0, done.stderr
+    seen(f"local service ({kind}): a forked child exits, then the parent's query", "42", done.stdout.strip())
     if kind == "memory":
         assert list(tmp_path.iterdir()) == []
 
@@ -243,7 +248,9 @@ def printed(kernel: Kernel, code: str) -> str:
     return "\n".join([*streams, shown, *values])
 
 
-def test_two_notebooks_go_on_after_the_service_died(kernels: tuple[Kernel, Kernel], tmp_path: Path) -> None:
+def test_two_notebooks_go_on_after_the_service_died(
+    kernels: tuple[Kernel, Kernel], tmp_path: Path, seen: Record
+) -> None:
     """The next cell starts or joins it, says so, and sends its query once; nothing goes to the old address."""
     one, two = kernels
     data = tmp_path / "data"
@@ -251,11 +258,11 @@ def test_two_notebooks_go_on_after_the_service_died(kernels: tuple[Kernel, Kerne
     end(data, signal.SIGKILL)
     with stranger_at(address):
         first = printed(one, "%%roe\nSELECT 1001 AS a")
-        assert first.count(ENDED) == 1
+        seen("local service: killed, then a cell: notices", 1, first.count(ENDED))
         assert "1001" in first
         assert ENDED not in printed(one, "%%roe\nSELECT 1002 AS a")
         second = printed(two, "%roe tables")
-        assert second.count(ENDED) == 1
+        seen("local service: started anew, then a command in another notebook: notices", 1, second.count(ENDED))
         assert "1003" in printed(two, "%%roe\nSELECT 1003 AS a")
     end(data, signal.SIGTERM)
     told = printed(two, "%roe connect local")
@@ -264,7 +271,8 @@ def test_two_notebooks_go_on_after_the_service_died(kernels: tuple[Kernel, Kerne
     assert ENDED in printed(one, "%roe result")
     with local_service(data) as service, RoeClient(service.settings) as client:
         sent = [query.query.strip() for query in client.worksheet_queries(client.worksheets()[0].id)]
-    assert sorted(sql for sql in sent if "100" in sql) == [f"SELECT {n} AS a" for n in (1001, 1002, 1003)]
+    arrived = sorted(sql.split()[1] for sql in sent if "100" in sql)
+    seen("local service: killed, then three cells: queries that arrived", ["1001", "1002", "1003"], arrived)
 
 
 def test_a_notebook_in_memory_says_that_its_tables_have_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,6 +292,22 @@ def test_a_notebook_in_memory_says_that_its_tables_have_gone(tmp_path: Path, mon
         assert notebook.variables["q"].df()["a"].tolist() == [1001]
         notebook.magic.session.local.close()
     assert [path.name for path in tmp_path.iterdir()] == ["config.ini"]
+
+
+def test_names_for_the_tab_key_are_not_asked_for_where_the_service_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service dies while a query runs: what comes after the query goes to nobody else."""
+    with shell(monkeypatch, {"ROE_LOCAL_DATA": str(tmp_path / "data"), "ROE_MAX_RETRIES": "0"}, tmp_path) as notebook:
+        assert notebook.run("%roe connect local").error is None
+        magic, local = notebook.magic, notebook.magic.session.local
+        client = magic.client()
+        wait_for(lambda: magic.catalogue.worksheets)
+        end(local.data, signal.SIGKILL)
+        with stranger_at(local.source.address):
+            magic._refresh_catalogue(client)
+            wait_for(lambda: magic.catalogue._thread is None)
+        local.close()
 
 
 def test_a_service_that_cannot_be_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
