@@ -13,6 +13,7 @@ from roe_magic._version import __version__
 from roe_magic.client import RoeClient
 from roe_magic.config import profiles
 from roe_magic.errors import RoeError
+from roe_magic.formatting import clean_message
 from roe_magic.local import local_service
 from roe_magic.query.run import run
 from roe_magic.service import serve
@@ -33,8 +34,8 @@ class Finding:
     advice: str | None = None
 
     def __str__(self) -> str:
-        line = f"{self.mark:>5}  {self.what}"
-        return f"{line}\n       {self.advice}" if self.advice else line
+        line = f"{self.mark:>5}  {clean_message(self.what)}"
+        return f"{line}\n       {clean_message(self.advice)}" if self.advice else line
 
 
 def report(profile: str | None = None) -> int:

@@ -41,7 +41,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from roe_magic.formatting import KEPT_LIMIT, clean_message
+from roe_magic.formatting import clean_message, kept_message
+
+
+def _set_clean(error: BaseException, name: str, value: Any) -> None:
+    """Set an attribute; a message as :func:`kept_message` returns it.
+
+    What a server wrote in it goes into tracebacks, logs and notebooks.
+    """
+    if name in ("message", "hint") and value is not None:
+        value = kept_message(value)
+    BaseException.__setattr__(error, name, value)
 
 
 class RoeError(Exception):
@@ -50,8 +60,7 @@ class RoeError(Exception):
     Parameters
     ----------
     message : str
-        What happened, in one sentence. What a server wrote in it is kept as :func:`clean_message` shows it, for it goes
-        into tracebacks, logs and notebooks.
+        What happened, in one sentence.
     hint : str, optional
         What to do next; shown on a line of its own.
     query_id : str, optional
@@ -59,11 +68,12 @@ class RoeError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str | None = None, query_id: str | None = None) -> None:
-        message = clean_message(message, KEPT_LIMIT)
-        super().__init__(message)
         self.message = message
         self.hint = hint
+        super().__init__(self.message)
         self.query_id = query_id
+
+    __setattr__ = _set_clean
 
     def __str__(self) -> str:
         """Return the message and the hint, each as long as a screen takes; ``message`` has more of it."""
@@ -76,7 +86,7 @@ class RoeError(Exception):
 
 
 def _rebuild(kind: type[RoeError], message: str, attributes: dict[str, Any]) -> RoeError:
-    error = kind.__new__(kind, message)
+    error = kind.__new__(kind, kept_message(message))
     for name, value in attributes.items():
         setattr(error, name, value)
     return error
@@ -237,10 +247,12 @@ class ResultTooLarge(QueryError):
 class QueryInterrupted(KeyboardInterrupt):
     """Stop was pressed: watching ended, the query goes on at the server."""
 
+    __setattr__ = _set_clean
+
     def __init__(self, message: str, *, query_id: str | None = None) -> None:
-        super().__init__(message)
         self.message = message
         self.query_id = query_id
+        super().__init__(self.message)
 
 
 class UploadInterrupted(KeyboardInterrupt):
@@ -253,6 +265,8 @@ class UploadInterrupted(KeyboardInterrupt):
         Whether the whole file was sent, so that the table may be there.
     """
 
+    __setattr__ = _set_clean
+
     def __init__(self, message: str, *, may_exist: bool = False) -> None:
-        super().__init__(message)
         self.message, self.may_exist = message, may_exist
+        super().__init__(self.message)

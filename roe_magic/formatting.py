@@ -1,32 +1,63 @@
-"""Numbers, sizes, durations and untrusted strings, formatted for people."""
+"""Numbers, sizes, durations and untrusted strings, formatted for people.
+
+Every text of a server that is shown, printed, logged or raised goes through :func:`clean` or :func:`clean_message`.
+"""
 
 from __future__ import annotations
 
 import functools
 import re
 import unicodedata
+import weakref
 from collections.abc import Iterator
 from datetime import datetime
 from html import escape
+from typing import Protocol
 
 # Control, zero-width and text-direction characters: invisible, and able to make a line read as what it is not.
 # Tab and newline are left alone here; the two joiners that real scripts need (U+200C, U+200D) too, and the variation
 # selectors of emoji (U+FE00 to U+FE0F). Blanks of Braille and Hangul look like a space, and are parts of names.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
-    "\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    "\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
 # So many characters of a message are shown: about as many as there is in one that repeats no SQL.
 MESSAGE_LIMIT = 1500
 # So many are kept of it.
 KEPT_LIMIT = 10_000
+# By so many characters the names of hidden characters make a message, or another text, longer.
+_MESSAGE_NAMES, _TEXT_NAMES = 100, 1000
+_LEFT_OUT = re.compile(r" … \(([\d,]{1,11}) characters left out\) … ")
 # With one of these each formula of MathJax begins and ends.
 _MATHEMATICS = re.compile(r"[$\\]")
 
 
+class _Secret(Protocol):
+    def conceal(self, text: str) -> str: ...
+
+
+# By their id: secrets that are equal are kept each as long as somebody holds it.
+_secrets: weakref.WeakValueDictionary[int, _Secret] = weakref.WeakValueDictionary()
+
+
+def keep_secret(secret: _Secret) -> None:
+    """Leave a secret out of every text from now on, as long as somebody holds it."""
+    _secrets[id(secret)] = secret
+
+
+def conceal(text: str) -> str:
+    """Return a text without the secrets of this process, which a server may have repeated."""
+    for reference in _secrets.valuerefs():
+        if (secret := reference()) is not None:
+            text = secret.conceal(text)
+    return text
+
+
 def clean(text: object, *, limit: int = 200, lines: bool = False) -> str:
-    """Return a string of the server that is safe to show: hidden characters are named, and its length is limited.
+    """Return a string of the server that is safe to show.
+
+    Hidden characters are named, its length is limited, and no API key is in it.
 
     Parameters
     ----------
@@ -37,12 +68,12 @@ def clean(text: object, *, limit: int = 200, lines: bool = False) -> str:
     lines : bool
         Keep tabs and line ends; otherwise all white space becomes single spaces.
     """
-    whole = str(text)
+    whole = conceal(str(text))  # before a cut could leave a part of a key
     # Of a text of millions of characters only the beginning is looked at.
     beginning = whole[: 2 * limit].replace("\r\n", "\n")
     kept = beginning[:limit]
     kept = kept if lines else " ".join(kept.split())
-    shown = _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", kept)
+    shown = _named(kept, _TEXT_NAMES)
     more = len(beginning[limit:]) + len(whole[2 * limit :])
     if not more:
         return shown
@@ -55,12 +86,31 @@ def clean_message(text: object, limit: int = MESSAGE_LIMIT) -> str:
     What is too much is left out of the middle, and it says so: an error's message begins with what happened and ends
     with the name of its code, but in between ClickHouse may repeat a query of any length.
     """
+    whole = conceal(str(text)).replace("\r\n", "\n")
+    if len(whole) <= limit:
+        return _named(whole, _MESSAGE_NAMES)
+    end = limit // 3
+    beginning, middle, ending = whole[: limit - end], whole[limit - end : -end], whole[-end:]
+    left_out = f"{count(len(middle) + _left_out_before(middle))} characters left out"
+    return f"{_named(beginning, _MESSAGE_NAMES)} … ({left_out}) … {_named(ending, _MESSAGE_NAMES)}"
+
+
+def kept_message(text: object) -> str:
+    """Return a message as an exception keeps it: about 10,000 characters of it, which stay when they are kept again."""
     whole = str(text)
-    more = len(whole) - limit
-    if more > 0:
-        end = limit // 3
-        whole = f"{whole[: limit - end]} … ({count(more)} characters left out) … {whole[-end:]}"
-    return clean(whole, limit=len(whole), lines=True)
+    kept_before = len(whole) <= KEPT_LIMIT + 3 * _MESSAGE_NAMES
+    return clean_message(whole, len(whole) if kept_before else KEPT_LIMIT)
+
+
+def _left_out_before(middle: str) -> int:
+    """Return how many more characters were left out when the message was cut before."""
+    return sum(int(note[1].replace(",", "")) - len(note[0]) for note in _LEFT_OUT.finditer(middle))
+
+
+def _named(text: str, room: int) -> str:
+    """Return a text with names for its hidden characters, which make it longer by so many characters at most."""
+    shown = _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+    return shown if len(shown) <= len(text) + room else f"{shown[: len(text) + room]}…"
 
 
 def html_text(text: str) -> str:

@@ -25,8 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "json_limits": set(),
     # What goes over the wire; client and service both stand on it, neither on the other.
     "contract": {"errors"},
-    "config": {"errors"},
-    "frames": {"json_limits", "errors"},
+    "config": {"errors", "formatting"},
+    "frames": {"json_limits", "errors", "formatting"},
     # One HTTP request; one query; what a reader sees; the notebook.
     "client": {"contract", "config", "json_limits", "errors", "_version"},
     "query": {"client", "contract", "frames", "json_limits", "sql", "errors", "formatting"},
@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("config", "errors", "local_discovery", "service.serve", "service.data_folder", "service.env_file"),
         "service.file_lock",
     },
-    "doctor": {"config", "client", "query", "local", "service.serve", "errors", "_version"},
+    "doctor": {"config", "client", "query", "local", "service.serve", "errors", "formatting", "_version"},
     "cli": {"config", "doctor", "service.serve", "errors", "_version"},
     "__main__": {"cli"},
     # Names of before, for old pickles.

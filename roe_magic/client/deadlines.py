@@ -82,6 +82,9 @@ class DeadlineResponse(http.client.HTTPResponse):
         super().begin()
         if self._reader.ended:  # http.client accepts headers that are cut off
             raise http.client.HTTPException("the response ended within its headers")
+        # Lines that are no headers urllib3 would write into its log, as they came.
+        self.headers.defects.clear()
+        self.headers.set_payload("")
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client passes over 100 alone.

@@ -13,7 +13,6 @@ from roe_magic.errors import ProtocolError
 
 if TYPE_CHECKING:
     from roe_magic.client.multipart import MultipartBody
-    from roe_magic.config.secret import Secret
 
 # A body that is read whole is small; a larger one is a mistake or an attack (a compressed bomb, say).
 MAX_BODY_BYTES = 64 << 20
@@ -69,14 +68,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP response: status and headers, and a body that can be read once."""
+    """An HTTP response without the request's API key: status and headers, and a body that can be read once."""
 
     status: int
     headers: Mapping[str, str]
     chunks: Iterator[bytes]
     close: Callable[[], None]
-    # The key of the request, which a server may repeat: no body that is read here still has it.
-    key: Secret | None = None
 
     @property
     def content_type(self) -> str:
@@ -111,7 +108,7 @@ class Response:
 
     def _decoded(self, line: bytes) -> Iterator[Any]:
         if line.strip():
-            yield decode_json(self._without_key(line), self.content_type)
+            yield decode_json(line, self.content_type)
 
     def _read_up_to(self, limit: int) -> bytes:
         """Return the body; of one that is longer than the limit the first part, which is longer than that, too."""
@@ -122,7 +119,4 @@ class Response:
             if size > limit:
                 self.close()
                 break
-        return self._without_key(b"".join(chunks))
-
-    def _without_key(self, text: bytes) -> bytes:
-        return text if self.key is None else self.key.conceal(text)
+        return b"".join(chunks)

@@ -27,6 +27,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 import requests
 import urllib3
+from requests.structures import CaseInsensitiveDict
 
 from roe_magic._version import __version__
 from roe_magic.client.connections import Adapter, BearerAuth
@@ -38,6 +39,7 @@ from roe_magic.client.retry_policy import Action, RequestKind, action_after
 from roe_magic.client.transport_errors import translate
 from roe_magic.config.certificates import bundle
 from roe_magic.config.settings import Settings
+from roe_magic.contract.models import ARROW_STREAM
 from roe_magic.errors import RedirectRefused, RoeAPIException, RoeError
 
 USER_AGENT = f"roe-magic/{__version__} (python/{platform.python_version()}; requests/{requests.__version__})"
@@ -165,9 +167,16 @@ class Transport:
         else:
             if request.kind is RequestKind.RESULT:
                 keep_alive(response.raw)
-            chunks = self._chunks(response, deadline)
-            return Response(response.status_code, response.headers, chunks, response.close, self.settings.api_key)
+            return self._response(response, deadline)
         raise problem
+
+    def _response(self, response: requests.Response, deadline: float | None) -> Response:
+        """Return a response without the API key, which a server may repeat in its headers and in the body."""
+        key = self.settings.api_key
+        headers = CaseInsensitiveDict({name: key.conceal(value) for name, value in response.headers.items()})
+        is_arrow = headers.get("Content-Type", "").startswith(ARROW_STREAM)
+        chunks = key.conceal_chunks(self._chunks(response, deadline), same_length=is_arrow)
+        return Response(response.status_code, headers, chunks, response.close)
 
     def _timeouts(self, request: Request, deadline: float | None) -> Any:
         """Return the seconds for a connection and for a response.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from roe_magic.config.hidden_frames import hides_frames
 from roe_magic.errors import ConfigError
+from roe_magic.formatting import keep_secret
 
 # What stands in a text where a secret was.
-CONCEALED = b"<secret>"
+CONCEALED = "<secret>"
 # A key shorter than this is none that was given out, and may be a part of any word.
 _SHORTEST = 8
 
@@ -16,7 +18,7 @@ _SHORTEST = 8
 class Secret:
     """A string that shows itself nowhere: not in a repr, a log, a pickle or a traceback."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_value")
 
     @hides_frames
     def __init__(self, value: str) -> None:
@@ -26,14 +28,43 @@ class Secret:
                 hint="Copy the key again, without the quotes or line break around it.",
             )
         self._value = value
+        if len(value) >= _SHORTEST:
+            keep_secret(self)
 
     def reveal(self) -> str:
         """Return the plain string, for the one place that sends it."""
         return self._value
 
-    def conceal(self, text: bytes) -> bytes:
+    def conceal(self, text: str) -> str:
         """Return a text without the secret, which somebody who was sent it may have repeated."""
-        return text.replace(self._value.encode(), CONCEALED) if len(self._value) >= _SHORTEST else text
+        return text.replace(self._value, CONCEALED) if len(self._value) >= _SHORTEST else text
+
+    def conceal_bytes(self, data: bytes, *, same_length: bool = False) -> bytes:
+        """Return bytes without the secret; where their number must stay the same, asterisks follow what replaces it."""
+        if len(self._value) < _SHORTEST:
+            return data
+        instead = CONCEALED.ljust(len(self._value), "*") if same_length else CONCEALED
+        return data.replace(self._value.encode(), instead.encode())
+
+    def conceal_chunks(self, chunks: Iterable[bytes], *, same_length: bool = False) -> Iterator[bytes]:
+        """Yield the chunks of a body without the secret, which may begin in one and end in another.
+
+        What may be its beginning is held back, as a view, which shows no bytes in a traceback.
+        """
+        held = memoryview(b"")
+        for chunk in chunks:
+            chunk = self.conceal_bytes(bytes(held) + chunk, same_length=same_length)  # noqa: PLW2901  # no variable keeps it
+            end = len(chunk) - self._begun_at_end(chunk)
+            held = memoryview(chunk)[end:]
+            if end:
+                yield chunk[:end]
+        if held:
+            yield bytes(held)
+
+    def _begun_at_end(self, data: bytes) -> int:
+        """Return how many of the last bytes may be the beginning of the secret."""
+        value = self._value if len(self._value) >= _SHORTEST else ""
+        return next((size for size in range(len(value) - 1, 0, -1) if data.endswith(value[:size].encode())), 0)
 
     def __repr__(self) -> str:
         return "<secret>"

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from roe_magic.errors import ProtocolError
+from roe_magic.formatting import clean_message
 from roe_magic.frames.json_text import as_text, encode_utf8
 from roe_magic.frames.type_parser import ClickHouseType, parse
 from roe_magic.frames.type_properties import (
@@ -240,7 +241,7 @@ def _unknown_types(ch_type: ClickHouseType) -> Iterator[ClickHouseType]:
 
 def warn_fallback(message: str) -> None:
     """Issue a TypeFallbackWarning; it names no file and no line, since none of the caller's is the cause."""
-    warnings.warn_explicit(message, TypeFallbackWarning, "roe_magic", 1, registry=_WARNED)
+    warnings.warn_explicit(clean_message(message), TypeFallbackWarning, "roe_magic", 1, registry=_WARNED)
 
 
 def warn_misfit(name: str, ch_type: ClickHouseType) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from roe_magic.errors import MissingExtra
+from roe_magic.formatting import clean
 from roe_magic.frames.arrow_types import resolve_type
 from roe_magic.frames.dataframe_types import cast_column, has_labels, ordered_labels, pandas_type, polars_type
 from roe_magic.frames.memory import memory_errors, no_garbage_collection
@@ -159,7 +160,8 @@ def _unique_names(names: Sequence[str]) -> list[str]:
         unique.append(candidate)
         if number:
             warnings.warn(
-                f"polars has no repeated column names: column {index} {name!r} is named {candidate!r}.", stacklevel=3
+                f"polars has no repeated column names: column {index} {clean(name)!r} is named {clean(candidate)!r}.",
+                stacklevel=3,
             )
     return unique
 
@@ -183,6 +185,7 @@ def _polars_numbers(pl: Any, text: Any, column: pa.ChunkedArray, type_name: str)
         return text.cast(pl.UInt128 if type_name.startswith("U") else pl.Int128)
     except (AttributeError, pa.ArrowInvalid, pl.exceptions.PolarsError):  # an older polars has no such integers
         warnings.warn(
-            f"polars has no numbers of so many digits: column {text.name!r} is text, and sorts as text.", stacklevel=4
+            f"polars has no numbers of so many digits: column {clean(text.name)!r} is text, and sorts as text.",
+            stacklevel=4,
         )
     return text

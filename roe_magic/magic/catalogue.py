@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from roe_magic.errors import RoeError
+from roe_magic.formatting import clean
 
 if TYPE_CHECKING:
     from roe_magic.client import RoeClient
@@ -127,6 +128,11 @@ class Catalogue:
         with self._lock:
             if client is self._client:
                 self.worksheets = names
+
+
+def is_offered(name: str) -> bool:
+    """Whether a name is offered: one that is very long or has invisible characters could be taken for another one."""
+    return name.isprintable() and clean(name, lines=True) == name
 
 
 def columns_of(tables: Iterable[Table]) -> dict[str, str]:

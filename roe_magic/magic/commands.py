@@ -109,7 +109,8 @@ def connect(magic: MagicContext, words: list[str]) -> None:
     client = magic.client()
     settings = client.settings
     organization = settings.organization_id or "the key's default"
-    print(f"Connected to {settings.host} ({settings.source}) as {user.display_name}, organisation {organization}")
+    name = clean(user.display_name)
+    print(f"Connected to {settings.host} ({settings.source}) as {name}, organisation {organization}")
 
 
 def _connect(magic: MagicContext, where: str, *, memory: bool) -> models.User:
@@ -185,7 +186,7 @@ def worksheet_id(client: RoeClient, text: str) -> UUID:
     if len(found) == 1:
         return found[0]
     problem = "Several worksheets have" if found else "No worksheet has"
-    names = ", ".join(sorted(repr(item.name) for item in known)) or "none"
+    names = ", ".join(sorted(repr(clean(item.name)) for item in known)) or "none"
     raise UsageError(
         f"{problem} the {'name' if named else 'name or id'} {text!r}. Worksheets: {names}. "
         "`%roe worksheets` lists their ids."

@@ -21,7 +21,7 @@ from roe_magic.config import profiles
 from roe_magic.errors import ConfigError
 from roe_magic.formatting import clean
 from roe_magic.magic import arguments, commands, upload_command
-from roe_magic.magic.catalogue import CompletionItem, Completions
+from roe_magic.magic.catalogue import CompletionItem, Completions, is_offered
 from roe_magic.magic.upload_source import is_frame_type
 from roe_magic.query.worksheet_query import WorksheetQuery
 
@@ -189,7 +189,7 @@ def _upload_arguments(magic: MagicContext, words: list[str], typed: str) -> Iter
     """Return tables for the first argument of ``%roe upload``, DataFrames and files for the second, then its flags."""
     position = sum(not word.startswith("-") for word in words)
     if position == 0:
-        return [CompletionItem(name, "table") for name in magic.catalogue.tables]
+        return [CompletionItem(name, "table") for name in filter(is_offered, magic.catalogue.tables)]
     if position == 1:
         frames = _variables(magic, lambda value: is_frame_type(type(value)))
         return [*frames, *_files(typed)]
@@ -214,7 +214,7 @@ def _profiles() -> list[CompletionItem]:
 
 
 def _worksheets(magic: MagicContext) -> list[CompletionItem]:
-    names = (name for name in magic.catalogue.worksheets if name.isprintable())
+    names = filter(is_offered, magic.catalogue.worksheets)
     return [CompletionItem(shlex.quote(name), "worksheet") for name in names]
 
 

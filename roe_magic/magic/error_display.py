@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from roe_magic.errors import QueryFailed, RoeError
-from roe_magic.formatting import clean_message, count
+from roe_magic.formatting import clean, clean_message, conceal, count
 
 # ClickHouse ends a message with the name of its error code: "... (SYNTAX_ERROR)".
 _CODE_NAME = re.compile(r"\(([A-Z][A-Z_]+)\)\W*$")
 # A line of a traceback may be so long; the one that calls a cell magic holds the whole cell.
 _LINE_LIMIT = 500
 _RESET_COLOUR = "\x1b[0m"
+# What IPython colours a traceback with. Concealed text (8) is no colour.
+_COLOUR = re.compile(r"(\x1b\[(?![\d;]*\b0*8\b)[\d;]*m)")
 
 
 def rendering_of(error: BaseException, shell: Any, *, short: bool, shown: bool) -> Callable[[], list[str]]:
@@ -52,7 +54,14 @@ def short_rendering(error: BaseException, *, shown: bool, coloured: bool = True)
 def full_rendering(shell: Any, error: BaseException) -> list[str]:
     """Return the lines of IPython's own traceback, the very long ones cut."""
     blocks = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=1)
-    return [_cut(line) for block in blocks for line in block.split("\n")]
+    return [_clean(_cut(conceal(line))) for block in blocks for line in block.split("\n")]
+
+
+def _clean(line: str) -> str:
+    """Return a line without terminal sequences other than colours: variables, and their reprs, may hold any text."""
+    texts_and_colours = _COLOUR.split(line)
+    texts_and_colours[::2] = [clean(text, limit=2 * _LINE_LIMIT, lines=True) for text in texts_and_colours[::2]]
+    return "".join(texts_and_colours)
 
 
 def _cut(line: str) -> str:

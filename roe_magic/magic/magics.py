@@ -21,6 +21,7 @@ from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.config.settings import Settings, SettingsSource
 from roe_magic.contract.models import WorksheetQueryCreateRequest
 from roe_magic.errors import QueryInterrupted, QueryTimeout, ResultTooLarge, RoeError, UsageError
+from roe_magic.formatting import kept_message
 from roe_magic.magic import commands
 from roe_magic.magic.arguments import Target, join_continued, note_on_flags, parse, refuse_target, split_line
 from roe_magic.magic.assignment import is_assigned
@@ -247,8 +248,8 @@ class RoeMagic(Magics, MagicSettings):
         """Render errors of ours as their message, without a traceback; they stay real exceptions."""
         try:
             yield
-        except UsageError as error:
-            raise MagicUsageError(str(error)) from None
+        except (UsageError, MagicUsageError) as error:
+            raise MagicUsageError(kept_message(error)) from None
         except (RoeError, KeyboardInterrupt) as error:
             shown = error is self._shown_error and self.attended
             rendering = rendering_of(error, self.shell, short=self.short_errors, shown=shown)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from roe_magic.magic.catalogue import Catalogue, CompletionItem, Completions, columns_of
+from roe_magic.magic.catalogue import Catalogue, CompletionItem, Completions, columns_of, is_offered
 from roe_magic.sql.lexer import IDENTIFIERS, Token, tokenize
 from roe_magic.sql.quoting import KEYWORDS, sql_name
 from roe_magic.sql.tokens import identifier, significant
@@ -111,8 +111,7 @@ def _table_with_alias(alias: str, words: Sequence[_Word]) -> str:
 def _names(kinds: Mapping[str, str], typed: str) -> list[CompletionItem]:
     """Return the names that begin like the typed part, as SQL writes them, each with its kind."""
     quoted, prefix = typed.startswith("`"), typed.removeprefix("`").lower()
-    # A name with invisible characters could be taken for another one, or insert more than a name.
-    names = (name for name in kinds if name.lower().startswith(prefix) and name.isprintable())
+    names = (name for name in kinds if name.lower().startswith(prefix) and is_offered(name))
     return [CompletionItem(sql_name(name, quoted=quoted), kinds[name]) for name in islice(names, MAX_NAMES)]
 
 

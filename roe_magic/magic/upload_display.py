@@ -12,11 +12,12 @@ import logging
 import sys
 import threading
 import time
+import traceback
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roe_magic.formatting import clean, duration, html_text, size
+from roe_magic.formatting import clean, clean_message, duration, html_text, size
 from roe_magic.panel.display import can_be_live, running_shell
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class UploadDisplay:
             self._drawn = True
         except Exception:  # an upload must not fail because its progress could not be drawn
             self._ended.set()
-            _log.warning("The progress of the upload could not be shown.", exc_info=True)
+            _log.warning("The progress of the upload could not be shown.\n%s", clean_message(traceback.format_exc()))
 
     def _draw_end(self) -> None:
         """Say how far an upload came that did not end well; the error says the rest."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from roe_magic.formatting import clean_message
 from roe_magic.panel import static
 from roe_magic.query.query_state import QueryState
 
@@ -122,7 +124,7 @@ class Display:
             step(state)
         except Exception:  # a query must not fail because its picture could not be drawn
             self._live = False
-            _log.warning("The panel could not be shown.", exc_info=True)
+            _log.warning("The panel could not be shown.\n%s", clean_message(traceback.format_exc()))
 
 
 def _static_form(state: QueryState, *, rows_hidden: bool = False) -> dict[str, Any]:

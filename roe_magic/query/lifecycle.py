@@ -25,7 +25,7 @@ from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.contract import models
 from roe_magic.contract.models import FAILURE, PENDING, SUCCESS
 from roe_magic.errors import ProtocolError, RoeError, TransportError, UsageError
-from roe_magic.formatting import clean
+from roe_magic.formatting import clean, conceal
 from roe_magic.query import download
 from roe_magic.query.poll_schedule import next_poll, watched_queries
 from roe_magic.query.query_state import DownloadProgress, QueryState
@@ -216,6 +216,7 @@ class Lifecycle:
         rows, self._enclosed_rows = self._enclosed_rows, None
         if rows is not None:
             sql = self._state.submitted.query if self._state.submitted else ""
+            rows = self._client.settings.api_key.conceal_bytes(rows, same_length=True)  # they came in Base64
             with suppress(ProtocolError):  # enclosed rows that cannot be read are asked for like any others
                 return download.read_enclosed(rows, self._query_id, self.max_bytes, sql.strip(" \t\r\n;"))
         reporter = _ProgressReporter(self._publisher, left)
@@ -248,7 +249,7 @@ class _ProgressReporter:
 
 def _echo_notice(sql: str, submitted: models.WorksheetQueryResponse) -> str | None:
     """Return what to say where the server repeats other SQL than was sent: it may be another query's answer."""
-    if submitted.query.strip() == sql.strip():
+    if submitted.query.strip() == conceal(sql).strip():
         return None
     return f"The server says that it runs other SQL than was sent: {clean(submitted.query)}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -12,6 +13,7 @@ from typing import Any
 
 from roe_magic.contract import models
 from roe_magic.contract.models import TERMINAL
+from roe_magic.formatting import clean_message
 from roe_magic.query.query_state import QueryState
 
 _log = logging.getLogger(__name__)
@@ -104,6 +106,6 @@ class StatePublisher:
             listener(self.state)
         except Exception:
             self._listener = None
-            _log.warning("A listener failed; it is not called again.", exc_info=True)
+            _log.warning("A listener failed; it is not called again.\n%s", clean_message(traceback.format_exc()))
         finally:
             self._notifying_thread = outer
