@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterator
 from datetime import datetime
 from html import escape
-from typing import Protocol
+from typing import Any, Protocol
 
 # Control, zero-width and text-direction characters: invisible, and able to make a line read as what it is not.
 # Tab and newline are left alone here; the two joiners that real scripts need (U+200C, U+200D) too, and the variation
@@ -111,6 +111,11 @@ def _named(text: str, room: int) -> str:
     """Return a text with names for its hidden characters, which make it longer by so many characters at most."""
     shown = _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
     return shown if len(shown) <= len(text) + room else f"{shown[: len(text) + room]}…"
+
+
+def encodable(value: Any) -> Any:
+    """Return a text that pandas can hold, with a lone surrogate as it is written in JSON; another value as it is."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def html_text(text: str) -> str:

@@ -132,7 +132,7 @@ def _convert(hint: Any, value: object, path: str) -> Any:
         return value
     try:
         converted = msgspec.convert(value, hint, strict=False)
-    except (msgspec.ValidationError, OverflowError) as error:
+    except (msgspec.ValidationError, OverflowError, UnicodeEncodeError) as error:  # the last of a lone surrogate
         raise ProtocolError(f"The server's response has a field of the wrong type: {path}: {error}.") from None
     if isinstance(converted, datetime) and converted.tzinfo is None:
         return converted.replace(tzinfo=timezone.utc)

@@ -15,7 +15,7 @@ _CODE_NAME = re.compile(r"\(([A-Z][A-Z_]+)\)\W*$")
 _LINE_LIMIT = 500
 _RESET_COLOUR = "\x1b[0m"
 # What IPython colours a traceback with. Concealed text (8) is no colour.
-_COLOUR = re.compile(r"(\x1b\[(?![\d;]*\b0*8\b)[\d;]*m)")
+_COLOUR = re.compile(r"(\x1b\[(?!(?:\d*;)*0*8[;m])[\d;]*m)")
 
 
 def rendering_of(error: BaseException, shell: Any, *, short: bool, shown: bool) -> Callable[[], list[str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from roe_magic.contract.models import Summary
-from roe_magic.formatting import duration
+from roe_magic.formatting import duration, encodable
 from roe_magic.query.render.html_table import html_table
 from roe_magic.query.render.shown_rows import MAX_ROWS, ShownRows
 from roe_magic.query.render.text_table import text_table
@@ -27,6 +27,8 @@ def listing(rows: Any, columns: list[str] | None = None) -> pd.DataFrame:
     The reprs of pandas cut a cell at 50 characters, and a notebook finds mathematics in what they show. What is made
     of a listing (a selection, a copy, a pickle) is a plain DataFrame.
     """
+    if isinstance(rows, list):
+        rows = [tuple(map(encodable, row)) for row in rows]
     frame: pd.DataFrame = _drawn_by_us("DataFrame")(rows, columns=columns)
     return frame
 

@@ -7,6 +7,7 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 from roe_magic.contract import models
+from roe_magic.formatting import encodable
 from roe_magic.query.query_state import QueryState
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def flat(state: QueryState) -> dict[str, Any]:
         outer, _, inner = name.partition(".")
         fields[name] = getattr(getattr(submitted, outer, None), inner, None)
     fields["observed"] = ", ".join(state.observed)
-    return {**fields, **{name: value for name, value in state.extra.items() if name not in fields}}
+    return {**fields, **{encodable(name): value for name, value in state.extra.items() if name not in fields}}
 
 
 def frame(queries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -58,7 +59,8 @@ def frame(queries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     items = list(queries)
     columns = dict.fromkeys((*_FIELDS, *_NESTED, "observed", *(key for item in items for key in item)))
-    frame: pd.DataFrame = pd.DataFrame({key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns})
+    values = {key: [encodable(item.get(key)) for item in items] for key in columns}
+    frame: pd.DataFrame = pd.DataFrame({key: pd.Series(values[key], dtype=object) for key in columns})
     for name in _TIMES:
         frame[name] = _times(frame[name])
     for name in _SPANS:
