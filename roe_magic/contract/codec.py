@@ -134,9 +134,22 @@ def _convert(hint: Any, value: object, path: str) -> Any:
         converted = msgspec.convert(value, hint, strict=False)
     except (msgspec.ValidationError, OverflowError, UnicodeEncodeError) as error:  # the last of a lone surrogate
         raise ProtocolError(f"The server's response has a field of the wrong type: {path}: {error}.") from None
-    if isinstance(converted, datetime) and converted.tzinfo is None:
-        return converted.replace(tzinfo=timezone.utc)
-    return converted
+    return _in_calendar(converted) if isinstance(converted, datetime) else converted
+
+
+# A time of the calendar's first or last day may have another year in UTC, which Python does not have.
+_FIRST, _LAST = (moment.replace(tzinfo=timezone.utc) for moment in (datetime.min, datetime.max))  # noqa: DTZ901  # it has
+
+
+def _in_calendar(moment: datetime) -> datetime:
+    """Return a moment with its time zone, UTC if it has none; one that UTC cannot express becomes the nearest."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    try:
+        moment.astimezone(timezone.utc)
+    except OverflowError:
+        return _FIRST if moment.year == 1 else _LAST
+    return moment
 
 
 @functools.cache

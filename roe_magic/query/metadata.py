@@ -29,7 +29,10 @@ _STRINGS = (
 
 
 def flat(state: QueryState) -> dict[str, Any]:
-    """Return the fields and figures of a query by flat names (``status``, ``worksheet.name``), then unknown fields."""
+    """Return the fields and figures of a query by flat names (``status``, ``worksheet.name``), then unknown fields.
+
+    Names and values are such that pandas and its file formats take them: see :func:`_portable`.
+    """
     submitted = state.submitted
     values: dict[str, Any] = {
         "id": state.query_id,
@@ -44,7 +47,25 @@ def flat(state: QueryState) -> dict[str, Any]:
         outer, _, inner = name.partition(".")
         fields[name] = getattr(getattr(submitted, outer, None), inner, None)
     fields["observed"] = ", ".join(state.observed)
-    return {**fields, **{encodable(name): value for name, value in state.extra.items() if name not in fields}}
+    unknown = {name: value for name, value in state.extra.items() if name not in fields}
+    return {_portable(name): _portable(value) for name, value in {**fields, **unknown}.items()}
+
+
+# Deeper values of unknown fields stay as they are.
+_MAX_DEPTH = 50
+
+
+def _portable(value: Any, depth: int = 0) -> Any:
+    """Return a value with halves of surrogate pairs as escapes (``\\ud800``), and integers beyond 64 bits as text."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, list) and depth < _MAX_DEPTH:
+        return [_portable(item, depth + 1) for item in value]
+    if isinstance(value, dict) and depth < _MAX_DEPTH:
+        return {_portable(name): _portable(item, depth + 1) for name, item in value.items()}
+    return value
 
 
 def frame(queries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -59,8 +80,7 @@ def frame(queries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     items = list(queries)
     columns = dict.fromkeys((*_FIELDS, *_NESTED, "observed", *(key for item in items for key in item)))
-    values = {key: [encodable(item.get(key)) for item in items] for key in columns}
-    frame: pd.DataFrame = pd.DataFrame({key: pd.Series(values[key], dtype=object) for key in columns})
+    frame: pd.DataFrame = pd.DataFrame({key: pd.Series([q.get(key) for q in items], dtype=object) for key in columns})
     for name in _TIMES:
         frame[name] = _times(frame[name])
     for name in _SPANS:

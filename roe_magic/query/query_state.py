@@ -223,7 +223,7 @@ class QueryState:
     def duration(self) -> timedelta | None:
         """From submit to end, by the server's clock; by the client's where the server tells no end."""
         if self.finished_at is not None and self.created_at is not None:
-            return self.finished_at - self.created_at
+            return max(self.finished_at - self.created_at, timedelta(0))
         # A query that was attached to began before the client's clock did.
         if not self.finished or self.elapsed is None or self.attached:
             return None
