@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from roe_magic._version import __version__ as __version__
+from roe_magic.imports import load as _load
 
 if TYPE_CHECKING:
     from roe_magic.client import RoeClient
@@ -46,7 +46,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(f"roe_magic.{_HOMES[name]}"), name)
+        return getattr(_load(f"roe_magic.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'roe_magic' has no attribute {name!r}")
 
 
@@ -56,6 +56,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """Register ``%roe`` and ``%%roe`` in a shell: ``%load_ext roe_magic``."""
+    _load("roe_magic.magic.magics")
     from roe_magic.magic import completion
     from roe_magic.magic.magics import RoeMagic
     from roe_magic.magic.setting_checks import drop_bad_settings

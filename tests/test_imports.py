@@ -23,17 +23,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"formatting"},
     "sql": set(),
     "json_limits": set(),
+    "imports": set(),
+    "interrupts": set(),
     # What goes over the wire; client and service both stand on it, neither on the other.
     "contract": {"errors"},
     "config": {"errors", "formatting"},
     "frames": {"json_limits", "errors", "formatting"},
     # One HTTP request; one query; what a reader sees; the notebook.
     "client": {"contract", "config", "json_limits", "errors", "_version"},
-    "query": {"client", "contract", "frames", "json_limits", "sql", "errors", "formatting"},
+    "query": {
+        *("client", "contract", "frames", "json_limits", "sql"),
+        *("imports", "interrupts", "errors", "formatting"),
+    },
     # DataFrames and files as tables.
     "uploads": {"client", "contract", "frames", "sql", "errors", "formatting"},
-    "panel": {"contract", "formatting", "query.query_state"},
-    "magic": {"query", "uploads", "client", "config", "contract", "panel", "sql", "local", "errors", "formatting"},
+    "panel": {"contract", "imports", "formatting", "query.query_state"},
+    "magic": {
+        *("query", "uploads", "client", "config", "contract", "panel", "sql", "local"),
+        *("imports", "interrupts", "errors", "formatting"),
+    },
     # The service, from the ground up.
     "service.job": set(),
     "service.data_folder": {"errors"},

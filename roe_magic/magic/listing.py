@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from roe_magic.contract.models import Summary
 from roe_magic.formatting import duration, encodable
+from roe_magic.imports import load
 from roe_magic.query.render.html_table import html_table
 from roe_magic.query.render.shown_rows import MAX_ROWS, ShownRows
 from roe_magic.query.render.text_table import text_table
@@ -42,9 +43,7 @@ def record(values: dict[str, Any], name: str) -> pd.Series[Any]:
 @functools.cache
 def _drawn_by_us(kind: str) -> Any:
     """Return a subclass of a class of pandas."""
-    import pandas as pd
-
-    base = getattr(pd, kind)
+    base = getattr(load("pandas"), kind)
 
     class Listing(base):  # type: ignore[misc, valid-type]  # the class is known only here, once pandas is loaded
         def _repr_html_(self) -> str:

@@ -1,7 +1,8 @@
 """The ``%%roe`` and ``%roe`` magics: parse the line, run the query under its panel, assign and return the result.
 
 A cell goes this way: ``roe`` -> ``_run_sql`` (flags, client, request) -> ``watch`` (a RunningQuery, and a Display of
-its states) -> ``_return`` (the variables of the target, and the cell's value).
+its states) -> ``_return`` (the variables of the target, and the cell's value). The panel is drawn in the cell's own
+thread, while it waits. The id comes on the query's thread, and is kept when it comes, also after the cell has ended.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from IPython.core.error import UsageError as MagicUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from roe_magic import config
+from roe_magic import config, interrupts
 from roe_magic.client import RoeClient
 from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.config.settings import Settings, SettingsSource
@@ -33,6 +34,7 @@ from roe_magic.magic.session import session_of
 from roe_magic.magic.setting_checks import DELAY, ORGANIZATION, TIMEOUT
 from roe_magic.magic.settings_sources import below_flags, from_flags
 from roe_magic.panel.display import Display, Mode, takes_input
+from roe_magic.query.query_state import QueryState
 from roe_magic.query.running_query import AttachedQuery, RunningQuery
 from roe_magic.query.worksheet_query import WorksheetQuery
 
@@ -125,27 +127,28 @@ class RoeMagic(Magics, MagicSettings):
         arguments = parse(self.parser, line)
         if not sql.strip():
             raise MagicUsageError("There is no SQL to run. `%%roe?` shows how to use it.")
+        with _stops_named():
+            client, request = self._prepared(arguments, sql)
+        if arguments.no_execute:
+            return print(dry_run(client, request))
+        options = {"wait": _submit_wait(arguments.timeout), "fetch": not arguments.no_result}
+        running = RunningQuery(client, request, max_bytes=self.max_result_bytes, **options)
+        wanted = arguments.target.shown and not arguments.quiet
+        hidden = wanted and is_cell and _ends_in_semicolon(sql)
+        with _stops_named(running):
+            query = self.watch(
+                running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after, rows_hidden=hidden
+            )
+            assigned = not is_cell and is_assigned()
+            return self._return(query, arguments.target, returned=assigned or (wanted and not hidden))
+
+    def _prepared(self, arguments: Any, sql: str) -> tuple[RoeClient, WorksheetQueryCreateRequest]:
+        """Return the client for a query, and what to submit."""
         if not arguments.section:
             self._renew_local()
         client = self.client(from_flags(arguments))
         worksheet_id = commands.worksheet_id(client, arguments.worksheet) if arguments.worksheet else None
-        request = WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=arguments.use_admin)
-        if arguments.no_execute:
-            return print(dry_run(client, request))
-        running = RunningQuery(
-            client,
-            request,
-            wait=_submit_wait(arguments.timeout),
-            fetch=not arguments.no_result,
-            max_bytes=self.max_result_bytes,
-        )
-        wanted = arguments.target.shown and not arguments.quiet
-        hidden = wanted and is_cell and _ends_in_semicolon(sql)
-        query = self.watch(
-            running, arguments.timeout, quiet=arguments.quiet, after=arguments.progress_after, rows_hidden=hidden
-        )
-        assigned = not is_cell and is_assigned()
-        return self._return(query, arguments.target, returned=assigned or (wanted and not hidden))
+        return client, WorksheetQueryCreateRequest(query=sql, worksheet_id=worksheet_id, use_admin=arguments.use_admin)
 
     def watch(
         self,
@@ -159,30 +162,24 @@ class RoeMagic(Magics, MagicSettings):
         """Run a query to its end under a panel, and set ``_roe`` whatever becomes of it."""
         mode: Mode = "off" if quiet else self.panel  # type: ignore[assignment]  # the trait allows no other word
         display = Display(mode, on_stop=lambda action: _stop(running, action))
-        try:
-            return self._wait(running.start(), display, self.progress_after if after is None else after, timeout)
-        except QueryInterrupted:
-            raise
-        except KeyboardInterrupt:
-            # Stop was pressed outside of a wait, while the panel was drawn for example.
-            running.listen(None)
-            running.detach()
-            return running.wait()
-        except RoeError as error:
-            self._shown_error = error if mode != "off" and not isinstance(error, QueryTimeout) else None
-            raise
-        finally:
-            running.listen(None)
-            if not quiet:
-                display.finish(running.state, rows_hidden=rows_hidden)
-            self._remember(running)
+        with interrupts.counted():
+            self._keep_id(running)
+            try:
+                return self._wait(running.start(), display, self.progress_after if after is None else after, timeout)
+            except RoeError as error:
+                self._shown_error = error if mode != "off" and not isinstance(error, QueryTimeout) else None
+                raise
+            finally:
+                if not running.state.over:
+                    running.detach()  # whatever exception ended the waiting
+                if not quiet:
+                    display.finish(running.state, rows_hidden=rows_hidden)
+                self._refresh_catalogue(running.client, running.state.sql)
 
     def _wait(self, running: RunningQuery, display: Display, after: float, timeout: float | None) -> WorksheetQuery:
         """Wait for the end, under the panel if that takes longer than ``after``; ask before too much is fetched."""
-        if not running.join(after, timeout):
-            running.listen(display.show)
         try:
-            return running.wait(timeout)
+            return running.wait(timeout, draw=display.follow, after=after)
         except ResultTooLarge as error:
             if error.limit is None or not self.confirms(f"{error.message} Download them anyway? [y/N] "):
                 raise
@@ -191,13 +188,16 @@ class RoeMagic(Magics, MagicSettings):
     def confirms(self, question: str) -> bool:
         """Whether the user says yes; no where nobody can answer."""
         try:
-            return self.attended and input(question).strip().lower() in {"y", "yes"}
+            with interrupts.raised():
+                return self.attended and input(question).strip().lower() in {"y", "yes"}
         except (EOFError, KeyboardInterrupt, OSError):
             return False
 
     def attach(self, query_id: UUID) -> WorksheetQuery:
         """Watch a query that was submitted before, and fetch its rows."""
-        return self.watch(AttachedQuery(self.client(), query_id, max_bytes=self.max_result_bytes))
+        running = AttachedQuery(self.client(), query_id, max_bytes=self.max_result_bytes)
+        with _stops_named(running):
+            return self.watch(running)
 
     def client(self, *flags: SettingsSource) -> RoeClient:
         """Return the client for the settings in force; one per set of settings, so that its connections are reused."""
@@ -229,14 +229,23 @@ class RoeMagic(Magics, MagicSettings):
             return query.polars()
         return query.df() if self.autopandas else query
 
-    def _remember(self, running: RunningQuery) -> None:
-        query = self.variables["_roe"] = running.query
-        if query is not None:
-            self.session.query_ids.pop(query.id, None)
-            self.session.query_ids[query.id] = None
-            query.displaylimit, query.variable = self.displaylimit, "_roe"
+    def _keep_id(self, running: RunningQuery) -> None:
+        """Keep a query's id when it comes, however late; it becomes ``_roe`` unless another was run since."""
+        self.variables["_roe"], self.session.latest = None, running
+
+        def keep(_: QueryState) -> None:
+            query = running.query
+            if query is None:
+                return
+            running.listen(None)
+            self.session.keep(query.id)
+            query.displaylimit = self.displaylimit
             query.frame_options = {"dtype_backend": self.dtype_backend, "tz": self.tz or None}
-        self._refresh_catalogue(running.client, running.state.sql)
+            if self.session.latest is running:
+                query.variable = "_roe"
+                self.variables["_roe"], self.session.latest = query, None
+
+        running.listen(keep)
 
     def _refresh_catalogue(self, client: RoeClient, sql: str | None = None) -> None:
         # Not at the address of a local service that has died meanwhile: another program may listen there.
@@ -260,6 +269,20 @@ class RoeMagic(Magics, MagicSettings):
 def _submit_wait(timeout: float | None) -> int:
     """Return how long the server may hold the submit's response back: not longer than the caller has time."""
     return WAIT_SUBMIT if timeout is None or timeout > 2 * WAIT_SUBMIT else 0
+
+
+@contextmanager
+def _stops_named(running: RunningQuery | None = None) -> Iterator[None]:
+    """Raise a stop that comes while nobody waits for the query as QueryInterrupted, too: it says what becomes of it."""
+    try:
+        yield
+    except QueryInterrupted:
+        raise
+    except KeyboardInterrupt:
+        problem = QueryInterrupted("Stopped. The query was not sent.") if running is None else running.interruption()
+    else:
+        return
+    raise problem from None
 
 
 def _stop(running: RunningQuery, action: str) -> None:

@@ -19,6 +19,8 @@ _BEGINNING = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.IGNORECASE)
 _VARIABLE = re.compile(r"[{$]?(?P<name>[^\W\d]\w*)(\.id)?\}?")
 # The worksheets in which a query of another notebook is looked for, one request each; the latest come first.
 _WORKSHEETS = 10
+# Seconds to wait for the id of a query whose submit was stopped.
+_PATIENCE = 10.0
 
 
 def query_id(magic: MagicContext, words: list[str], command: str) -> UUID:
@@ -45,6 +47,14 @@ def query_id(magic: MagicContext, words: list[str], command: str) -> UUID:
 
 def _last(magic: MagicContext, command: str) -> UUID:
     found = _id_of(magic.variables.get("_roe"))
+    latest = magic.session.latest
+    if found is None and latest is not None:
+        found = latest.await_id(_PATIENCE)
+        if found is None and latest.awaits_id:
+            raise UsageError(
+                "The server has not told the id of the last query yet. "
+                f"Wait a moment and repeat `%roe {command}`, or look for the query with `%roe worksheets`."
+            )
     if found is None and magic.session.query_ids:
         found = list(magic.session.query_ids)[-1]
     if found is None:

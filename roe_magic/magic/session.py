@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from roe_magic.config.settings import SettingsSource
     from roe_magic.local import LocalService
+    from roe_magic.query.running_query import RunningQuery
 
 
 @dataclass
@@ -25,11 +26,19 @@ class Session:
         The local service, where that is what was chosen.
     query_ids : dict of UUID to None
         The queries that were submitted or come back to, in that order.
+    latest : RunningQuery or None
+        The query that was run last, until its id has come.
     """
 
     connection: SettingsSource | None = None
     local: LocalService | None = None
     query_ids: dict[UUID, None] = field(default_factory=dict)
+    latest: RunningQuery | None = None
+
+    def keep(self, query_id: UUID) -> None:
+        """Put an id at the end of the queries."""
+        self.query_ids.pop(query_id, None)
+        self.query_ids[query_id] = None
 
     @property
     def has_lost_local(self) -> bool:

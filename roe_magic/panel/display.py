@@ -1,8 +1,9 @@
 """Where and when the panel is shown: live in a notebook, and replaced by its static form at the end.
 
-``show`` publishes the widget, with the static HTML and text beside it, and passes each later state to it; ``finish``
-replaces the output by the static form, which a saved notebook shows everywhere. A terminal or a batch run
-gets the static form alone, once, at the end.
+``show`` publishes the widget, with the static HTML and text beside it, and passes each later state to it. ``follow``
+does so, too, but does not wait for the widget library to be imported, which takes a while the first time. ``finish``
+replaces the output by the static form, which a saved notebook shows everywhere. A terminal or a batch run gets the
+static form alone, once, at the end.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from roe_magic.formatting import clean_message
+from roe_magic.imports import load, load_soon
 from roe_magic.panel import static
 from roe_magic.query.query_state import QueryState
 
@@ -27,6 +29,7 @@ Mode = Literal["auto", "live", "static", "off"]
 _log = logging.getLogger(__name__)
 # A download reports many chunks a second; nobody sees more updates than these.
 _SECONDS_BETWEEN_UPDATES = 0.1
+_WIDGET = "roe_magic.panel.widget"
 
 
 class Display:
@@ -52,7 +55,13 @@ class Display:
         self._panel: Panel | None = None
         self._published = False
         self._shows_id = False
+        self._shown: QueryState | None = None
         self._drawn = 0.0
+
+    def follow(self, state: QueryState) -> None:
+        """Show a state if it is a new one, and as soon as that does not take long; to be called again and again."""
+        if state is not self._shown and (not self._live or load_soon(_WIDGET)):
+            self.show(state)
 
     def show(self, state: QueryState) -> None:
         """Show a state of the query; one thread at a time. The first one publishes the widget."""
@@ -78,21 +87,14 @@ class Display:
     def _draw(self, state: QueryState) -> None:
         if not self._live:
             return
-        if self._panel is None:
-            self._panel = self._opened(state)
+        if self._panel is None:  # the first import of the widget library, which nothing else in the package needs
+            self._panel = load(_WIDGET).Panel(state, self._on_stop)
         elif state.download is None or time.monotonic() - self._drawn >= _SECONDS_BETWEEN_UPDATES:
             self._panel.update(state)
             self._drawn = time.monotonic()
-        if state.query_id is not None and not self._shows_id:
+        self._shown = state
+        if not self._published or (state.query_id is not None and not self._shows_id):
             self._show_widget(self._panel, state)
-
-    def _opened(self, state: QueryState) -> Panel:
-        # The first import of the widget library, which nothing else in the package needs.
-        from roe_magic.panel.widget import Panel
-
-        panel = Panel(state, self._on_stop)
-        self._show_widget(panel, state)
-        return panel
 
     def _show_widget(self, panel: Panel, state: QueryState) -> None:
         """Publish the widget, and with it the static form for readers that know none.
@@ -106,10 +108,12 @@ class Display:
     def _write(self, state: QueryState, rows_hidden: bool) -> None:
         if self._published and not hasattr(self._shell, "kernel"):
             return  # a terminal cannot replace what it has printed
-        self._publish(_static_form(state, rows_hidden=rows_hidden), {})
-        panel, self._panel, self._live = self._panel, None, False
-        if panel is not None:
-            panel.close()
+        try:
+            self._publish(_static_form(state, rows_hidden=rows_hidden), {})
+        finally:
+            panel, self._panel, self._live = self._panel, None, False
+            if panel is not None:
+                panel.close()
 
     def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         if self._shell is None:

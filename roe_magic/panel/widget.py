@@ -52,6 +52,12 @@ class Panel(anywidget.AnyWidget):
             self.sql = shown.pop("sql")
             self.view = shown
 
+    def close(self) -> None:
+        """Remove the widget, and the layout that ipywidgets made for it and would keep."""
+        layout = self.layout
+        super().close()
+        layout.close()
+
     def _shown(self, state: QueryState) -> dict[str, Any]:
         return view_of(state, self._pressed)
 

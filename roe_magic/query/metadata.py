@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from roe_magic.contract import models
 from roe_magic.formatting import encodable
+from roe_magic.imports import load
 from roe_magic.query.query_state import QueryState
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def frame(queries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     queries : iterable of mapping
         Each with the names that :func:`flat` returns.
     """
+    load("pandas")
     import pandas as pd
 
     items = list(queries)

@@ -1,20 +1,24 @@
 """RunningQuery: one query from submit to rows, watched by a thread of its own; the handle that callers hold.
 
 ``start`` begins a daemon thread that takes the steps of a Lifecycle: submit, watch, conclude. Each step publishes a new
-QueryState; a listener (the panel) is called on that thread. The caller's thread waits on an event in :meth:`wait` or
-:meth:`join`, and may leave at any time with :meth:`detach`: the thread then ends at its next step, the query goes on at
-the server. Errors of the thread are kept in the state and raised by :meth:`wait`.
+QueryState; a listener is called on that thread. The caller's thread waits in :meth:`wait`, which draws the panel and
+looks for an interrupt ten times a second. It may leave at any time with :meth:`detach`: the thread then ends at its
+next step, the query goes on at the server. A submit that is under way is still waited for by the thread, so that the id
+is known when it comes. Errors of the thread are kept in the state and raised by :meth:`wait`.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from roe_magic import interrupts
 from roe_magic.client import RoeClient
 from roe_magic.client.roe_client import WAIT_SUBMIT
 from roe_magic.contract.models import SUCCESS, TERMINAL, WorksheetQueryCreateRequest
@@ -27,7 +31,9 @@ from roe_magic.query.state_publisher import StatePublisher
 from roe_magic.query.worksheet_query import WorksheetQuery, query_error
 
 # Seconds that a caller who leaves waits for the id of a query that is just being submitted.
-ID_GRACE = 0.7
+ID_GRACE = 2.5
+# Seconds between two looks at what the user did, and between two pictures.
+SLICE = 0.1
 
 
 class RunningQuery:
@@ -93,10 +99,13 @@ class RunningQuery:
         self._query = WorksheetQuery.of(state)
         self._publisher = StatePublisher(state, clock=clock, keep=self._advance_query)
         self._lifecycle = Lifecycle(client, self._publisher, options)
-        self._submitted, self._ended = threading.Event(), threading.Event()
+        # The submit was answered, or has failed.
+        self._answered, self._ended = threading.Event(), threading.Event()
 
     # The first step: submit, or attach.
     _begin: Callable[[], None]
+    # Of a query that was submitted before.
+    _known_id: UUID | None = None
 
     def _advance_query(self, state: QueryState) -> None:
         # Only an ended query without its rows needs the client, which holds the API key.
@@ -112,6 +121,11 @@ class RunningQuery:
     def elapsed(self) -> float:
         """Seconds since the submit, by the monotonic clock."""
         return self._publisher.elapsed
+
+    @property
+    def query_id(self) -> UUID | None:
+        """The query's id; None before the server has told it."""
+        return self.state.query_id or self._known_id
 
     @property
     def query(self) -> WorksheetQuery | None:
@@ -130,7 +144,7 @@ class RunningQuery:
     def run(self) -> None:
         """Run all steps in the calling thread; the outcome is in ``state``."""
         self._publisher.begin()
-        self._run_steps(self._begin, self._submitted.set, self._lifecycle.watch, self._lifecycle.conclude)
+        self._run_steps(self._begin, self._answered.set, self._lifecycle.watch, self._lifecycle.conclude)
 
     def fetch(self, max_bytes: int | None = None) -> RunningQuery:
         """Download rows that were too large for the first limit; return at once, and :meth:`wait` waits for them.
@@ -146,13 +160,22 @@ class RunningQuery:
         self._publisher.publish(error=None, over=False)
         return self._in_thread(lambda: self._run_steps(self._lifecycle.fetch))
 
-    def wait(self, timeout: float | None = None) -> WorksheetQuery:
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        draw: Callable[[QueryState], object] | None = None,
+        after: float = 0.0,
+    ) -> WorksheetQuery:
         """Wait for the end and return the query.
 
         Parameters
         ----------
         timeout : float, optional
             Seconds since the submit to wait at most; no limit when it is left out.
+        draw : callable, optional
+            Called in this thread with the present state, ten times a second, from ``after`` seconds on.
+        after : float
 
         Raises
         ------
@@ -166,31 +189,53 @@ class RunningQuery:
             It could not be submitted, watched or fetched.
         """
         check_timeout(timeout)
-        in_time = True
-        try:
-            in_time = self._ended.wait(None if timeout is None else max(timeout - self.elapsed, 0.0))
-        except KeyboardInterrupt:
+        began, limit = time.monotonic(), math.inf if timeout is None else max(timeout - self.elapsed, 0.0)
+        with interrupts.counted() as stops:
+            try:
+                while not stops.count and (spent := time.monotonic() - began) < limit:
+                    if self._ended.wait(min(SLICE, limit - spent)):
+                        break
+                    if draw is not None and spent >= after:
+                        draw(self.state)
+            except KeyboardInterrupt:  # raised by a handler that is not ours
+                self.detach()
+            return self._outcome(timeout, stopped=stops.count > 0)
+
+    def _outcome(self, timeout: float | None, *, stopped: bool) -> WorksheetQuery:
+        """Return the query that has ended; raise what came instead of its end."""
+        if stopped or self.detached:
+            raise self.interruption()
+        if not self._ended.is_set():
             self.detach()
-        if self.detached:
-            self._await_id()
-            raise QueryInterrupted(self._goes_on("Stopped watching."), query_id=self._id_text)
-        if not in_time:
-            self.detach()
-            self._await_id()
+            self.await_id()
             raise QueryTimeout(self._goes_on(f"Not finished after {timeout:g} s."), query_id=self._id_text)
         return self._result()
 
-    def join(self, seconds: float, timeout: float | None = None) -> bool:
-        """Wait for the end, ``seconds`` or ``timeout`` at most; return whether it has come. Never raises."""
-        try:
-            return self._ended.wait(seconds if timeout is None else min(seconds, timeout))
-        except KeyboardInterrupt:
-            self.detach()
-            return True
+    def interruption(self) -> QueryInterrupted:
+        """Stop watching, wait a moment for the id, and return the exception that says how to come back."""
+        self.detach()
+        self.await_id()
+        return QueryInterrupted(self._goes_on("Stopped watching."), query_id=self._id_text)
+
+    def await_id(self, seconds: float = ID_GRACE) -> UUID | None:
+        """Wait a moment for the id of a query that is being submitted; return it, or None. A stop ends the waiting."""
+        with interrupts.counted() as stops, suppress(KeyboardInterrupt):
+            before, ends = stops.count, time.monotonic() + seconds
+            while self.awaits_id and stops.count == before and time.monotonic() < ends:
+                self._answered.wait(SLICE)
+        return self.query_id
+
+    @property
+    def awaits_id(self) -> bool:
+        """Whether the query may have been sent, and its id may still come."""
+        # Where nothing was sent when the caller left, nothing will be.
+        may_come = self._lifecycle.delivery.begun or not self._publisher.left.is_set()
+        return self.query_id is None and may_come and not self._answered.is_set()
 
     def detach(self) -> None:
         """Stop watching; the query goes on at the server. Safe to call from any thread."""
         self._publisher.left.set()
+        self._publisher.publish()
         self._ended.set()
 
     @property
@@ -245,6 +290,7 @@ class RunningQuery:
             self._publisher.publish(error=_unexpected(error, self._id_text), notice=None)
         finally:
             self._publisher.publish(over=self._lifecycle.complete or not self._publisher.left.is_set())
+            self._answered.set()
             self._ended.set()
 
     def _result(self) -> WorksheetQuery:
@@ -254,21 +300,19 @@ class RunningQuery:
             return self._query
         raise query_error(self._query)
 
-    def _await_id(self) -> None:
-        """Wait a moment for the id of a query that is just being submitted; publish that the caller has left."""
-        self._submitted.wait(ID_GRACE)
-        self._publisher.publish()
-
     def _goes_on(self, what: str) -> str:
-        if self.state.query_id is None and not self._lifecycle.delivery.begun:
+        if self.query_id is not None:
+            goes_on = "has ended" if self.state.finished else "goes on"
+            return f"{what} The query {goes_on} at the server; come back to it with: %roe result {self.query_id}"
+        if not self._lifecycle.delivery.begun:
             return f"{what} The query was not sent."
-        if self.state.query_id is None:
-            return f"{what} The query was being sent and may be running; look for it with `%roe worksheets`."
-        return f"{what} The query goes on at the server; come back to it with: %roe result {self.state.query_id}"
+        if self.state.error is not None:  # that of the submit
+            return f"{what} {self.state.error.message}"
+        return f"{what} The query was being sent and may be running; look for it with `%roe worksheets`."
 
     @property
     def _id_text(self) -> str | None:
-        return None if self.state.query_id is None else str(self.state.query_id)
+        return None if self.query_id is None else str(self.query_id)
 
 
 class AttachedQuery(RunningQuery):
@@ -293,6 +337,7 @@ class AttachedQuery(RunningQuery):
         pause: Callable[[float], Any] | None = None,
     ) -> None:
         self._prepare(client, WatchOptions(fetch=fetch, max_bytes=max_bytes, pause=pause), clock, attached=True)
+        self._known_id = query_id
         self._begin = functools.partial(self._lifecycle.attach, query_id)
 
 

@@ -11,6 +11,7 @@ from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
 from roe_magic.errors import MissingExtra, UsageError
 from roe_magic.formatting import clean
+from roe_magic.imports import load
 from roe_magic.query.checks import LEFT_OUT, DtypeBackend, check_choice, checked_frame_options
 from roe_magic.query.query_state import QueryState
 from roe_magic.query.row_hints import RowHints
@@ -85,7 +86,7 @@ class StatementResult(RowHints):
 
     def head(self, limit: int = DISPLAY_LIMIT) -> list[list[Any]]:
         """Return the first rows as the API sends them, JSON-ready; the last call's rows are cached."""
-        from roe_magic import frames
+        frames = load("roe_magic.frames")
 
         if self._head is None or self._head[0] != limit:
             self._head = limit, frames.to_rows(self.arrow().slice(0, limit), self.column_types)
@@ -115,9 +116,10 @@ class StatementResult(RowHints):
         DataFrame
             Its ``attrs["roe"]`` says which query it came from, in JSON values.
         """
-        from roe_magic import frames
+        frames = load("roe_magic.frames")
 
         options = checked_frame_options(self._frame_options, dtype_backend=dtype_backend, tz=tz, categories=categories)
+        load("pandas")
         frame: pd.DataFrame = frames.to_pandas(self.arrow(), self.column_types, **options)
         frame.attrs["roe"] = {**self._origin, "row_count": self.row_count}
         return frame
@@ -140,18 +142,19 @@ class StatementResult(RowHints):
         return None if self._statement.extremes is None else self._frame_of(self._statement.extremes, ["min", "max"])
 
     def _frame_of(self, rows: list[list[Any]], labels: list[str] | None = None) -> pd.DataFrame:
-        from roe_magic import frames
+        frames = load("roe_magic.frames")
 
         table = frames.from_rows(self.column_names, self.column_types, rows)
+        load("pandas")
         frame: pd.DataFrame = frames.to_pandas(table, self.column_types, **(self._frame_options or {}))
         return frame if labels is None else frame.set_axis(labels)
 
     def polars(self, *, categories: bool = False) -> pl.DataFrame:
         """Return the rows as a polars DataFrame (extra ``polars``); ``categories`` as in :meth:`df`."""
-        from roe_magic import frames
+        frames = load("roe_magic.frames")
 
         try:
-            import polars as pl  # noqa: F401  # imported here, so that its absence has a clear message
+            load("polars")  # here, so that its absence has a clear message
         except ImportError:
             raise MissingExtra("polars", "A polars DataFrame") from None
         check_choice("categories", categories, (True, False))
@@ -175,7 +178,7 @@ class StatementResult(RowHints):
 
     def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
         """Return the statement as JSON values, with its rows if ``rows`` is true."""
-        from roe_magic import frames
+        frames = load("roe_magic.frames")
 
         items = frames.to_rows(self.arrow(), self.column_types) if rows else None
         return to_wire(replace(self._statement, result_rows=items, row_count=self.row_count))
@@ -199,7 +202,7 @@ def provenance(state: QueryState, statement: models.Statement) -> dict[str, Any]
 
 def read_statement(data: Mapping[str, Any]) -> models.Statement:
     """Return the statement that :meth:`StatementResult.to_dict` wrote, with its rows, if any, as an Arrow table."""
-    from roe_magic import frames
+    frames = load("roe_magic.frames")
 
     statement = parse(models.Statement, data)
     if statement.result_rows is None and statement.row_count:

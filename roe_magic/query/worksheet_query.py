@@ -14,6 +14,7 @@ from roe_magic.contract.codec import parse, to_wire
 from roe_magic.contract.models import FAILURE
 from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, UsageError
 from roe_magic.formatting import clean, clean_message, duration, plural
+from roe_magic.imports import load
 from roe_magic.query import metadata, render
 from roe_magic.query.checks import LEFT_OUT, DtypeBackend, check_display_limit, checked_frame_options
 from roe_magic.query.query_mapping import QueryMapping
@@ -207,6 +208,7 @@ class WorksheetQuery(QueryMapping):
 
     def to_series(self) -> pd.Series[Any]:
         """Return the metadata as a pandas Series named by the id."""
+        load("pandas")
         import pandas as pd
 
         series: pd.Series[Any] = pd.Series(self._flat, name=str(self.id), dtype=object)

@@ -1,0 +1,45 @@
+"""Imports of large libraries, in a thread of their own: an interrupt never leaves half of one behind.
+
+An import that a KeyboardInterrupt ends leaves some of a library's modules in ``sys.modules``, and the library broken
+until the process ends. Interrupts arrive in the main thread alone; there, :func:`load` only waits for the import. What
+is interrupted is the waiting: the import goes on to its end.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from contextlib import suppress
+from types import ModuleType
+
+_imports: dict[str, threading.Thread] = {}
+
+
+def load(name: str) -> ModuleType:
+    """Import a module and return it; an interrupt ends the waiting for it, and not the import.
+
+    Raises
+    ------
+    Exception
+        That of the import.
+    """
+    if threading.current_thread() is threading.main_thread() and not load_soon(name):
+        _imports[name].join()
+    return importlib.import_module(name)
+
+
+def load_soon(name: str) -> bool:
+    """Return whether a module is imported, or cannot be; otherwise begin with it, or go on."""
+    if name not in _imports:
+        if name in sys.modules:
+            return True
+        thread = threading.Thread(target=_import, args=[name], name=f"roe-import {name}", daemon=True)
+        _imports[name] = thread
+        thread.start()
+    return not _imports[name].is_alive()
+
+
+def _import(name: str) -> None:
+    with suppress(Exception):  # whoever needs the module imports it again, and gets the error
+        importlib.import_module(name)
