@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import ModuleType
 
-_imports: dict[str, threading.Thread] = {}
+# The imports that were begun here, and whether each has ended. A join() that is interrupted takes its thread for ended.
+_ended: dict[str, bool] = {}
 
 
 def load(name: str) -> ModuleType:
@@ -24,22 +26,21 @@ def load(name: str) -> ModuleType:
     Exception
         That of the import.
     """
-    if threading.current_thread() is threading.main_thread() and not load_soon(name):
-        _imports[name].join()
+    if threading.current_thread() is threading.main_thread():
+        while not load_soon(name):
+            time.sleep(0.005)
     return importlib.import_module(name)
 
 
 def load_soon(name: str) -> bool:
-    """Return whether a module is imported, or cannot be; otherwise begin with it, or go on."""
-    if name not in _imports:
-        if name in sys.modules:
-            return True
-        thread = threading.Thread(target=_import, args=[name], name=f"roe-import {name}", daemon=True)
-        _imports[name] = thread
-        thread.start()
-    return not _imports[name].is_alive()
+    """Return whether a module is imported, or cannot be; begin to import it where nobody has."""
+    if name not in _ended and name not in sys.modules:
+        threading.Thread(target=_import, args=[name], name=f"roe-import {name}", daemon=True).start()
+        _ended.setdefault(name, False)
+    return _ended.get(name, True)
 
 
 def _import(name: str) -> None:
     with suppress(Exception):  # whoever needs the module imports it again, and gets the error
         importlib.import_module(name)
+    _ended[name] = True
