@@ -131,8 +131,8 @@ class RoeMagic(Magics, MagicSettings):
             client, request = self._prepared(arguments, sql)
         if arguments.no_execute:
             return print(dry_run(client, request))
-        options = {"wait": _submit_wait(arguments.timeout), "fetch": not arguments.no_result}
-        running = RunningQuery(client, request, max_bytes=self.max_result_bytes, **options)
+        wait, limit = _submit_wait(arguments.timeout), self.max_result_bytes
+        running = RunningQuery(client, request, wait=wait, fetch=not arguments.no_result, max_bytes=limit)
         wanted = arguments.target.shown and not arguments.quiet
         hidden = wanted and is_cell and _ends_in_semicolon(sql)
         with _stops_named(running):
