@@ -400,6 +400,7 @@ class Terminal:
         os.close(self.keys)
 
 
+@pytest.mark.integration
 def test_stop_at_any_moment_in_a_terminal(server: TimedServer, tmp_path: Path, seen: Record) -> None:
     """As in a kernel."""
     terminal = Terminal(environment_of(server, tmp_path))
