@@ -35,7 +35,7 @@ _WIRE = Path(__file__).parents[1] / "wire"
 def problems_in(text: str, *, longest: int = LONGEST) -> list[str]:
     """Return what must not be in a text that leaves: hidden characters, the key, more than some kilobytes."""
     shown = _COLOUR.sub("", text)
-    hidden = {char for char in shown if unicodedata.category(char) in _HIDDEN and char not in _HARMLESS}
+    hidden = {char for char in set(shown) if unicodedata.category(char) in _HIDDEN and char not in _HARMLESS}
     found = [f"U+{ord(char):04X}" for char in sorted(hidden)]
     found += ["the key"] if KEY in shown else []
     return found + ([f"{len(shown)} characters"] if len(shown) > longest else [])
