@@ -69,7 +69,7 @@ clean:  ## remove .venv and everything that was built
 	rm -rf $(VENV) build artifacts
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 # One stamp per set of extras: a second run installs nothing.
 $(VENV)/.%: pyproject.toml constraints.txt roe_magic/_version.py | $(VENV)/bin/python

@@ -81,8 +81,8 @@ def test_files_left_out_of_the_coverage_exist() -> None:
 def test_a_document_names_targets_and_extras_that_exist(document: Path) -> None:
     """Each `make TARGET` is in the Makefile, each `roe-magic[EXTRA]` in pyproject.toml."""
     text = document.read_text("utf-8")
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    assert set(re.findall(r"`(?:PYTHON=\S+ )?make ([a-z]+)", text)) <= set(targets)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert set(re.findall(r"`(?:PYTHON=\S+ )?make ([a-z-]+)", text)) <= set(targets)
     assert set(re.findall(r"roe-magic\[([a-z]+)\]", text)) <= set(PYPROJECT["project"]["optional-dependencies"])
 
 
@@ -91,4 +91,4 @@ def test_the_makefile_lists_its_targets() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None
-    assert sorted(phony[1].split()) == sorted(re.findall(r"^([a-z]+):.*## \S", makefile, re.MULTILINE))
+    assert sorted(phony[1].split()) == sorted(re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
@@ -11,8 +12,8 @@ from roe_magic.formatting import keep_secret
 
 # What stands in a text where a secret was.
 CONCEALED = "<secret>"
-# A key shorter than this is none that was given out, and may be a part of any word.
-_SHORTEST = 8
+# Such a key is none that was given out: it may be a part of any word, or a number.
+_COMMON = re.compile(r".{0,7}|\d{0,15}")
 
 
 class Secret:
@@ -28,7 +29,7 @@ class Secret:
                 hint="Copy the key again, without the quotes or line break around it.",
             )
         self._value = value
-        if len(value) >= _SHORTEST:
+        if not _COMMON.fullmatch(value):
             keep_secret(self)
 
     def reveal(self) -> str:
@@ -37,11 +38,11 @@ class Secret:
 
     def conceal(self, text: str) -> str:
         """Return a text without the secret, which somebody who was sent it may have repeated."""
-        return text.replace(self._value, CONCEALED) if len(self._value) >= _SHORTEST else text
+        return text if _COMMON.fullmatch(self._value) else text.replace(self._value, CONCEALED)
 
     def conceal_bytes(self, data: bytes, *, same_length: bool = False) -> bytes:
         """Return bytes without the secret; where their number must stay the same, asterisks follow what replaces it."""
-        if len(self._value) < _SHORTEST:
+        if _COMMON.fullmatch(self._value):
             return data
         instead = CONCEALED.ljust(len(self._value), "*") if same_length else CONCEALED
         return data.replace(self._value.encode(), instead.encode())
@@ -63,7 +64,7 @@ class Secret:
 
     def _begun_at_end(self, data: bytes) -> int:
         """Return how many of the last bytes may be the beginning of the secret."""
-        value = self._value if len(self._value) >= _SHORTEST else ""
+        value = "" if _COMMON.fullmatch(self._value) else self._value
         return next((size for size in range(len(value) - 1, 0, -1) if data.endswith(value[:size].encode())), 0)
 
     def __repr__(self) -> str:
