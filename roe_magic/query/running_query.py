@@ -189,13 +189,14 @@ class RunningQuery:
             It could not be submitted, watched or fetched.
         """
         check_timeout(timeout)
-        began, limit = time.monotonic(), math.inf if timeout is None else max(timeout - self.elapsed, 0.0)
+        began = time.monotonic()
+        ends = began + (math.inf if timeout is None else max(timeout - self.elapsed, 0.0))
         with interrupts.counted() as stops:
             try:
-                while not stops.count and (spent := time.monotonic() - began) < limit:
-                    if self._ended.wait(min(SLICE, limit - spent)):
+                while not stops.count and (remaining := ends - time.monotonic()) > 0:
+                    if self._ended.wait(min(SLICE, remaining)):
                         break
-                    if draw is not None and spent >= after:
+                    if draw is not None and time.monotonic() - began >= after:
                         draw(self.state)
             except KeyboardInterrupt:  # raised by a handler that is not ours
                 self.detach()

@@ -203,6 +203,43 @@ def test_an_import_that_fails_raises_its_error() -> None:
             imports.load("no_such_library")
 
 
+FIRST_USE = textwrap.dedent("""
+    import os, signal, sys, threading, roe_magic
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    alarm = threading.Timer(float(sys.argv[1]), os.kill, [os.getpid(), signal.SIGINT])
+    alarm.start()
+    try:
+        roe_magic.run("SELECT 1").df()
+        alarm.join()
+        raise SystemExit("the stop came too late")
+    except KeyboardInterrupt:
+        print(roe_magic.run("SELECT 1").df().to_dict())
+""")
+
+
+def check_first_use(folder: Path, seconds: list[float]) -> dict[float, str]:
+    """Stop the first query of a process at each moment; return what came of the second, where it went wrong."""
+    with TimedServer() as server:
+        options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "env": environment_of(server, folder)}
+        command = [sys.executable, "-c", FIRST_USE]
+        processes = {second: subprocess.Popen([*command, str(second)], **options) for second in seconds}
+        told = {second: process.communicate(timeout=100)[0] for second, process in processes.items()}
+    return {second: text for second, text in told.items() if text.strip() != "{'a': {0: 1}}"}
+
+
+def test_a_stop_while_libraries_are_first_imported(tmp_path: Path, seen: Record) -> None:
+    """requests, pyarrow and pandas are whole afterwards: the next query runs, and makes a DataFrame."""
+    wrong = check_first_use(tmp_path, [0.05, 0.2, 0.4, 0.7, 1.0, 1.5])
+    seen("stop while requests, pyarrow, pandas are imported", {}, wrong)
+
+
+@pytest.mark.exhaustive
+def test_a_stop_at_any_moment_of_the_first_imports(tmp_path: Path) -> None:
+    """Every 20 ms, six processes at a time."""
+    for begin in range(6):
+        assert check_first_use(tmp_path, [0.02 * (number * 6 + begin) for number in range(12)]) == {}
+
+
 # At a line of code
 
 

@@ -28,16 +28,16 @@ class TimedServer(ScriptedServer):
         self.submit, self.status, self.result, self.runs = submit, status, result, runs
         # The ids in the order of the submits, and when each query ends.
         self.ends: dict[str, float] = {}
-        # Cleared by a test that holds the answers to submits back.
+        # A submit is answered once the Event that stood here when it came is set.
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.script = self._answer_to
 
     def _answer_to(self, request: Request) -> Step | None:
         if request.method == "POST" and request.path == "/v1/database/query/async/":
-            query_id, sql = str(uuid4()), request.json()["query"]
+            query_id, sql, gate = str(uuid4()), request.json()["query"], self.may_answer
             self.ends[query_id] = float("inf")
-            return lambda wire: self._take(wire, query_id, sql)
+            return lambda wire: self._take(wire, query_id, sql, gate)
         *_, query_id, kind, _ = ["", *request.path.split("/")]
         if kind == "status":
             return lambda wire: self._say(wire, self._status_of(query_id), self.status)
@@ -46,8 +46,8 @@ class TimedServer(ScriptedServer):
             return lambda wire: self._say(wire, {**self._status_of(query_id), "results": results}, self.result)
         return None
 
-    def _take(self, wire: Wire, query_id: str, sql: str) -> bool:
-        while not (self.may_answer.wait(0.05) or wire.closing.is_set()):
+    def _take(self, wire: Wire, query_id: str, sql: str, gate: threading.Event) -> bool:
+        while not (gate.wait(0.05) or wire.closing.is_set()):
             pass
         fields = dict.fromkeys(("query_task_id", "finished_at", "error", "ai_summary"))
         times = {"created_at": CREATED, "updated_at": CREATED}
