@@ -66,7 +66,7 @@ CELLS = {
     "the extension": "%load_ext roe_magic\n%roe connect",
     "the commands": f"%roe whoami\n%roe tables\n%roe status {evil.ID}\n%roe worksheets",
     "the settings": "%config RoeMagic",
-    "a live panel": "%config RoeMagic.panel = 'live'\n%config RoeMagic.progress_after = 0\nq = %roe SELECT 1\nq",
+    "a live panel": "%config RoeMagic.panel = 'live'\n%config RoeMagic.progress_after = 0\nq = %roe SELECT live\nq",
     "copies": "print(repr(q), copy.copy(q), copy.deepcopy(q), pickle.dumps(q))\n"
     "print(q.to_json(rows=True), q.to_frame(), q.df())",
     "the objects": "magic = get_ipython().magics_manager.registry['RoeMagic']\n"
@@ -109,6 +109,7 @@ def script(request: Request) -> Step | None:
         return hang()
     sql = request.json()["query"] if request.path.endswith("/async/") else ""
     steps = {
+        "SELECT live": answer(evil.submitted(query_task_status="PENDING", finished_at=None)),
         "SELECT fail": answer({"detail": f"{HOSTILE} {request.headers['authorization']}"}, 401),
         "SELECT reset": reset(),
         "SELECT redirect": answer("", 302, {"Location": f"http://127.0.0.1:9/?key={KEY}"}),
@@ -123,6 +124,9 @@ def test_a_notebook_that_shows_all_it_can_has_no_key(tmp_path: Path, seen: Recor
     notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, (SET_UP, *CELLS.values()))))
     with hostile_server() as server:
         server.script = script
+        server.on(
+            "GET", evil.STATUS, *[answer(evil.status(status="STARTED", finished_at=None))] * 8, answer(evil.status())
+        )
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ROE_")}
         settings = {"ROE_BASE_URL": server.url, "ROE_API_KEY": KEY, "ROE_MAX_RETRIES": "0", "ROE_TIMEOUT": "60"}
         environment = {**kept, **settings, "ROE_CONFIG_FILE": str(tmp_path / "config.ini")}
