@@ -15,7 +15,7 @@ import msgspec
 
 from roe_magic import errors
 from roe_magic.errors import ProtocolError, RoeAPIException
-from roe_magic.json_limits import MAX_VALUES, count_values
+from roe_magic.json_limits import MAX_VALUES, count_values, is_too_deep
 
 _MESSAGE_LIMIT = 2000
 _BY_STATUS: Mapping[int, type[RoeAPIException]] = {
@@ -51,25 +51,33 @@ def decode_json(body: bytes, content_type: str = "application/json") -> Any:
     Raises
     ------
     ProtocolError
-        It is not JSON, and the message says what it is; or it has so many values that they would fill the memory.
+        It is not JSON, and the message says what it is; or it has so many values that they would fill the memory, or
+        such deep ones that they could not be copied.
     """
     text = body.removeprefix(b"\xef\xbb\xbf")
     if count_values(text) > MAX_VALUES:
         raise ProtocolError(f"The server's response has more than {MAX_VALUES:,} values; it was not read.")
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        # The standard library alone reads NaN, Infinity and lone surrogates.
-        return json.loads(text)
-    except RecursionError:
-        raise ProtocolError("The server's response is JSON that is nested too deeply to be read.") from None
-    except (ValueError, UnicodeDecodeError):
+        value = _decode(text)
+    except ValueError:
         raise ProtocolError(
             f"The server sent {_media_type_in_words(content_type)} instead of JSON: {_snippet(body)}",
             hint="Check ROE_BASE_URL: is this address Roe's API?",
         ) from None
+    except RecursionError:
+        is_readable = False
+    else:
+        is_readable = not is_too_deep(value)
+    if not is_readable:
+        raise ProtocolError("The server's response is JSON that is nested too deeply to be read.")
+    return value
+
+
+def _decode(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return json.loads(text)  # the standard library alone reads NaN, Infinity and lone surrogates
 
 
 def error_from(

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from roe_magic.client.response_errors import decode_json
 from roe_magic.client.retry_policy import RequestKind
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse
@@ -123,6 +124,25 @@ def test_an_odd_value_is_the_same_after_a_pickle_and_json(submit: str, status: s
     for other in (pickle.loads(pickle.dumps(odd)), WorksheetQuery.from_json(odd.to_json())):
         assert other == odd
         assert (other.query, other.error, other.created_at) == (odd.query, odd.error, odd.created_at)
+
+
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"a":', "}")])
+def test_a_deep_value_can_be_copied_or_is_refused(left: str, right: str) -> None:
+    """Whatever is kept of a response can be copied, pickled and written as JSON."""
+    for depth in (1, 100, 198, 250, 600, 900, 100_000):
+        deep = left * depth + "1" + right * depth
+        body = json.dumps(sample("submit-200-smallest") | {"deep": "@"}).replace('"@"', deep)
+        try:
+            odd = WorksheetQuery(parse(models.WorksheetQueryResponse, decode_json(body.encode())))
+        except RoeError as error:
+            assert "nested too deep" in str(error)  # noqa: PT017  # which depths are refused is the point
+            assert depth > 198
+            continue
+        assert depth <= 198
+        for name, use in USES.items():
+            if name != "Parquet":  # its own limit is lower
+                use(odd)
+        assert pickle.loads(pickle.dumps(odd)) == WorksheetQuery.from_json(odd.to_json()) == odd
 
 
 def test_attributes_keep_what_frames_write_as_escapes() -> None:

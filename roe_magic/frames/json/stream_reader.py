@@ -143,7 +143,10 @@ class JsonStreamReader:
         if first in (b"[", b"{"):
             text = self._read_to(lambda block: _end_of_first(scanner.list_ends(block)[0]))
             self._count_values(text)
-            return decode(text)
+            value = decode(text)
+            if json_limits.is_too_deep(value):
+                raise ProtocolError(f"The result is nested more than {json_limits.MAX_DEPTH} levels deep.")
+            return value
         return decode(self._read_to(_start_of_mark))
 
     def _count_values(self, text: bytes) -> None:
