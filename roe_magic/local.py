@@ -155,7 +155,13 @@ def _start(folder: DataFolder, ending: contextlib.ExitStack | None) -> FoundServ
         threading.Thread(target=process.wait, name="roe-service", daemon=True).start()
         if ending is not None:
             ending.callback(_end, process)
-        if found := wait_until_healthy(folder, lambda: process.poll() is None):
+        try:
+            found = wait_until_healthy(folder, lambda: process.poll() is None)
+        except KeyboardInterrupt:
+            _end(process)  # before somebody else starts another one on the same folder
+            raise
+        # If it gave way to another service, that one was left by a process that was killed while it started it.
+        if found := found or _join(folder):
             return found
         # Read from the open file: a service that keeps nothing has removed its folder by now.
         message = f"The local service did not start. {_end_of_log(log)}"

@@ -9,13 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from roe_magic import RoeClient, local_service, run
+from roe_magic import RoeClient, local, local_service, run
 from roe_magic.errors import ServiceError
 from roe_magic.local import LocalService
 from roe_magic.service import env_file, file_lock, serve
@@ -31,17 +33,18 @@ pytestmark = pytest.mark.integration
 ENDED = "The local service had ended"
 
 
-def pid_of_service(data: Path) -> int:
-    """Return the process id of the service that runs on a data folder."""
+def pids_of_services(data: Path) -> list[int]:
+    """Return the process ids of the services that were started for a data folder."""
     listed = subprocess.run(["ps", "-Aww", "-o", "pid=,command="], capture_output=True, text=True, check=True).stdout
-    found = re.findall(rf"^ *(\d+) .* serve .*--data {re.escape(str(data))} ", listed, re.MULTILINE)
-    assert len(found) == 1, listed
-    return int(found[0])
+    return [
+        int(pid) for pid in re.findall(rf"^ *(\d+) .* serve .*--data {re.escape(str(data))} ", listed, re.MULTILINE)
+    ]
 
 
 def end(data: Path, number: signal.Signals) -> None:
     """End the service of a data folder with a signal, and wait until it has gone."""
-    os.kill(pid_of_service(data), number)
+    (pid,) = pids_of_services(data)
+    os.kill(pid, number)
     wait_for(lambda: not file_lock.is_held(data / "service.lock"))
 
 
@@ -119,6 +122,51 @@ def test_an_address_of_before_is_never_in_the_env_file_while_a_service_starts(tm
     assert env_file.read(folder.env_file) == {"ROE_API_KEY": "k"}
 
 
+def test_an_interrupted_start_leaves_no_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop is pressed while the service starts: it is ended, and the next attempt has the folder to itself."""
+
+    def interrupted(folder: DataFolder, still_runs: Callable[[], bool]) -> None:
+        if still_runs():  # the process that was started just now
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local, "wait_until_healthy", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            local_service(tmp_path)
+    assert pids_of_services(tmp_path) == []
+    with local_service(tmp_path) as service:
+        assert answer_of(service) == 42
+
+
+def test_a_service_that_gives_way_to_another_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process was killed while it started a service, which gets the folder first and needs long: it is joined."""
+    command = [sys.executable, "-m", "roe_magic.service", "--data", str(tmp_path)]
+    started: list[subprocess.Popen[bytes]] = []
+    start = local._process
+
+    def resume() -> None:
+        started[1].wait()
+        started[0].send_signal(signal.SIGCONT)
+
+    def second(folder: DataFolder, *arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_for(lambda: file_lock.is_held(folder.service_lock))
+        started[0].send_signal(signal.SIGSTOP)
+        started.append(start(folder, *arguments, **options))
+        threading.Thread(target=resume).start()
+        return started[1]
+
+    monkeypatch.setattr(local, "_process", second)
+    try:
+        with local_service(tmp_path) as service:
+            assert answer_of(service) == 42
+            assert pids_of_services(tmp_path) == []  # ours, which has an option more
+            assert started[1].returncode == 1
+    finally:
+        started[0].terminate()
+        started[0].wait()
+
+
 # A service that keeps nothing
 
 KEEPS_NOTHING = """
@@ -182,8 +230,6 @@ def test_in_memory_a_service_that_does_not_start_leaves_nothing(
 FORKS = """
 import os, sys
 from roe_magic import RoeClient, local_service, run
-from roe_magic.errors import ServiceError
-from roe_magic.local import local_service
 memory = sys.argv[1] == "memory"
 parent = local_service(memory=True) if memory else local_service(sys.argv[1])
 child = os.fork()
