@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,7 +55,8 @@ class LocalService:
     """
 
     def __init__(self, folder: DataFolder, found: FoundService, leaving: contextlib.ExitStack, *, memory: bool) -> None:
-        self.data, self.source, self.memory = folder.root, found.source, memory
+        self.data, self.memory = folder.root, memory
+        self.source = replace(found.source, is_current=self._is_current)
         self._folder, self._found, self._leaving, self._pid = folder, found, leaving, os.getpid()
 
     @property
@@ -66,6 +68,9 @@ class LocalService:
     def is_running(self) -> bool:
         """Whether the service that was joined still runs; a later one on its data folder is another."""
         return is_running(self._folder) and version_of(self._folder.env_file) == self._found.version
+
+    def _is_current(self) -> bool:
+        return self.is_running
 
     def renewed(self) -> LocalService:
         """Return this service if it runs; otherwise the one that is joined or started in its place."""

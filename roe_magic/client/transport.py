@@ -40,7 +40,7 @@ from roe_magic.client.transport_errors import translate
 from roe_magic.config.certificates import bundle
 from roe_magic.config.settings import Settings
 from roe_magic.contract.models import ARROW_STREAM
-from roe_magic.errors import RedirectRefused, RoeAPIException, RoeError
+from roe_magic.errors import RedirectRefused, RoeAPIException, RoeError, ServiceError
 
 USER_AGENT = f"roe-magic/{__version__} (python/{platform.python_version()}; requests/{requests.__version__})"
 CONNECT_TIMEOUT = 10.0
@@ -113,6 +113,7 @@ class Transport:
             self._open()
         if delay := self._rate_limit.delay():
             self._wait(request.delivery.stop, delay)
+        self._refuse_strangers()
         response = self._exchange(request, self.settings.base_url + request.path)
         for _ in range(MAX_REDIRECTS):
             if response.status not in _REDIRECTS:
@@ -122,6 +123,14 @@ class Transport:
         if 200 <= response.status < 300:
             return response if request.stream else replace(response, chunks=iter([response.read()]))
         raise self._error(request, response)
+
+    def _refuse_strangers(self) -> None:
+        """Raise ServiceError where another program may listen at the address by now."""
+        if self.settings.is_current is not None and not self.settings.is_current():
+            raise ServiceError(
+                f"The service at {self.settings.host} has ended, or was started anew at another address.",
+                hint="The next cell joins it, or starts it again; so does roe_magic.local_service().",
+            )
 
     def _error(self, request: Request, response: Response) -> RoeAPIException:
         retry_after = parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,6 +42,7 @@ class SettingsSource:
     organization_id: str | None = None
     timeout: float | None = None
     max_retries: int | None = None
+    is_current: Callable[[], bool] | None = None
 
     @property
     def address(self) -> str:
@@ -66,6 +67,8 @@ class Settings:
         How often a request that is safe to repeat is sent again.
     source : str
         Where the key came from, in words.
+    is_current : callable, optional
+        Returns whether the server at the address is still the one that the key is for. If it is not, nothing is sent.
     """
 
     base_url: str
@@ -74,6 +77,7 @@ class Settings:
     timeout: float = DEFAULT_TIMEOUT
     max_retries: int = DEFAULT_MAX_RETRIES
     source: str = "the caller"
+    is_current: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", check_base_url(self.base_url))
@@ -114,6 +118,7 @@ def resolve(*sources: SettingsSource) -> Settings:
         timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
         source=owner.name,
+        is_current=owner.is_current,
     )
 
 

@@ -248,8 +248,7 @@ class RoeMagic(Magics, MagicSettings):
         running.listen(keep)
 
     def _refresh_catalogue(self, client: RoeClient, sql: str | None = None) -> None:
-        # Not at the address of a local service that has died meanwhile: another program may listen there.
-        if self.attended and not self.session.has_lost_local:
+        if self.attended:
             self.catalogue.refresh_soon(client, sql)
 
     @contextmanager

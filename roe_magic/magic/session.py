@@ -40,17 +40,9 @@ class Session:
         self.query_ids.pop(query_id, None)
         self.query_ids[query_id] = None
 
-    @property
-    def has_lost_local(self) -> bool:
-        """Whether the notebook is connected to a local service that does not run any more."""
-        return self.local is not None and not self.local.is_running
-
     def renew_local(self) -> str | None:
-        """Join or start the local service anew if it does not run any more; return what there is to say about that.
-
-        Nothing is sent to the old address, where another program may listen by now.
-        """
-        if self.local is None or not self.has_lost_local:
+        """Join or start the local service anew if it does not run any more; return what there is to say about that."""
+        if self.local is None or self.local.is_running:
             return None
         self.local = self.local.renewed()
         self.connection = self.local.source

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 
-from roe_magic import RoeClient, local, local_service, run
+from roe_magic import RoeClient, RunningQuery, local, local_service, run
 from roe_magic.errors import ServiceError
 from roe_magic.local import LocalService
 from roe_magic.service import env_file, file_lock, serve
@@ -120,6 +121,26 @@ def test_an_address_of_before_is_never_in_the_env_file_while_a_service_starts(tm
     env_file.write(folder.env_file, {"ROE_BASE_URL": "http://127.0.0.1:1", "ROE_API_KEY": "k"})
     serve._forget_address(folder)
     assert env_file.read(folder.env_file) == {"ROE_API_KEY": "k"}
+
+
+def test_a_service_that_dies_while_a_query_runs(tmp_path: Path, seen: Record) -> None:
+    """The error names the query; neither its polls nor anything else goes to who listens at the address by then."""
+    with local_service(tmp_path) as service, RoeClient(service.settings) as client:
+        running = RunningQuery(client, SLOW).start()
+        wait_for(lambda: running.state.query_id)
+        end(tmp_path, signal.SIGKILL)
+        with stranger_at(service.source.address):
+            with pytest.raises(ServiceError, match="has ended") as caught:
+                running.wait()
+            with pytest.raises(ServiceError, match="local_service"):
+                client.current_user()
+        seen(
+            "local service: killed while a query runs: the error's id",
+            str(running.state.query_id),
+            caught.value.query_id,
+        )
+        with service.renewed() as again, RoeClient(again.settings) as other:
+            assert other.status(UUID(caught.value.query_id)).error == "server restarted"
 
 
 def test_an_interrupted_start_leaves_no_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
