@@ -15,6 +15,7 @@ from itertools import product
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from roe_magic.client.response_errors import decode_json
@@ -23,9 +24,11 @@ from roe_magic.contract import models
 from roe_magic.contract.codec import parse
 from roe_magic.errors import RoeError
 from roe_magic.panel import static, view
+from roe_magic.query import result_body
 from roe_magic.query.worksheet_query import WorksheetQuery
 from tests.faults.conftest import Record
 from tests.support.endpoint_calls import DONE, ID, ONE_ROW, Caller, server
+from tests.support.hostile_bodies import arrow_stream, column
 from tests.support.scripted_server import answer
 from tests.wire.test_wire import sample
 
@@ -209,3 +212,17 @@ def test_what_is_no_time_is_an_error_of_ours(time: object) -> None:
     """It is named, with its field."""
     with pytest.raises(RoeError, match="finished_at"):
         parse(models.QueryStatus, {**DONE, "finished_at": time})
+
+
+@pytest.mark.parametrize("kind", ["Decimal(38, 0)", "Array(Decimal(38, 0))", "Map(String, Decimal(38, 0))"])
+def test_a_decimal_in_arrow_may_have_more_digits_than_its_type(kind: str) -> None:
+    """ClickHouse does not check them, and the value is kept."""
+    value = 10**38
+    buffers = [None, pa.py_buffer(value.to_bytes(16, "little"))]
+    array = pa.Array.from_buffers(pa.decimal128(38, 0), 1, buffers)
+    if kind.startswith("Array"):
+        array = pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), array)
+    if kind.startswith("Map"):
+        array = pa.MapArray.from_arrays(pa.array([0, 1], pa.int32()), pa.array(["a"]), array)
+    (statement,) = result_body.read_arrow(iter([arrow_stream(column(array, kind))]))
+    assert str(value) in str(statement.result_rows.to_pylist())
