@@ -207,8 +207,8 @@ FIRST_USE = textwrap.dedent("""
     import os, signal, sys, threading, roe_magic
     signal.signal(signal.SIGINT, signal.default_int_handler)
     alarm = threading.Timer(float(sys.argv[1]), os.kill, [os.getpid(), signal.SIGINT])
-    alarm.start()
     try:
+        alarm.start()
         roe_magic.run("SELECT 1").df()
         alarm.join()
         raise SystemExit("the stop came too late")
@@ -237,7 +237,7 @@ def test_a_stop_while_libraries_are_first_imported(tmp_path: Path, seen: Record)
 def test_a_stop_at_any_moment_of_the_first_imports(tmp_path: Path) -> None:
     """Every 20 ms, six processes at a time."""
     for begin in range(6):
-        assert check_first_use(tmp_path, [0.02 * (number * 6 + begin) for number in range(12)]) == {}
+        assert check_first_use(tmp_path, [0.02 * (number * 6 + begin + 1) for number in range(12)]) == {}
 
 
 # At a line of code
@@ -334,12 +334,15 @@ def check_kernel(kernel: Kernel, server: TimedServer, seconds: list[float]) -> l
             time.sleep(0.01)
         kernel.wait()
         took, most = time.monotonic() - pressed, 1.5 if number % 2 else 3.0
-        if problem := problem_of(kernel, len(server.ends) > sent) or (took > most and f"the cell took {took:.1f} s"):
+        twice = number % 2 == 1
+        if problem := problem_of(kernel, len(server.ends) > sent, twice) or (
+            took > most and f"the cell took {took:.1f} s"
+        ):
             wrong.append(f"after {moment:.2f} s: {problem}")
     return wrong
 
 
-def problem_of(kernel: Kernel, sent: bool) -> str:
+def problem_of(kernel: Kernel, sent: bool, twice: bool) -> str:
     kinds = [message["msg_type"] for message in kernel.messages]
     shown = [message["content"]["data"] for message in kernel.messages if message["msg_type"].endswith("display_data")]
     errors = [message["content"] for message in kernel.messages if message["msg_type"] == "error"]
@@ -352,6 +355,8 @@ def problem_of(kernel: Kernel, sent: bool) -> str:
     (error,) = errors
     if error["ename"] == "KeyboardInterrupt" and (not sent or "SUCCESS" in str(shown)):
         return ""  # the magic had not been called yet, or had returned what IPython was about to show
+    if twice and sent and "was being sent and may be running" in error["evalue"]:
+        return ""  # the second stop ended the waiting for the id, which is among the session's later
     if error["ename"] != "QueryInterrupted" or not (told := SAYS_WHERE.search(error["evalue"])):
         return f"{error['ename']}: {error['evalue']}"
     return "" if sent == (told[1] is not None) else f"the query was {'' if sent else 'not '}sent: {error['evalue']}"
