@@ -63,7 +63,8 @@ def _read_env_file(path: Path) -> FoundService | None:
         source = read_source(path)
     except ConfigError:
         return None
-    return FoundService(source, version) if source.base_url and source.api_key else None
+    is_whole = source.base_url and source.api_key and version_of(path) == version  # not written while it was read
+    return FoundService(source, version) if is_whole else None
 
 
 def _is_old(path: Path) -> bool:

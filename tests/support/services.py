@@ -72,7 +72,10 @@ def start_service(data: Path, *arguments: str) -> Service:
     service = Service(process, data, env_file)
     # A service first removes the address of the one before from its env file.
     wait_for(
-        lambda: process.poll() is not None or ("ROE_BASE_URL" in service.env and env_file.stat().st_mtime_ns > before)
+        lambda: (
+            process.poll() is not None
+            or (env_file.exists() and env_file.stat().st_mtime_ns > before and "ROE_BASE_URL" in service.env)
+        )
     )
     assert process.poll() is None, service.log
     env = service.env
