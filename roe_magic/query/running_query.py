@@ -1,17 +1,15 @@
 """RunningQuery: one query from submit to rows, watched by a thread of its own; the handle that callers hold.
 
-``start`` begins a daemon thread that takes the steps of a Lifecycle: submit, watch, conclude. Each step publishes a new
-QueryState; a listener is called on that thread. The caller's thread waits in :meth:`wait`, which draws the panel and
-looks for an interrupt ten times a second. It may leave at any time with :meth:`detach`: the thread then ends at its
-next step, the query goes on at the server. A submit that is under way is still waited for by the thread, so that the id
-is known when it comes. Errors of the thread are kept in the state and raised by :meth:`wait`.
+``start`` begins a daemon thread that takes the steps of a Lifecycle (:mod:`.query_thread`): submit, watch, conclude.
+The caller's thread waits in :meth:`RunningQuery.wait`, which draws the panel and looks for an interrupt ten times a
+second. It may leave at any time with ``detach``: the thread then ends at its next step, the query goes on at the
+server. A submit that is under way is still waited for by the thread, so that the id is known when it comes.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,14 +19,13 @@ from uuid import UUID
 from roe_magic import interrupts
 from roe_magic.client import RoeClient
 from roe_magic.client.roe_client import WAIT_SUBMIT
-from roe_magic.contract.models import SUCCESS, TERMINAL, WorksheetQueryCreateRequest
-from roe_magic.errors import QueryInterrupted, QueryTimeout, RoeError
+from roe_magic.contract.models import FAILURE, SUCCESS, WorksheetQueryCreateRequest
+from roe_magic.errors import QueryError, QueryFailed, QueryInterrupted, QueryRevoked, QueryTimeout
 from roe_magic.query.checks import check_max_bytes, check_timeout
-from roe_magic.query.lifecycle import Lifecycle, WatchOptions
-from roe_magic.query.poll_schedule import watched_queries
+from roe_magic.query.lifecycle import WatchOptions
 from roe_magic.query.query_state import QueryState
-from roe_magic.query.state_publisher import StatePublisher
-from roe_magic.query.worksheet_query import WorksheetQuery, query_error
+from roe_magic.query.query_thread import QueryThread
+from roe_magic.query.worksheet_query import WorksheetQuery
 
 # Seconds that a caller who leaves waits for the id of a query that is just being submitted.
 ID_GRACE = 2.5
@@ -36,7 +33,7 @@ ID_GRACE = 2.5
 SLICE = 0.1
 
 
-class RunningQuery:
+class RunningQuery(QueryThread):
     """Submits a query, watches it and fetches its rows, in a thread of its own.
 
     Parameters
@@ -72,69 +69,8 @@ class RunningQuery:
     ) -> None:
         request = WorksheetQueryCreateRequest(query=request) if isinstance(request, str) else request
         options = WatchOptions(wait=wait, fetch=fetch, max_bytes=max_bytes, pause=pause)
-        self._prepare(client, options, clock, sql=request.query)
+        super().__init__(client, options, clock, sql=request.query)
         self._begin = functools.partial(self._lifecycle.submit, request)
-
-    def _prepare(
-        self,
-        client: RoeClient,
-        options: WatchOptions,
-        clock: Callable[[], float],
-        *,
-        sql: str = "",
-        attached: bool = False,
-    ) -> None:
-        check_max_bytes(options.max_bytes)
-        settings = client.settings
-        server, organization_id = settings.base_url, settings.organization_id
-        state = QueryState(
-            sql=sql,
-            server=server,
-            organization_id=organization_id,
-            attached=attached,
-            elapsed=0.0,
-            age_before=None if attached else 0.0,
-        )
-        self.client = client
-        self._query = WorksheetQuery.of(state)
-        self._publisher = StatePublisher(state, clock=clock, keep=self._advance_query)
-        self._lifecycle = Lifecycle(client, self._publisher, options)
-        # The submit was answered, or has failed.
-        self._answered, self._ended = threading.Event(), threading.Event()
-
-    # The first step: submit, or attach.
-    _begin: Callable[[], None]
-    # Of a query that was submitted before.
-    _known_id: UUID | None = None
-
-    def _advance_query(self, state: QueryState) -> None:
-        # Only an ended query without its rows needs the client, which holds the API key.
-        needs_rows = state.finished and state.statements is None
-        self._query.advance(state, fetch=self._lifecycle.fetch_later if needs_rows else None)
-
-    @property
-    def state(self) -> QueryState:
-        """What is known of the query now."""
-        return self._publisher.state
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the submit, by the monotonic clock."""
-        return self._publisher.elapsed
-
-    @property
-    def query_id(self) -> UUID | None:
-        """The query's id; None before the server has told it."""
-        return self.state.query_id or self._known_id
-
-    @property
-    def query(self) -> WorksheetQuery | None:
-        """The WorksheetQuery, one and the same from the submit on; None before the server has told its id."""
-        return None if self.state.submitted is None else self._query
-
-    def listen(self, listener: Callable[[QueryState], None] | None) -> None:
-        """Call ``listener`` with each new state from now on; see :meth:`StatePublisher.listen`."""
-        self._publisher.listen(listener)
 
     def start(self) -> RunningQuery:
         """Run all steps in a daemon thread; return at once."""
@@ -233,73 +169,12 @@ class RunningQuery:
         may_come = self._lifecycle.delivery.begun or not self._publisher.left.is_set()
         return self.query_id is None and may_come and not self._answered.is_set()
 
-    def detach(self) -> None:
-        """Stop watching; the query goes on at the server. Safe to call from any thread."""
-        self._publisher.left.set()
-        self._publisher.publish()
-        self._ended.set()
-
-    @property
-    def detached(self) -> bool:
-        """Whether watching was stopped before the query's end."""
-        return self._publisher.left.is_set() and not self.state.over
-
-    def cancel(self) -> bool:
-        """Request the cancellation of the query.
-
-        Returns
-        -------
-        bool
-            False when the server does not offer it; then watching goes on.
-        """
-        if self.state.query_id is None:
-            return False
-        self._publisher.publish(cancel_problem=None)
-        status = self.client.cancel(self.state.query_id)
-        if status is None:
-            problem = "This server cannot cancel queries; the query goes on."
-            self._publisher.publish(cancel_problem=problem, can_cancel=False)
-            return False
-        if status.status in TERMINAL:  # any other may be older than what is known
-            self._publisher.publish(last_status=status)
-        return True
-
-    def cancel_soon(self) -> None:
-        """Request the cancellation of the query, in a thread of its own; a failure becomes a notice."""
-        threading.Thread(target=self._cancel_quietly, name="roe-cancel", daemon=True).start()
-
-    def _cancel_quietly(self) -> None:
-        try:
-            self.cancel()
-        except RoeError as error:
-            self._publisher.publish(cancel_problem=f"The query could not be cancelled: {error.message}")
-
-    def _in_thread(self, work: Callable[[], None]) -> RunningQuery:
-        threading.Thread(target=work, name="roe-query", daemon=True).start()
-        return self
-
-    def _run_steps(self, *steps: Callable[[], None]) -> None:
-        try:
-            with watched_queries.counted():
-                for step in steps:
-                    step()
-        except RoeError as error:
-            error.query_id = error.query_id or self._id_text
-            # Without its traceback, whose frames hold what was downloaded; wait() raises it anew.
-            self._publisher.publish(error=error.with_traceback(None), notice=None)
-        except Exception as error:
-            self._publisher.publish(error=_unexpected(error, self._id_text), notice=None)
-        finally:
-            self._publisher.publish(over=self._lifecycle.complete or not self._publisher.left.is_set())
-            self._answered.set()
-            self._ended.set()
-
     def _result(self) -> WorksheetQuery:
         if self.state.error is not None:
             raise self.state.error
         if self._query.status == SUCCESS:
             return self._query
-        raise query_error(self._query)
+        raise _query_error(self._query)
 
     def _goes_on(self, what: str) -> str:
         if self.query_id is not None:
@@ -310,10 +185,6 @@ class RunningQuery:
         if self.state.error is not None:  # that of the submit
             return f"{what} {self.state.error.message}"
         return f"{what} The query was being sent and may be running; look for it with `%roe worksheets`."
-
-    @property
-    def _id_text(self) -> str | None:
-        return None if self.query_id is None else str(self.query_id)
 
 
 class AttachedQuery(RunningQuery):
@@ -337,13 +208,17 @@ class AttachedQuery(RunningQuery):
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Any] | None = None,
     ) -> None:
-        self._prepare(client, WatchOptions(fetch=fetch, max_bytes=max_bytes, pause=pause), clock, attached=True)
+        options = WatchOptions(fetch=fetch, max_bytes=max_bytes, pause=pause)
+        QueryThread.__init__(self, client, options, clock, attached=True)
         self._known_id = query_id
         self._begin = functools.partial(self._lifecycle.attach, query_id)
 
 
-def _unexpected(error: Exception, query_id: str | None) -> RoeError:
-    """Wrap an exception that no step should raise, so that the waiting thread gets it."""
-    problem = RoeError(f"Unexpected error in roe-magic: {type(error).__name__}: {error}", query_id=query_id)
-    problem.__cause__ = error
-    return problem
+def _query_error(query: WorksheetQuery) -> QueryError:
+    """Return the exception of a query that ended otherwise than in SUCCESS."""
+    if query.status == FAILURE:
+        error: QueryError = QueryFailed(query.error or "The query failed; the server does not say why.")
+    else:
+        error = QueryRevoked(query.error or "The query was cancelled.")
+    error.query_id, error.query = str(query.id), query
+    return error

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from roe_magic.contract import models
 from roe_magic.contract.codec import parse, to_wire
-from roe_magic.contract.models import FAILURE
-from roe_magic.errors import QueryError, QueryFailed, QueryRevoked, UsageError
+from roe_magic.errors import UsageError
 from roe_magic.formatting import clean, clean_message, duration, plural
 from roe_magic.imports import load
 from roe_magic.query import metadata, render
@@ -291,13 +290,3 @@ class WorksheetQuery(QueryMapping):
         if self.succeeded:
             return {"text/plain": plain, "text/html": html}
         return {"text/plain": f"{plain}\n\n{summary}", "text/html": html + render.preformatted(summary)}
-
-
-def query_error(query: WorksheetQuery) -> QueryError:
-    """Return the exception of a query that ended otherwise than in SUCCESS."""
-    if query.status == FAILURE:
-        error: QueryError = QueryFailed(query.error or "The query failed; the server does not say why.")
-    else:
-        error = QueryRevoked(query.error or "The query was cancelled.")
-    error.query_id, error.query = str(query.id), query
-    return error
