@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors", "formatting"},
     "frames": {"json_limits", "errors", "formatting"},
     # One HTTP request; one query; what a reader sees; the notebook.
-    "client": {"contract", "config", "json_limits", "errors", "_version"},
+    "client": {"contract", "config", "imports", "json_limits", "errors", "_version"},
     "query": {
         *("client", "contract", "frames", "json_limits", "sql"),
         *("imports", "interrupts", "errors", "formatting"),

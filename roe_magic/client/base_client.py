@@ -15,6 +15,7 @@ from roe_magic.config.profiles import from_user_file
 from roe_magic.config.settings import Settings, from_environment, resolve
 from roe_magic.contract.codec import parse
 from roe_magic.errors import ProtocolError
+from roe_magic.imports import load
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -93,9 +94,8 @@ class BaseClient:
 
 
 def _transport(settings: Settings) -> Transport:
-    from roe_magic.client.transport import Transport  # imports requests, which takes 0.1 s
-
-    return Transport(settings)
+    transport: type[Transport] = load("roe_magic.client.transport").Transport  # imports requests, which takes 0.1 s
+    return transport(settings)
 
 
 def _next_page(payload: Any) -> dict[str, str]:

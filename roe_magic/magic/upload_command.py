@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
+from roe_magic.imports import load
 from roe_magic.magic.context import MagicContext
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def upload(magic: MagicContext, words: list[str]) -> None:
     client = magic.client()
     if arguments.if_missing and client.has_table(arguments.table):
         return print(f"The table {arguments.table} exists already; nothing was uploaded.")
+    prepared = load("roe_magic.uploads.upload").prepared  # with pyarrow, which is not needed to load the extension
     from roe_magic.magic.upload_display import UploadDisplay
     from roe_magic.magic.upload_source import find_source
-    from roe_magic.uploads.upload import prepared
 
     data = find_source(magic.variables, arguments.source)
     with prepared(client, arguments.table, data, _options(arguments)) as ready:
