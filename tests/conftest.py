@@ -24,6 +24,11 @@ LONGEST = (
     "test_serve.py",
     "test_benchmarks.py",
     "test_local.py",
+    "test_local_service.py",
+    "test_interrupts.py",
+    "test_canaries.py",
+    "test_clean_text.py",
+    "test_hostile_bodies.py",
 )
 _popen_init = subprocess.Popen.__init__
 # What the command line of a real part holds: service, engine, kernel, browser, JupyterLab, the demo.
