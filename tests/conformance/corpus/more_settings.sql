@@ -114,7 +114,7 @@ SET limit = 3, offset = 1, max_block_size = 2;
 SELECT number FROM numbers(10) ORDER BY number;
 SELECT number % 5 AS k, count() FROM numbers(10) GROUP BY k WITH TOTALS ORDER BY k;
 DESCRIBE (SELECT 1, 2, 3, 4, 5);
-SELECT 1 UNION ALL SELECT 2;
+SELECT 1 UNION ALL SELECT 1;
 -- new session
 SET result_overflow_mode = 'break', max_result_rows = 2, max_block_size = 1;
 SELECT number FROM numbers(10) ORDER BY number;
