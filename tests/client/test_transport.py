@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import multiprocessing
-import os
 import pkgutil
 import socket
 import threading
@@ -783,7 +782,6 @@ def test_a_connection_that_was_idle_is_not_used_again(monkeypatch: pytest.Monkey
         assert [request.connection for request in server.journal] == [1, 1, 2]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_forked_process_has_connections_of_its_own() -> None:
     """On one connection, two processes would read each other's answers."""
     with ScriptedServer(OK) as server, Sender(server.url) as sender:

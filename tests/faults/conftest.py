@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
 
 Record = Callable[[str, object, object], None]
 _KEY = "fault"
+
+
+@pytest.fixture
+def python_handler() -> Iterator[None]:
+    """Have Python's own handler; a shell that starts the tests in the background has them ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

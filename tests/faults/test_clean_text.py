@@ -300,6 +300,7 @@ def test_a_key_is_found_where_the_text_is_cut() -> None:
 # The panel, warnings, logs, Tab, the command line
 
 
+@pytest.mark.filterwarnings("ignore:Deprecated in traitlets:DeprecationWarning")  # of ipywidgets, with old traitlets
 def test_the_panel_and_its_state(server: ScriptedServer, text: str, seen: Record) -> None:
     """What the widget sends to the browser at each moment, and what is saved in a notebook."""
     moments: list[Any] = []

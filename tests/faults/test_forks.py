@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import uuid
-
-import pytest
 
 from roe_magic.client import RoeClient
 from roe_magic.config.secret import Secret
@@ -45,7 +42,6 @@ def wrong_answers(numbers: range) -> list[str]:
     return wrong
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_forked_workers_read_their_own_answers(seen: Record) -> None:
     """On connections that they share, they would read each other's."""
     with ScriptedServer() as server:

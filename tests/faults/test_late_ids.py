@@ -18,13 +18,7 @@ from tests.support.scripted_server import ScriptedServer, answer, wait_for
 from tests.support.shells import Ran, Shell, shell
 from tests.support.timed_server import TimedServer
 
-
-@pytest.fixture(autouse=True)
-def python_handler() -> Iterator[None]:
-    """Have Python's own handler; a shell that starts the tests in the background has them ignore the signal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("python_handler")
 
 
 @pytest.fixture

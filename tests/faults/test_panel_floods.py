@@ -106,5 +106,6 @@ def test_nothing_is_kept_of_a_panel(kernel: Kernel, seen: Record) -> None:
         after = kernel.value(count)
     widgets, threads, files = (now - then for now, then in zip(json.loads(after), json.loads(before), strict=True))
     # A connection may be open or not.
-    seen("more after 15 panels: widgets, threads, more than two files", (0, 0, False), (max(widgets, 0), max(threads, 0), files > 2))
+    found = (max(widgets, 0), max(threads, 0), files > 2)
+    seen("more after 15 panels: widgets, threads, more than two files", (0, 0, False), found)
     assert kernel.value("sum(type(x).__name__ == 'RunningQuery' for x in gc.get_objects())") == "0"
